@@ -1,0 +1,7 @@
+// Sources run as they are: Node strips the types, so Jest transforms nothing.
+export default {
+  transform: {},
+  extensionsToTreatAsEsm: ['.ts'],
+  testMatch: ['<rootDir>/packages/*/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
+  testTimeout: 30_000,
+}

@@ -1,0 +1,21 @@
+// The only file that reads the machine's clocks and its random source.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock, Random } from './ports/clock.ts'
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  after: (ms, fire) => {
+    const timer = setTimeout(fire, ms)
+    return { cancel: () => clearTimeout(timer) }
+  },
+  sleep: async (ms, signal) => {
+    await sleep(ms, undefined, signal ? { signal } : undefined)
+  },
+}
+
+export const realRandom: Random = {
+  uuid: () => randomUUID(),
+  next: () => Math.random(),
+}

@@ -1,0 +1,99 @@
+// What the slot needs of a task. A task is everything about one partition of one stage but the log: positions, watermarks, operators,
+// keyed state, books, the undo of a batch. It does no input or output and is never entered while a transaction is under way.
+import type { Append, FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
+import type { BatchContent, CommitRecord } from '@tidemark/checkpoint'
+
+/** One thing to fetch: a partition of a topic, or of a source that has a reader of its own. */
+export interface TaskInput {
+  /** Plan node id of the source, or id of the shuffle. */
+  readonly input: string
+  readonly kind: 'topic' | 'file' | 'generator' | 'shuffle'
+  readonly topic: string
+  readonly partition: number
+  readonly next: number
+  /** The shuffle's in-flight blocks of a restored run come first: index of the next, absent when all are read. */
+  readonly inFlight?: number
+}
+
+export interface BatchBudget {
+  /** Stop taking records after this many ms of work (checked between chunks of records). */
+  readonly workMs: number
+  readonly outputBytesMax: number
+  readonly stateBytesMax: number
+}
+
+/** A batch that no longer changes: outputs and the content of the commit record. */
+export interface FrozenBatch {
+  readonly content: BatchContent
+  /** Sink topics, shuffle blocks, dead letters. Not the commit record. */
+  readonly appends: readonly Append[]
+  /** New outbox entries of this batch by sink, delivered after the commit. */
+  readonly outbox: readonly OutboxEntry[]
+}
+
+export interface OutboxEntry {
+  readonly sink: string
+  /** Names the entry: marker sinks compare (run, batchId), files carry it in their names. */
+  readonly batchId: number
+  /** Encoded records of the batch, in order. */
+  readonly records: readonly Buffer[]
+}
+
+/** The walk of a snapshot: slices between batches while state changes, exact when finished between two batches (S1, S9). */
+export interface SnapshotWalk {
+  /** The next slice, at most about `bytesMax`; undefined when every key was visited. */
+  next(bytesMax: number): Buffer | undefined
+  /** Only while no batch is in flight: one last block of the present values of every key that changed meanwhile. Ends the walk. */
+  finish(): { readonly block: Buffer, readonly keys: number }
+  /** A transaction failed (S2), or the checkpoint was given up. */
+  abandon(): void
+}
+
+export interface Task {
+  readonly ref: TaskRef
+  /** Last batch applied; 0 before the first. */
+  readonly batchId: number
+  readonly stateKeys: number
+  readonly stateBytes: number
+  readonly watermark: number | undefined
+
+  // Restore: blocks of a snapshot and its content first, then the tail in order. No user code runs.
+  /** `content` is that of the batch at which the snapshot is exact. */
+  loadSnapshot(blocks: readonly Buffer[], content: Omit<BatchContent, 'state'>): void
+  /** Requires `record.content.batchId === batchId + 1` (invariant 2). */
+  apply(record: CommitRecord): void
+
+  inputs(): readonly TaskInput[]
+  /** Queues what was fetched. Requires `fromOffset` to continue what was offered before (invariant 7). */
+  offer(input: string, fetched: FetchedPartition): void
+  /** Queues one in-flight block of a restored run. */
+  offerInFlight(input: string, index: number, last: boolean, block: Buffer): void
+  /** Bytes queued and not yet processed, so that the slot stops fetching. */
+  readonly queuedBytes: number
+  /** Where fetching goes on for each input: behind what is queued. */
+  fetchFrom(input: string, topic: string, partition: number): number
+
+  /**
+   * Processes queued input within the budget, then moves watermarks, closes windows and fires timers (in portions). User errors are
+   * handled by the job's policy in here; what comes out as an error stops the task. Returns whether there is more to do at once.
+   */
+  work(budget: BatchBudget, now: number): { readonly more: boolean }
+  /** Something must be recorded even without input: a timer, a watermark or idle mark, delivered outbox entries. */
+  readonly dirty: boolean
+  freeze(): FrozenBatch
+  /** The frozen batch's transaction has committed. */
+  committed(): void
+  /** Takes the batch back in whole: state, timers, outbox, positions, watermarks, books. Queued input is offered again from the positions. */
+  undo(): void
+
+  /** Entries that a sink has not acknowledged, oldest first. */
+  undelivered(): readonly OutboxEntry[]
+  /** The sink has them; leaves the state with the next batch. */
+  acknowledge(sink: string, batchId: number): void
+
+  startWalk(): SnapshotWalk
+  /** Content of the last committed batch without its state: what a snapshot taken now is exact at. */
+  content(): Omit<BatchContent, 'state'>
+  /** Set when the task can't go on; the slot reports it. */
+  readonly failure: TidemarkError | undefined
+}
