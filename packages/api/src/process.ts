@@ -40,12 +40,10 @@ export interface ProcessContext<K extends Key, S, Out> {
 /** The initial state is demanded unless the state's type includes undefined. */
 type InitialState<S> = undefined extends S ? { readonly state?: () => S } : { readonly state: () => S }
 
-/**
- * Synchronous user code over one key at a time. Module variables and closures are not undone with a batch: keep what counts in `ctx.state`.
- *
- * `state` makes the value that a key without state has; called each time, so that no two keys share one object.
- */
-export type ProcessHandler<K extends Key, T, Out, S> = InitialState<S> & {
+/** Synchronous user code over one key at a time. Module variables and closures are not undone with a batch: keep what counts in `ctx.state`. */
+export interface ProcessMethods<K extends Key, T, Out, S> {
   onRecord(ctx: ProcessContext<K, S, Out>, value: T): void
   onTimer?(ctx: ProcessContext<K, S, Out>, time: number): void
 }
+/** `state` makes the value that a key without state has; called each time, so that no two keys share one object. */
+export type ProcessHandler<K extends Key, T, Out, S> = InitialState<S> & ProcessMethods<K, T, Out, S>
