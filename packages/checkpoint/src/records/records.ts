@@ -85,7 +85,9 @@ export interface Books {
   readonly noRecord: number
   /** Records offered to the stage: for topics offsets - noRecord; for shuffles the records inside the blocks. */
   readonly records: number
-  /** Shuffle blocks (marks included) among the offsets. */
+  /** Of the records: those that came inside shuffle blocks. */
+  readonly shuffleRecords: number
+  /** Shuffle blocks (marks included) among the offsets; the in-flight blocks of a restored run have no offset and are not counted here. */
   readonly blocks: number
   readonly folded: number
   readonly passedOn: number
@@ -105,7 +107,10 @@ export interface ObjectRef {
   readonly sha256: string
 }
 
-/** Names a durable snapshot: a task's whole state, exact after batch `batchId`. */
+/**
+ * Names a durable snapshot: a task's whole state, exact after batch `batchId`. Batch 0 with `journalNext` 0: the state before this journal's
+ * first batch, usually the run's origin, whose stamp belongs to the run before and is no owner of this journal.
+ */
 export interface SnapshotRef extends Stamp {
   /** Checkpoint number it belongs to. */
   readonly checkpoint: number

@@ -1,0 +1,87 @@
+// Reads one journal partition through the Log port, record by record, and keeps what a reader of it must know: the owners seen, the
+// chain of batches, and where to read on. The one place that turns log records into journal records.
+import { invariantBroken } from '@tidemark/base'
+import type { FetchedPartition, LogReader, TaskRef } from '@tidemark/base'
+import { foldCommit } from '../ownership/chain.ts'
+import type { Chain } from '../ownership/chain.ts'
+import { emptyView, see } from '../ownership/view.ts'
+import type { JournalView } from '../ownership/view.ts'
+import { RecordAssembler } from '../records/codec.ts'
+import type { JournalRecord } from '../records/records.ts'
+
+/** What one fetch of a journal asks for, bytes. */
+const JOURNAL_FETCH_BYTES_MAX = 8 * 1024 * 1024
+
+export interface PlacedRecord {
+  readonly record: JournalRecord
+  /** Offset of its first part. */
+  readonly offset: number
+  /** Right behind its last part. */
+  readonly next: number
+}
+
+export class JournalCursor {
+  readonly task: TaskRef
+  readonly topic: string
+  /** The next offset to fetch. */
+  next: number
+  /** Right behind the last whole record seen: where another reader may begin. */
+  recordNext: number
+  view: JournalView
+  chain: Chain
+  readonly #assembler = new RecordAssembler()
+
+  /** `chain` is what `begin` is exact after: that of a snapshot, or of nothing at the journal's start. */
+  constructor(task: TaskRef, topic: string, begin: number, chain: Chain, view: JournalView = emptyView()) {
+    this.task = task
+    this.topic = topic
+    this.next = begin
+    this.recordNext = begin
+    this.chain = chain
+    this.view = view
+  }
+
+  /**
+   * Reads what is committed, from `next` until `upTo` (exclusive) is reached or nothing more is committed; folds owners and chain on the
+   * way. `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
+   */
+  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<PlacedRecord[]> {
+    const placed: PlacedRecord[] = []
+    while (this.next < upTo) {
+      const fetched = await this.#fetch(reader, maxWaitMs)
+      if (fetched === undefined) break
+      for (const record of fetched.records) {
+        if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
+        const whole = this.#assembler.push(record.value, record.offset)
+        if (whole === undefined) continue
+        this.view = see(this.view, whole.record, whole.offset)
+        if (whole.record.kind === 'commit') this.chain = foldCommit(this.chain, whole.record)
+        this.recordNext = whole.next
+        placed.push(whole)
+      }
+      this.next = fetched.nextOffset
+      if (fetched.nextOffset >= fetched.stableOffset && maxWaitMs === 0) break
+    }
+    return placed
+  }
+
+  async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {
+    const answers = await reader.fetch(
+      [{ topic: this.topic, partition: this.task.partition, offset: this.next, maxBytes: JOURNAL_FETCH_BYTES_MAX }],
+      { isolation: 'committed', maxWaitMs },
+    )
+    const fetched = answers[0]
+    if (fetched !== undefined && fetched.fromOffset !== this.next) {
+      throw invariantBroken('7', `asked the journal for offset ${this.next}, got ${fetched.fromOffset}`, { ...this.task, topic: this.topic, offset: this.next })
+    }
+    return fetched
+  }
+
+  /** The owner's own committed record: it knows the offsets from the log's answer and need not read it back. */
+  passed(record: JournalRecord, offset: number, next: number): void {
+    this.view = see(this.view, record, offset)
+    if (record.kind === 'commit') this.chain = foldCommit(this.chain, record)
+    this.next = next
+    this.recordNext = next
+  }
+}
