@@ -23,3 +23,6 @@ export type {
   AggregateKind, AggregateNode, CodecName, Emit, FileSinkPlan, FileSourcePlan, GeneratorSourcePlan, JobSettings, KeyByNode, LogicalPlan, MarkerSinkPlan, NodeId, OnError,
   PhysicalPlan, PlanNode, PlanProblem, ProcessNode, ReduceNode, SinkNode, SourceNode, StageInput, StagePlan, StdoutSinkPlan, TopicSinkPlan, TopicSourcePlan, TransformNode, TumblingPlan,
 } from './plan/plan.ts'
+export { checkPlan, parsePlan } from './plan/check.ts'
+export { planHash } from './plan/hash.ts'
+export { cutStages, stagePartitions } from './plan/stages.ts'
