@@ -53,7 +53,9 @@ const ISSUES_SHOWN_MAX = 5
 
 const validate = <T>(schema: StandardSchemaV1<unknown, T>, value: unknown): T => {
   const result = schema['~standard'].validate(value)
-  if (result instanceof Promise) {
+  if ('then' in result) {
+    // Its answer is not wanted any more, nor its failure.
+    result.then(undefined, () => {})
     throw new TidemarkError(`the schema (${schema['~standard'].vendor}) validates asynchronously`, { code: 'JOB_ASYNC_SCHEMA', blame: 'user', action: 'fail-job', hint: 'Records are decoded synchronously: take the asynchronous refinement out of the schema.' })
   }
   if (result.issues === undefined) return result.value
