@@ -1,0 +1,25 @@
+// Positions published as a group's offsets, for lag tools. A "simple consumer": no member, generation -1; Kafka takes it while the group has no members.
+import { TidemarkError } from '@tidemark/base'
+import { brokerError, CODE, mayTryAgain } from './errors.ts'
+import * as api from './wire/api.ts'
+import type { Cluster, TopicPartition } from './wire/cluster.ts'
+
+const PAUSE_MS = 50
+const TRIES_MAX = 20
+
+export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[]): Promise<void> => {
+  if (positions.length === 0) return
+  const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition, nextOffset }) => ({ partition, offset: String(nextOffset) })) }))
+  const request = api.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics })
+  for (let attempt = 1; ; attempt++) {
+    const link = await cluster.links.to(await cluster.coordinator('group', group))
+    const refused = (await link.call(request)).responses.flatMap(({ topic, partitions }) => partitions.map((entry) => ({ topic, ...entry }))).find(({ errorCode }) => errorCode !== CODE.NONE)
+    if (!refused) return
+    const { topic, partition, errorCode } = refused
+    if (errorCode === CODE.UNKNOWN_MEMBER_ID) {
+      throw new TidemarkError(`group "${group}" has members of its own: positions are not published there`, { code: 'LOG_GROUP_IN_USE', blame: 'user', action: 'retry', hint: 'Another program consumes with this group id; give it another one.' })
+    }
+    if (!mayTryAgain(errorCode) || attempt >= TRIES_MAX) throw brokerError(errorCode, `publish positions to group "${group}"`, { topic, partition })
+    await cluster.clock.sleep(PAUSE_MS)
+  }
+}

@@ -1,0 +1,195 @@
+// Reads with positions of the caller's own: one long poll per leader, errors kept per partition, every passed offset accounted for. No consumer, no group.
+import { invariantBroken, TidemarkError } from '@tidemark/base'
+import type { FetchedPartition, FetchOptions, FetchRequest, Logger, LogReader } from '@tidemark/base'
+import { AbortedTransactions } from './aborted.ts'
+import { brokerError, clientError, closedError, CODE, isStaleLeader, missingError, unavailableError } from './errors.ts'
+import { Poll } from './poll.ts'
+import { decodeRecords } from './records/decode.ts'
+import type { OffsetRange } from './records/decode.ts'
+import type { TopicConfigs } from './topics/configs.ts'
+import { partitionOffsets } from './topics/offsets.ts'
+import type { Cluster } from './wire/cluster.ts'
+import type { FetchedSet } from './wire/fetch.ts'
+import { Links } from './wire/links.ts'
+
+/** Between two tries at a partition whose leader is being looked for. */
+const TROUBLE_PAUSE_MS = 50
+/** A partition that cannot be read for this long fails the fetch, once per this long; the others are answered meanwhile. */
+export const TROUBLE_MAX_MS = 10_000
+
+const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
+
+export class KafkaReader implements LogReader {
+  readonly #cluster: Cluster
+  readonly #configs: TopicConfigs
+  readonly #logger: Logger
+  readonly #links: Links
+  /** One per broker at most. */
+  readonly #polls = new Map<number, Poll>()
+  /** Since when a partition gives trouble, monotonic. */
+  readonly #trouble = new Map<string, number>()
+  readonly #compacted = new Set<string>()
+  #turn = 0
+  #busy = false
+  #closed = false
+
+  constructor(cluster: Cluster, configs: TopicConfigs, logger: Logger) {
+    this.#cluster = cluster
+    this.#configs = configs
+    this.#logger = logger
+    this.#links = new Links(cluster.settings)
+  }
+
+  async fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]> {
+    if (this.#closed) throw closedError('the reader')
+    if (this.#busy) throw new TidemarkError('a reader was asked for two fetches at once', { code: 'LOG_READER_MISUSED', blame: 'bug', action: 'restart-task' })
+    this.#busy = true
+    try {
+      return await this.#fetch(requests, options)
+    } catch (error) {
+      if (options.signal?.aborted === true && error === options.signal.reason) throw error
+      if (this.#closed) throw closedError('the reader')
+      throw clientError(error, 'fetch')
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async #fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]> {
+    const { clock } = this.#cluster
+    const deadline = clock.monotonic() + options.maxWaitMs
+    const committed = options.isolation === 'committed'
+    const wanted = new Map(requests.map((request) => [keyOf(request.topic, request.partition), request]))
+    const answered = new Set<number>()
+    if (requests.length === 0) return this.#pause(options.maxWaitMs, options.signal).then(() => [])
+    for (;;) {
+      options.signal?.throwIfAborted()
+      const groups = await this.#groups(requests)
+      const leftMs = Math.max(0, deadline - clock.monotonic())
+      for (const [node, wants] of groups) {
+        if (!this.#polls.has(node)) this.#polls.set(node, new Poll(this.#cluster, this.#links, node, this.#turned(wants), committed, leftMs))
+      }
+      const troubled = groups.size === 0 || this.#trouble.size > 0
+      await this.#first([...groups.keys()].map((node) => this.#polls.get(node)!.ended), troubled ? TROUBLE_PAUSE_MS : undefined, options.signal)
+      const found = await this.#take(wanted, committed, answered)
+      if (found.length > 0) return found
+      const waiting = [...groups.keys()].some((node) => !answered.has(node) && this.#polls.get(node)?.hasEnded !== true && this.#polls.has(node))
+      if (!waiting && clock.monotonic() >= deadline) return []
+    }
+  }
+
+  /** Requests by leader. A partition without one is trouble, not a reason to hold back the others. */
+  async #groups(requests: readonly FetchRequest[]): Promise<Map<number, FetchRequest[]>> {
+    const groups = new Map<number, FetchRequest[]>()
+    for (const request of requests) {
+      const { topic, partition } = request
+      const view = await this.#cluster.topic(topic)
+      if (partition >= view.partitions) throw missingError(topic, partition)
+      const leader = this.#cluster.leaderOf(topic, partition)
+      const group = leader === undefined ? undefined : groups.get(leader)
+      if (leader === undefined) this.#troubled(topic, partition, 'nobody leads it', undefined)
+      else if (group) group.push(request)
+      else groups.set(leader, [request])
+    }
+    return groups
+  }
+
+  /** A broker fills partitions in the order asked: each comes first in turn. */
+  #turned(wants: readonly FetchRequest[]): FetchRequest[] {
+    const first = this.#turn++ % wants.length
+    return [...wants.slice(first), ...wants.slice(0, first)]
+  }
+
+  /** Answers of all polls that have ended, for partitions still wanted at the same offset; the rest is dropped. */
+  async #take(wanted: ReadonlyMap<string, FetchRequest>, committed: boolean, answered: Set<number>): Promise<FetchedPartition[]> {
+    const found: FetchedPartition[] = []
+    for (const [node, poll] of this.#polls) {
+      if (!poll.hasEnded) continue
+      this.#polls.delete(node)
+      if (!poll.answer) {
+        for (const { topic, partition } of poll.wants) if (wanted.has(keyOf(topic, partition))) this.#troubled(topic, partition, `broker ${node} does not answer`, poll.error)
+        continue
+      }
+      answered.add(node)
+      for (const set of poll.answer) {
+        const request = wanted.get(keyOf(set.topic, set.partition))
+        if (!request || poll.committed !== committed || poll.offsetOf(set.topic, set.partition) !== request.offset) continue
+        const fetched = await this.#partition(request, set, committed)
+        if (fetched) found.push(fetched)
+      }
+    }
+    return found
+  }
+
+  async #partition(request: FetchRequest, set: FetchedSet, committed: boolean): Promise<FetchedPartition | undefined> {
+    const { topic, partition, offset } = request
+    if (set.errorCode === CODE.OFFSET_OUT_OF_RANGE) throw await this.#outOfRange(request)
+    if (isStaleLeader(set.errorCode)) return this.#troubled(topic, partition, `its leader answered error ${set.errorCode}`, undefined)
+    if (set.errorCode !== CODE.NONE) throw brokerError(set.errorCode, `fetch partition ${partition} of "${topic}" at ${offset}`, { topic, partition, offset })
+    this.#trouble.delete(keyOf(topic, partition))
+    const { records, nextOffset, holes } = decodeRecords(set.set, offset, committed ? new AbortedTransactions(set.aborted) : undefined, { topic, partition })
+    for (const hole of holes) await this.#accountFor(topic, partition, hole)
+    return nextOffset === offset ? undefined : { topic, partition, fromOffset: offset, records, nextOffset, startOffset: set.startOffset, stableOffset: set.stableOffset }
+  }
+
+  /** A range that no batch accounts for is compaction or loss; only a compacted topic may have it. */
+  async #accountFor(topic: string, partition: number, hole: OffsetRange): Promise<void> {
+    if (this.#compacted.has(topic)) return
+    if ((await this.#configs.read([topic])).get(topic)?.compacted === true) {
+      this.#compacted.add(topic)
+      return
+    }
+    throw invariantBroken('7', `offsets ${hole.first} to ${hole.last} of partition ${partition} of "${topic}" are not in the log, and the topic is not compacted`, { topic, partition, offset: hole.first, details: { first: hole.first, last: hole.last } })
+  }
+
+  async #outOfRange({ topic, partition, offset }: FetchRequest): Promise<TidemarkError> {
+    const [range] = await partitionOffsets(this.#cluster, topic, [partition])
+    const [start, end] = [range?.start ?? -1, range?.end ?? -1]
+    const what = offset < start ? `offsets ${offset} to ${start - 1} (${start - offset} of them) have been deleted by retention` : `the log ends at ${end}: it was made anew or cut back`
+    return new TidemarkError(`position ${offset} of partition ${partition} of "${topic}" is outside the log: ${what}`, {
+      code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job', topic, partition, offset, details: { requested: offset, start, end },
+      hint: 'Restore from a checkpoint whose positions still exist, or start the job anew.',
+    })
+  }
+
+  #troubled(topic: string, partition: number, what: string, cause: unknown): undefined {
+    const key = keyOf(topic, partition)
+    const now = this.#cluster.clock.monotonic()
+    const since = this.#trouble.get(key)
+    this.#cluster.forget(topic)
+    if (since === undefined) {
+      this.#trouble.set(key, now)
+      this.#logger.warn({ topic, partition, what }, 'log.partition_unreadable')
+    } else if (now - since >= TROUBLE_MAX_MS) {
+      this.#trouble.set(key, now)
+      throw unavailableError(`partition ${partition} of "${topic}" could not be read for ${Math.round((now - since) / 1000)} s: ${what}`, { topic, partition }, cause)
+    }
+    return undefined
+  }
+
+  /** Until the first of `ended`, or `atMostMs`. Rejects with the signal's reason. */
+  async #first(ended: readonly Promise<void>[], atMostMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const waits: Promise<unknown>[] = [...ended]
+    const stop = new AbortController()
+    const abort = Promise.withResolvers<never>()
+    const onAbort = (): void => abort.reject(signal?.reason)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal) waits.push(abort.promise)
+    if (atMostMs !== undefined) waits.push(this.#cluster.clock.sleep(atMostMs, stop.signal).catch(() => {}))
+    try {
+      await Promise.race(waits)
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      stop.abort()
+    }
+  }
+
+  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    await this.#cluster.clock.sleep(ms, signal)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#links.close()
+  }
+}
