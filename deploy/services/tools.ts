@@ -1,0 +1,48 @@
+// Where the real servers' programs are: a cache folder filled by install.sh, and the PATH.
+import { accessSync, constants, readdirSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+
+/** A program's path, or what is missing and how to get it. */
+export type Found = { readonly found: true, readonly path: string } | { readonly found: false, readonly reason: string }
+
+/** `TIDEMARK_TOOLS`, or `~/.cache/tidemark-tools`. */
+export const toolsFolder = (): string => process.env['TIDEMARK_TOOLS'] ?? join(homedir(), '.cache', 'tidemark-tools')
+
+const HOW = 'run deploy/services/install.sh'
+
+const runnable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const onPath = (name: string): Found => {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '').map((folder) => join(folder, name)).find(runnable)
+  return path === undefined ? { found: false, reason: `${name} is not on the PATH; ${HOW}` } : { found: true, path }
+}
+
+export const findJava = (): Found => onPath('java')
+export const findRedis = (): Found => onPath('redis-server')
+export const findKcat = (): Found => onPath('kcat')
+
+export const findMinio = (): Found => {
+  const path = join(toolsFolder(), 'bin', 'minio')
+  return runnable(path) ? { found: true, path } : { found: false, reason: `there is no ${path}; ${HOW}` }
+}
+
+/** The folder of Kafka's jars. */
+export const findKafka = (): Found => {
+  const path = join(toolsFolder(), 'kafka', 'libs')
+  const java = findJava()
+  if (!java.found) return java
+  try {
+    if (readdirSync(path).some((name) => /^kafka_.*\.jar$/.test(name))) return { found: true, path }
+  } catch {
+    // The same answer as for an empty folder.
+  }
+  return { found: false, reason: `there are no Kafka jars in ${path}; ${HOW}` }
+}

@@ -1,0 +1,64 @@
+// The folder of one Jest run: which server processes it started, and the addresses of those that its workers share.
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { identify, isAlive, signal } from '../../deploy/services/identity.ts'
+import type { ProcessIdentity } from '../../deploy/services/identity.ts'
+
+const PREFIX = 'tidemark-test-'
+const VARIABLE = 'TIDEMARK_TEST_RUN'
+
+/** Written under another name and renamed, so that nobody reads half of it. */
+export const writeWhole = (file: string, value: unknown): void => {
+  writeFileSync(`${file}.${process.pid}`, JSON.stringify(value))
+  renameSync(`${file}.${process.pid}`, file)
+}
+
+/** Undefined when there is no such file. */
+export const readWhole = <T>(file: string): T | undefined => existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as T : undefined
+
+const self = (): ProcessIdentity => {
+  const who = identify(process.pid)
+  if (!who) throw new Error('this process cannot find its own start time')
+  return who
+}
+
+/** Made by Jest's global setup; workers find it by an environment variable. */
+export const makeRunFolder = (): string => {
+  const folder = mkdtempSync(join(tmpdir(), PREFIX))
+  for (const name of ['processes', 'servers']) mkdirSync(join(folder, name))
+  writeWhole(join(folder, 'run.json'), self())
+  process.env[VARIABLE] = folder
+  return folder
+}
+
+export const runFolder = (): string => {
+  const folder = process.env[VARIABLE]
+  if (folder === undefined) throw new Error('servers for tests are started under Jest only: its global setup makes the folder that names them. Elsewhere use deploy/services.')
+  return folder
+}
+
+/** So that this very process is ended at the end of the run, whatever its test forgot. */
+export const recordProcess = (who: ProcessIdentity): void => writeWhole(join(runFolder(), 'processes', `${who.pid}-${who.startedAt.replaceAll(/\W/g, '_')}.json`), who)
+
+/** Ends every process of the run that is still there, and removes the folder. Synchronous: also called while this process is ending. */
+export const endRun = (folder: string): void => {
+  const processes = join(folder, 'processes')
+  if (existsSync(processes)) {
+    for (const name of readdirSync(processes)) {
+      const who = name.endsWith('.json') ? readWhole<ProcessIdentity>(join(processes, name)) : undefined
+      if (who) signal(who, 'SIGKILL')
+    }
+  }
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+}
+
+/** Ends what runs left behind whose Jest was killed. */
+export const endAbandonedRuns = (): void => {
+  for (const name of readdirSync(tmpdir())) {
+    if (!name.startsWith(PREFIX)) continue
+    const folder = join(tmpdir(), name)
+    const run = readWhole<ProcessIdentity>(join(folder, 'run.json'))
+    if (run && !isAlive(run)) endRun(folder)
+  }
+}
