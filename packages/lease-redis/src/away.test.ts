@@ -42,13 +42,13 @@ test('lease, closed port → unavailable within the time-out, said once, no even
   await once(server, 'close')
   const logged: string[] = []
   const lease = open(url, { ...silentLogger, warn: (_, event) => logged.push(event) })
-  const begun = performance.now()
+  const begun = realClock.monotonic()
   for (const call of [() => lease.acquire('a', 1_000, 0), () => lease.holder()]) {
     const error = await failure(call())
     expect(error).toMatchObject({ code: 'LEASE_UNAVAILABLE', action: 'retry', blame: 'environment' })
     expect(error.message).toMatch(/ECONNREFUSED/)
   }
-  expect(performance.now() - begun).toBeLessThan(1_000)
+  expect(realClock.monotonic() - begun).toBeLessThan(1_000)
   expect(logged).toEqual(['lease.redis-lost'])
 })
 

@@ -17,7 +17,7 @@ const PAUSE_MAX_MS = 1_000
 const SILENCE_PART = 0.4
 
 /** Facts of the call in which a request is made; the transport finds them by the asynchronous context. */
-export interface CallFacts {
+interface CallFacts {
   readonly signal: AbortSignal
   /** Of the last answer; undefined when the last request had none. */
   status: number | undefined

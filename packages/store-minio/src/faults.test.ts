@@ -125,17 +125,17 @@ describe('store-minio: failures', () => {
     const { port, server } = await listen(() => {})
     server.close()
     await once(server, 'close')
-    const begun = performance.now()
+    const begun = realClock.monotonic()
     expect(await failure(open(`http://127.0.0.1:${port}`).get('a'))).toMatchObject({ code: 'STORE_UNAVAILABLE', action: 'retry' })
-    expect(performance.now() - begun).toBeLessThan(5_000)
+    expect(realClock.monotonic() - begun).toBeLessThan(5_000)
   })
   test('a server that accepts and never answers → unavailable at the deadline, tried on a second connection', async () => {
     let sockets = 0
     const { port } = await listen(() => { sockets += 1 })
     const store = open(`http://127.0.0.1:${port}`, 600)
-    const begun = performance.now()
+    const begun = realClock.monotonic()
     expect(await failure(store.putIfAbsent('a', Buffer.from('x')))).toMatchObject({ code: 'STORE_UNAVAILABLE', action: 'retry' })
-    expect(performance.now() - begun).toBeLessThan(1_200)
+    expect(realClock.monotonic() - begun).toBeLessThan(1_200)
     expect(sockets).toBeGreaterThanOrEqual(2)
   })
   test('a server that answers by the drop → unavailable at the deadline', async () => {
