@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { z } from 'zod'
-import { bytes, json, string } from './codecs.ts'
+import { bytes, codecName, hasSchema, json, string } from './codecs.ts'
 
 const asBuffer = (encoded: Buffer | string): Buffer => typeof encoded === 'string' ? Buffer.from(encoded) : encoded
 const code = (name: string, message = '') => expect.objectContaining({ code: name, blame: 'user', message: expect.stringContaining(message) })
@@ -40,6 +40,18 @@ describe('codecs', () => {
     expect(() => json(order).decode(Buffer.from('{"user":7,"tags":["a",1]}'))).toThrow(code('JOB_SCHEMA', 'user: '))
     expect(() => json(order).decode(Buffer.from('{"user":7,"tags":["a",1]}'))).toThrow(/amount: .*tags\.1: /)
     expect(() => json(z.array(z.number())).decode(Buffer.from('["a","b","c","d","e","f","g"]'))).toThrow(/and 2 more/)
+  })
+
+  test('schema: a record that is wrong as a whole → said of the value', () => {
+    expect(() => json(z.string()).decode(Buffer.from('1'))).toThrow(code('JOB_SCHEMA', 'its schema: value: '))
+    const plain = { '~standard': { version: 1 as const, vendor: 'test', validate: () => ({ issues: [{ message: 'no' }] }) } }
+    expect(() => json(plain).decode(Buffer.from('1'))).toThrow(/schema: value: no$/)
+  })
+
+  test('codecs: the plan knows ours by name, any other is custom', () => {
+    const other = { name: 'avro', encode: (value: string) => value, decode: (value: Buffer) => value.toString() }
+    expect([json(), string(), bytes(), other].map((codec) => [codecName(codec), hasSchema(codec)])).toEqual([['json', false], ['string', false], ['bytes', false], ['custom', false]])
+    expect([codecName(json(order)), hasSchema(json(order))]).toEqual(['json', true])
   })
 
   test('schema: one that validates asynchronously → refused loudly', () => {

@@ -42,7 +42,7 @@ export const DEFAULT_VERSION = '1'
 
 const MIB = 1024 * 1024
 
-export const defaultSettings = (job: string): JobSettings => ({
+const defaultSettings = (job: string): JobSettings => ({
   parallelism: 4,
   onError: 'dead-letter',
   deadLetterTopic: `${job}.dead-letters`,

@@ -1,7 +1,7 @@
 // checkPlan: each mistake by its path and code, all of them in one answer, and never an exception.
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
-import { count, fileSink, generator, job, json, stdoutSink, string, sum, topic, topicSink, tumbling } from '../index.ts'
+import { count, files, fileSink, generator, job, json, stdoutSink, string, sum, topic, topicSink, tumbling } from '../index.ts'
 import type { Job, JobOptions, LogicalPlan } from '../index.ts'
 import { checkPlan, parsePlan } from './check.ts'
 
@@ -36,6 +36,19 @@ describe('checkPlan', () => {
     expect(parsePlan(JSON.parse(JSON.stringify(plan)))).toEqual(plan)
   })
 
+  test.each<[string, () => Job]>([
+    ['equal where one bounds the other', () => good({ commitIntervalMin: '1s', commitIntervalMax: '1s', checkpointInterval: '1s', batchOutputMax: '1MiB', outboxMax: '1MiB' })],
+    ['copartitioned twice over, nothing shuffled', () => start().keyBy((o) => o.user, { copartitioned: true }).reduce('r', (a) => a).map(({ value }) => value).keyBy((o) => o.user, { copartitioned: true }).reduce('q', (a) => a).sink('s', stdoutSink())],
+    ['one name for a source, an operator and a sink; one topic for two sinks', () => {
+      const all = start()
+      all.keyBy((o) => o.user).reduce('orders', (a) => a).sink('orders', topicSink('out', { value: json() }))
+      return all.sink('more', topicSink('out', { value: json() }))
+    }],
+    ['as many files as there may be', () => job('x').source('f', files(Array.from({ length: 10_000 }, (_, index) => `${index}`), { value: string(), timestamp: () => 0 })).sink('s', stdoutSink())],
+  ])('check: allowed, %s → no problem', (_what, build) => {
+    expect(found(build().plan())).toEqual([])
+  })
+
   test.each<[string, () => Job, readonly string[]]>([
     ['a bad job name', () => job('Bad Name').source('a', topic('a', { value: string() })).sink('s', stdoutSink()), ['job PLAN_NAME', 'settings.deadLetterTopic PLAN_TOPIC']],
     ['nothing at all', () => job('empty'), ['nodes PLAN_NO_SOURCE', 'nodes PLAN_NO_SINK']],
@@ -56,6 +69,7 @@ describe('checkPlan', () => {
     ['a field named key', () => start().keyBy((o) => o.user).aggregate('a', Object.fromEntries([['n', count()], ['key', count()]])).sink('s', stdoutSink()), ['nodes.aggregate:a.fields.1.field PLAN_NAME']],
     ['copartitioned behind a shuffle', () => start().keyBy((o) => o.user).reduce('r', (a) => a).keyBy((r) => r.key, { copartitioned: true }).reduce('q', (a) => a).sink('s', stdoutSink()), ['nodes.n3.copartitioned PLAN_COPARTITIONED']],
     ['copartitioned without a topic', () => job('x').source('g', generator({ partitions: 1, make: () => 1, timestamp: () => 0 })).keyBy((v) => v, { copartitioned: true }).reduce('q', (a) => a).sink('s', stdoutSink()), ['nodes.n1.copartitioned PLAN_COPARTITIONED']],
+    ['more files than there may be', () => job('x').source('f', files(Array.from({ length: 10_001 }, (_, index) => `${index}`), { value: string(), timestamp: () => 0 })).sink('s', stdoutSink()), ['nodes.source:f.source.paths PLAN_RANGE']],
     ['settings out of range', () => good({ parallelism: 0, checkpointsRetained: 1, commitIntervalMax: '6s', batchStateMax: 10 }),
       ['settings.parallelism PLAN_RANGE', 'settings.commitIntervalMaxMs PLAN_RANGE', 'settings.batchStateBytesMax PLAN_RANGE', 'settings.checkpointsRetained PLAN_RANGE']],
     ['settings against each other', () => good({ commitIntervalMin: '2s', commitIntervalMax: '1s', checkpointInterval: '500ms', outboxMax: '1MiB' }),
@@ -70,6 +84,10 @@ describe('checkPlan', () => {
     ['a setting that is missing', ['settings', 'outboxBytesMax'], undefined, ['settings.outboxBytesMax PLAN_FIELD_MISSING']],
     ['a setting of a wrong type', ['settings', 'parallelism'], '4', ['settings.parallelism PLAN_TYPE']],
     ['a field that nobody knows', ['nodes', 1, 'colour'], 'red', ['nodes.n1.colour PLAN_FIELD_UNKNOWN']],
+    ['a field of the plan that nobody knows', ['colour'], 'red', ['colour PLAN_FIELD_UNKNOWN']],
+    ['no source', ['nodes'], [good().plan().nodes[3]], ['nodes.sink:totals.input PLAN_INPUT_MISSING', 'nodes PLAN_NO_SOURCE']],
+    ['a sink that is read', ['nodes'], [...good().plan().nodes, { ...good().plan().nodes[3], id: 'n4', name: 'more', input: 'n3' }], ['nodes.sink:more.input PLAN_INPUT_SINK']],
+    ['a reduce that is final without a window', ['nodes', 2], { id: 'n2', kind: 'reduce', name: 'r', input: 'n1', window: null, emit: 'final' }, ['nodes.reduce:r.emit PLAN_EMIT']],
     ['nodes that are no list', ['nodes'], {}, ['nodes PLAN_TYPE']],
     ['a kind that nobody knows', ['nodes', 1, 'kind'], 'join', ['nodes.n1.kind PLAN_VALUE']],
     ['a kind that is no text', ['nodes', 1, 'kind'], 7, ['nodes.n1.kind PLAN_TYPE']],
@@ -95,6 +113,14 @@ describe('checkPlan', () => {
       'nodes.aggregate:Per User.fields PLAN_EMPTY', 'nodes.sink:out.sink.topic PLAN_LOOP',
     ])
     expect(() => parsePlan(many)).toThrow(expect.objectContaining({ code: 'PLAN_INVALID', blame: 'user', message: expect.stringMatching(/6 mistakes:[\s\S]*parallelism[\s\S]*PLAN_LOOP/) }))
+  })
+
+  test('check: a message says what is wanted and what is there', () => {
+    const messages = (path: readonly (string | number)[], value: unknown) => checkPlan(changed(path, value)).map(({ message }) => message)
+    expect([null, [], {}, 4].flatMap((value) => messages(['settings', 'deadLetterTopic'], value))).toEqual(['null', 'a list', 'an object', 'a number'].map((there) => `a string is wanted, not ${there}`))
+    expect(messages(['settings', 'parallelism'], 0)).toEqual(['0 is no whole number from 1 to 1000'])
+    expect(messages(['settings', 'commitIntervalMinMs'], 0.5)).toEqual(['0.5 is no whole number from 1 to 5000 ms'])
+    expect(messages(['settings', 'onError'], 'ignore')).toEqual(['"ignore" is none of fail, dead-letter, skip'])
   })
 
   test('check: any JSON → an answer, never an exception, and only a plan is found good', () => {

@@ -2,7 +2,7 @@
 // right type that is out of its range is reported too, but answers true, so that the checks between values still run.
 import type { PlanProblem } from './plan.ts'
 
-export const PROBLEMS_MAX = 1_000
+const PROBLEMS_MAX = 1_000
 
 /** Gathers problems, at most `PROBLEMS_MAX`. */
 export class Report {
