@@ -58,10 +58,16 @@ const fileName = ({ task, batchId }: OutboxDelivery): string => `${task.run}-${t
 /**
  * A file under its final name is whole and durable, and never written again: a repeated delivery finds it and leaves it. It must then hold
  * the same bytes; other bytes mean that this folder saw another life of the job, and are `SINK_REFUSED` instead of being taken for ours. A
- * delivery without records makes no file.
+ * delivery without records makes no file. Who takes files out of the folder must remember their names: a batch that is delivered again after
+ * a crash, and is not found, is written again.
  */
 export const openFileSink = ({ folder, job, sink, random = realRandom, faults = noFaults }: FileSinkOptions): OutboxSink => {
   const own = join(folder, OWN_FOLDER)
+
+  const present = (name: string): Promise<Buffer | undefined> => readFile(join(folder, name)).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  })
 
   /** Writes, makes durable, then names. Nothing is seen under `name` before it is whole. */
   const publish = async (name: string, content: Buffer): Promise<void> => {
@@ -78,16 +84,12 @@ export const openFileSink = ({ folder, job, sink, random = realRandom, faults = 
       await rename(temporary, join(folder, name))
     } catch (error) {
       await rm(temporary, { force: true })
-      throw error
+      // Another owner of this batch has named its own meanwhile and taken ours for a remains.
+      if (codeOf(error) !== 'ENOENT' || !(await present(name))?.equals(content)) throw error
     }
     faults.reach('file-sink.named')
     await syncFolder(folder)
   }
-
-  const present = (name: string): Promise<Buffer | undefined> => readFile(join(folder, name)).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw error
-  })
 
   /** The mark is an empty folder: made whole or not at all, by whoever comes first; two who come together both see it and both stop. */
   const claimFolder = async (): Promise<void> => {
