@@ -26,9 +26,10 @@ const READY_MS_MAX = 60_000
 const ACCESS_KEY = 'tidemark'
 const SECRET_KEY = 'tidemark-secret'
 
-const isReady = async (port: number): Promise<boolean> => {
-  const answer = await ask(port, Buffer.from('GET /minio/health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n'), (bytes) => bytes.includes('\r\n'))
-  return answer?.toString('latin1').startsWith('HTTP/1.1 200') ?? false
+// Its health page says ready while requests for objects are still answered with 503; a stranger's listing is refused only by a server that knows its users and buckets.
+const isReady = async (port: number, bucket: string): Promise<boolean> => {
+  const answer = await ask(port, Buffer.from(`GET /${bucket}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`), (bytes) => bytes.includes('\r\n'))
+  return answer?.toString('latin1').startsWith('HTTP/1.1 403') ?? false
 }
 
 /** Starts one and waits until it serves. Throws when the program is missing: ask `findMinio` first. */
@@ -45,7 +46,7 @@ export const startMinio = async (options: MinioOptions = {}): Promise<MinioServe
     command: minio.path,
     args: ['server', '--quiet', '--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${await freePort()}`, join(place.folder, 'data')],
     env: { MINIO_ROOT_USER: ACCESS_KEY, MINIO_ROOT_PASSWORD: SECRET_KEY, MINIO_BROWSER: 'off', MINIO_UPDATE: 'off', HOME: place.folder },
-    isReady: () => isReady(port),
+    isReady: () => isReady(port, bucket),
     readyMsMax: READY_MS_MAX,
   }, place, options)
   return { ...server, endpoint: `http://127.0.0.1:${port}`, port, accessKey: ACCESS_KEY, secretKey: SECRET_KEY, bucket }

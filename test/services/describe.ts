@@ -1,5 +1,6 @@
 // A suite that needs servers: started before its first test; where they cannot be, skipped with the reason, or failed if they are required.
 import { beforeAll, describe, test } from '@jest/globals'
+import { noteMissing } from './run-folder.ts'
 import { kafka, kcatProgram, minio, redis, whyMissing } from './shared.ts'
 import type { Addresses, Need, Service } from './shared.ts'
 
@@ -33,5 +34,8 @@ export const describeWith = <N extends Need>(needs: readonly N[], title: string,
     describe(title, () => {
       test(`has the servers it needs (${needs.join(', ')})`, () => { throw new Error(`TIDEMARK_REQUIRE_SERVICES=1, but ${missing.join('; ')}`) })
     })
-  } else describe.skip(`${title} [skipped: ${missing.join('; ')}]`, () => body(server))
+  } else {
+    noteMissing(title, missing)
+    describe.skip(`${title} [skipped: ${missing.join('; ')}]`, () => body(server))
+  }
 }

@@ -1,5 +1,9 @@
-// Jest's global teardown: ends exactly the servers that this run started.
-import { endRun, runFolder } from './run-folder.ts'
+// Jest's global teardown: ends exactly the servers that this run started, and says which suites were skipped for want of servers.
+import { endRun, runFolder, skippedSuites } from './run-folder.ts'
 
-const teardown = (): void => endRun(runFolder())
+const teardown = (): void => {
+  const folder = runFolder()
+  process.stderr.write(skippedSuites(folder))
+  endRun(folder)
+}
 export default teardown

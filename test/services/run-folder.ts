@@ -1,5 +1,5 @@
 // The folder of one Jest run: which server processes it started, and the addresses of those that its workers share.
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { identify, isAlive, signal } from '../../deploy/services/identity.ts'
@@ -40,6 +40,12 @@ export const runFolder = (): string => {
 
 /** So that this very process is ended at the end of the run, whatever its test forgot. */
 export const recordProcess = (who: ProcessIdentity): void => writeWhole(join(runFolder(), 'processes', `${who.pid}-${who.startedAt.replaceAll(/\W/g, '_')}.json`), who)
+
+/** A suite that is skipped for want of servers; told at the end of the run, because Jest's short report shows no titles. */
+export const noteMissing = (title: string, reasons: readonly string[]): void => appendFileSync(join(runFolder(), 'skipped.txt'), `skipped: ${title}: ${reasons.join('; ')}\n`)
+
+/** One line for each suite skipped for want of servers. */
+export const skippedSuites = (folder: string): string => existsSync(join(folder, 'skipped.txt')) ? readFileSync(join(folder, 'skipped.txt'), 'utf8') : ''
 
 /** Ends every process of the run that is still there, and removes the folder. Synchronous: also called while this process is ending. */
 export const endRun = (folder: string): void => {

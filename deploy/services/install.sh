@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# Fetches what the real servers need into a cache folder (TIDEMARK_TOOLS, default ~/.cache/tidemark-tools): Kafka's jars by Maven,
+# MinIO by Go (2-5 minutes, once). redis-server, kcat and, where absent, Java and Maven come from Debian's packages (needs root).
+# What is there already is not fetched again.
+set -euo pipefail
+
+KAFKA=4.1.0
+LOG4J=2.24.3
+# Its makers publish sources only; this is the newest commit that was tried.
+MINIO=v0.0.0-20260212201848-7aac2a2c5b7c
+
+tools="${TIDEMARK_TOOLS:-$HOME/.cache/tidemark-tools}"
+mkdir -p "$tools/kafka" "$tools/bin"
+
+say() { printf '%s\n' "services: $*" >&2; }
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# One installation at a time: several test runs may begin at once.
+if has flock; then
+  exec 9>"$tools/install.lock"
+  flock 9
+fi
+
+needs_jars=yes
+[ -e "$tools/kafka/libs/kafka_2.13-$KAFKA.jar" ] && needs_jars=no
+
+packages=()
+has redis-server || packages+=(redis-server)
+has kcat || packages+=(kcat)
+has java || packages+=(default-jre-headless)
+if [ $needs_jars = yes ] && ! has mvn; then packages+=(maven); fi
+if [ ${#packages[@]} -gt 0 ]; then
+  if ! has apt-get || [ "$(id -u)" != 0 ]; then
+    say "missing: ${packages[*]}. Install them (Debian's names), or run this as root on Debian or Ubuntu."
+    exit 1
+  fi
+  say "installing ${packages[*]}"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq </dev/null
+  # Debian starts a redis of its own when the package is installed; these tests start theirs themselves.
+  apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 "${packages[@]}" </dev/null >"$tools/apt.log" 2>&1 || { cat "$tools/apt.log" >&2; exit 1; }
+fi
+
+install_kafka() {
+  say "fetching Kafka $KAFKA"
+  cat >"$tools/kafka/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tidemark</groupId><artifactId>kafka-libs</artifactId><version>1</version>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$KAFKA</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>$LOG4J</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>$LOG4J</version></dependency>
+  </dependencies>
+</project>
+POM
+  rm -rf "$tools/kafka/libs.part"
+  mvn -q -B -f "$tools/kafka/pom.xml" dependency:copy-dependencies -DoutputDirectory="$tools/kafka/libs.part" </dev/null >"$tools/kafka/mvn.log" 2>&1 || { tail -n 40 "$tools/kafka/mvn.log" >&2; return 1; }
+  rm -rf "$tools/kafka/libs"
+  mv "$tools/kafka/libs.part" "$tools/kafka/libs"
+}
+
+install_minio() {
+  local go=go
+  has go || go=/usr/local/go/bin/go
+  if ! has "$go"; then
+    say "MinIO is built from source and Go (1.24 or newer) is not here: install it from https://go.dev/dl/ or put a minio program at $tools/bin/minio"
+    return 1
+  fi
+  say "building MinIO $MINIO"
+  GOBIN="$tools/bin" "$go" install "github.com/minio/minio@$MINIO" </dev/null >"$tools/minio.log" 2>&1 || { tail -n 40 "$tools/minio.log" >&2; return 1; }
+}
+
+jobs=()
+if [ $needs_jars = yes ]; then install_kafka & jobs+=($!); fi
+if [ ! -x "$tools/bin/minio" ]; then install_minio & jobs+=($!); fi
+failed=0
+for job in ${jobs[@]+"${jobs[@]}"}; do wait "$job" || failed=1; done
+[ $failed = 0 ] || exit 1
+say "ready in $tools"
