@@ -28,7 +28,7 @@ export type JsonSinkSpec = { readonly kind: 'file', readonly folder: string } | 
  */
 export const topicSink = <T>(topic: string, options: TopicSinkOptions<T>): TopicSinkSpec<T> => ({ kind: 'topic', topic, ...options })
 
-/** NDJSON files in a folder, one per task and batch with output, complete when their name appears: exactly once. */
+/** NDJSON files in a folder, one per task and batch with output, complete when their name appears: exactly once. A relative path is relative to the executor's working directory. */
 export const fileSink = (folder: string): JsonSinkSpec => ({ kind: 'file', folder })
 
 /** One line of JSON per value, at least once. */

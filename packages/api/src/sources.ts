@@ -50,6 +50,7 @@ export const topic = <T>(name: string, options: TopicOptions<T>): SourceSpec<T> 
 
 /**
  * Files of lines (NDJSON with `json()`), each file one partition, in this order. Read as they are: a file must not change while it is read.
+ * A relative path is relative to the working directory of the executor that reads it.
  *
  * @example
  * job('import').source('orders', files(['day1.ndjson', 'day2.ndjson'], { value: json<Order>(), timestamp: (order) => order.ts }))

@@ -3,7 +3,8 @@
 // a typed user function can be stored here without a cast.
 //
 // All are synchronous: a promise that one returns is refused by the caller (`JOB_ASYNC_FUNCTION`). Any may throw: that is the record's
-// error, handled by the job's `onError`.
+// error, handled by the job's `onError`. But an error whose code begins with `JOB_ASYNC_` is a mistake of the job, the same for every
+// record: it stops the job whatever `onError` says.
 import type { Key, ProcessContext } from '../process.ts'
 import type { AggregateKind } from './plan.ts'
 
