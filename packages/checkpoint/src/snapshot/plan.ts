@@ -1,0 +1,36 @@
+// Which snapshots a commit record names, and what may be trimmed behind them (invariant 4, S8).
+import type { CommitRecord, SnapshotRef } from '../records/records.ts'
+import { ALL_RULES } from '../rules.ts'
+import type { Rules } from '../rules.ts'
+
+/** The newest two good ones, newest first: the fresh one and the best of those named so far. */
+export const snapshotsToName = (current: readonly SnapshotRef[], fresh: SnapshotRef): readonly SnapshotRef[] => {
+  const [newest] = current
+  // The same position again (an idle task between two checkpoints) is a snapshot like others: it belongs to its own checkpoint.
+  if (newest !== undefined && (fresh.batchId < newest.batchId || fresh.checkpoint <= newest.checkpoint)) {
+    throw new RangeError(`snapshot of checkpoint ${fresh.checkpoint} at batch ${fresh.batchId} does not follow that of checkpoint ${newest.checkpoint} at batch ${newest.batchId}`)
+  }
+  return newest === undefined ? [fresh] : [fresh, newest]
+}
+
+export interface TrimPlan {
+  /** Delete the journal below this offset. Absent: nothing. */
+  readonly journalBefore?: number
+  /** Delete the shuffle partitions read below these. */
+  readonly shuffles: readonly { readonly input: string, readonly topic: string, readonly partition: number, readonly before: number }[]
+}
+
+/**
+ * What this committed record allows to trim: below the older of its two newest good snapshots; with fewer than two nothing. `shuffles`:
+ * ids of the inputs that are shuffles (a user's topic is never trimmed). Made anew for each record, only ever from committed ones: a
+ * zombie's plan is older and harmless.
+ */
+export const trimPlan = (record: CommitRecord, shuffles: ReadonlySet<string>, rules: Rules = ALL_RULES): TrimPlan => {
+  const kept = rules.S8 ? record.snapshots[1] : record.snapshots[0]
+  if (kept === undefined) return { shuffles: [] }
+  return {
+    ...(kept.journalNext > 0 ? { journalBefore: kept.journalNext } : {}),
+    shuffles: kept.positions.filter((position) => shuffles.has(position.input) && position.next > 0)
+      .map(({ input, topic, partition, next }) => ({ input, topic, partition, before: next })),
+  }
+}
