@@ -107,7 +107,9 @@ export type ExecutorMessage =
   | { readonly kind: 'snapshot-named', readonly part: SnapshotPart }
   | { readonly kind: 'snapshot-failed', readonly task: TaskRef, readonly checkpoint: number, readonly reason: string }
   | { readonly kind: 'in-flight-stored', readonly task: TaskRef, readonly checkpoint: number, readonly objects: unknown, readonly blocks: number, readonly bytes: number }
-  | { readonly kind: 'drained' }
+  /** SIGTERM: this executor takes no more tasks and wants its own moved (revoke `move`) to others; when all are released it says `leaving`. */
+  | { readonly kind: 'draining' }
+  /** The goodbye, right before the stream ends. */
   | { readonly kind: 'leaving' }
 
 export interface TaskAssignment {

@@ -1,0 +1,66 @@
+// The messages of cluster.proto, field by field.
+import type { ExecutorId, JobId, SlotId, StageId, TaskRef } from '@tidemark/base'
+import type {
+  DriverMessage, ErrorMessage, ExecutorMessage, GenerationMessage, InputStatus, RecoveryTimeline, RunningTask, SlotProcess, SnapshotPart, TaskAssignment, TaskStatus,
+} from '../messages.ts'
+import { bool, double, integer, json, list, message, numbers, oneOf, optional, text, variants } from './fields.ts'
+import type { Field } from './fields.ts'
+
+export const taskRef = message<TaskRef>({ job: text<JobId>(), run: integer, stage: text<StageId>(), partition: integer })
+export const generation = message<GenerationMessage>({ epoch: integer, counter: integer })
+export const errorFacts = message<ErrorMessage>({ code: text(), message: text(), blame: text(), action: text(), hint: optional(text()) })
+export const inputStatus = message<InputStatus>({ input: text(), topic: text(), partition: integer, next: integer, stable: integer })
+export const takenSnapshot = message<NonNullable<TaskStatus['snapshot']>>({ checkpoint: integer, takenAt: integer, bytes: integer })
+export const recoveryTimeline = message<RecoveryTimeline>({
+  startedAt: integer, readMs: double, fencedMs: double, claimedMs: double, loadedMs: double, tailedMs: double, firstCommitMs: optional(double),
+  snapshot: optional(message<NonNullable<RecoveryTimeline['snapshot']>>({ checkpoint: integer, keys: integer, bytes: integer })),
+  tailRecords: integer, tailBatches: integer, fencedIds: integer, remarks: list(text()),
+})
+const slotProcess = message<SlotProcess>({ slot: integer, slotId: text<SlotId>(), pid: integer, pidStart: text() })
+const taskStatus = message<TaskStatus>({
+  task: taskRef, generation, phase: oneOf('taking-over', 'running', 'waiting', 'releasing'), waitingFor: optional(text()), inputs: list(inputStatus), batchId: integer,
+  watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers,
+})
+const runningTask = message<RunningTask>({ task: taskRef, generation, slot: integer, transactionalId: text() })
+const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer })
+
+type Executor<K extends ExecutorMessage['kind']> = Omit<Extract<ExecutorMessage, { readonly kind: K }>, 'kind'>
+type Driver<K extends DriverMessage['kind']> = Omit<Extract<DriverMessage, { readonly kind: K }>, 'kind'>
+
+export const executorMessage: Field<ExecutorMessage> = variants<ExecutorMessage>({
+  register: message<Executor<'register'>>({
+    executor: text<ExecutorId>(), label: text(), slots: integer, processes: list(slotProcess), probeAddress: text(), engineVersion: text(), pid: integer, pidStart: text(), running: list(runningTask),
+  }),
+  heartbeat: message<Executor<'heartbeat'>>({ sequence: integer, tasks: list(taskStatus) }),
+  'slot-started': message<Executor<'slot-started'>>({ process: slotProcess }),
+  'slot-died': message<Executor<'slot-died'>>({ slot: integer, slotId: text<SlotId>(), reason: text(), transactionalIds: list(text()), tasks: list(taskRef) }),
+  session: message<Executor<'session'>>({ slot: integer, transactionalId: text() }),
+  running: message<Executor<'running'>>({ task: taskRef, generation, recovery: recoveryTimeline }),
+  released: message<Executor<'released'>>({ task: taskRef, generation }),
+  'given-up': message<Executor<'given-up'>>({ task: taskRef, generation, reason: text(), ended: bool }),
+  failed: message<Executor<'failed'>>({ task: taskRef, generation, error: errorFacts }),
+  'snapshot-cut': message<Executor<'snapshot-cut'>>({ task: taskRef, checkpoint: integer, batchId: integer }),
+  'snapshot-named': message<Executor<'snapshot-named'>>({
+    part: message<SnapshotPart>({ task: taskRef, checkpoint: integer, ref: json, upstreams: json, watermark: optional(integer) }),
+  }),
+  'snapshot-failed': message<Executor<'snapshot-failed'>>({ task: taskRef, checkpoint: integer, reason: text() }),
+  'in-flight-stored': message<Executor<'in-flight-stored'>>({ task: taskRef, checkpoint: integer, objects: json, blocks: integer, bytes: integer }),
+  draining: message<Executor<'draining'>>({}),
+  leaving: message<Executor<'leaving'>>({}),
+})
+
+export const driverMessage: Field<DriverMessage> = variants<DriverMessage>({
+  registered: message<Driver<'registered'>>({ driver: text(), epoch: integer, heartbeatIntervalMs: double, heartbeatTimeoutMs: double }),
+  'not-leader': message<Driver<'not-leader'>>({ leader: optional(text()) }),
+  assign: message<Driver<'assign'>>({ epoch: integer, tasks: list(taskAssignment) }),
+  revoke: message<Driver<'revoke'>>({ epoch: integer, tasks: list(taskRef), reason: oneOf('move', 'stop') }),
+  'snapshot-begin': message<Driver<'snapshot-begin'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
+  'snapshot-complete': message<Driver<'snapshot-complete'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
+  'snapshot-in-flight': message<Driver<'snapshot-in-flight'>>({
+    epoch: integer, checkpoint: integer, task: taskRef, ref: json, bytesMax: integer,
+    cuts: list(message<Driver<'snapshot-in-flight'>['cuts'][number]>({ stage: text(), partition: integer, batchId: integer })),
+  }),
+  'snapshot-abandon': message<Driver<'snapshot-abandon'>>({ epoch: integer, checkpoint: integer }),
+  'kill-slot': message<Driver<'kill-slot'>>({ epoch: integer, slot: integer, slotId: text<SlotId>(), reason: text() }),
+  drain: message<Driver<'drain'>>({ epoch: integer }),
+})

@@ -1,0 +1,44 @@
+// The messages of jobs.proto, field by field.
+import type { CancelAnswer, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
+import { errorFacts, generation, inputStatus, recoveryTimeline, takenSnapshot } from './cluster.ts'
+import { bool, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'
+
+const state = oneOf('submitted', 'starting', 'running', 'restoring', 'cancelling', 'cancelled', 'failed', 'ended')
+
+export interface SubmitHeader {
+  readonly plan: unknown
+  readonly bundleBytes: number
+  readonly bundleSha256: string
+  readonly fromCheckpoint?: number
+}
+export const submitHeader = message<SubmitHeader>({ plan: json, bundleBytes: integer, bundleSha256: text(), fromCheckpoint: optional(integer) })
+export const submitAnswer = message<SubmitAnswer>({ job: text(), run: integer, outcome: oneOf('created', 'unchanged', 'restored'), notes: list(text()) })
+
+export const jobSummary = message<JobSummary>({
+  job: text(), version: text(), run: integer, state, reason: optional(text()), tasks: integer, tasksRunning: integer, tasksWaiting: integer,
+  submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer),
+})
+export const nothing = message<object>({})
+export const jobList = message<{ readonly jobs: readonly JobSummary[] }>({ jobs: list(jobSummary) })
+export const jobName = message<{ readonly job: string }>({ job: text() })
+
+const taskDescription = message<TaskDescription>({
+  stage: text(), partition: integer, phase: oneOf('unassigned', 'assigned', 'taking-over', 'running', 'waiting', 'releasing', 'ended'), waitingFor: optional(text()),
+  executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: integer,
+  batchId: integer, watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot),
+  recovery: optional(message<TaskRecovery>({ cause: text(), detectedAt: integer, assignedAt: integer, steps: optional(recoveryTimeline) })), totals: numbers,
+})
+const jobDescription = message<JobDescription>({
+  summary: jobSummary, tasks: list(taskDescription),
+  checkpoints: list(message<CheckpointDescription>({ checkpoint: integer, run: integer, takenAt: integer, bytes: integer, parts: integer })),
+  checkpointUnderWay: optional(message<NonNullable<JobDescription['checkpointUnderWay']>>({ checkpoint: integer, startedAt: integer, partsNamed: integer, parts: integer })),
+  executors: list(message<ExecutorDescription>({
+    executor: text(), label: text(), state: oneOf('alive', 'suspected', 'draining', 'dead', 'left'), slots: integer, tasks: integer, reason: optional(text()), since: integer,
+  })),
+  warnings: list(text()), startedFrom: text(), error: optional(errorFacts),
+})
+export const describeAnswer = message<{ readonly job: JobDescription }>({ job: jobDescription })
+export const cancelAnswer = message<CancelAnswer>({ job: text(), run: integer, state })
+
+export const watchRequest = message<WatchRequest>({ job: optional(text()), after: integer, follow: bool })
+export const jobEvent = message<JobEvent>({ sequence: integer, at: integer, event: text(), job: optional(text()), executor: optional(text()), message: text(), facts: json })

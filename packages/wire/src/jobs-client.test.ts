@@ -1,0 +1,104 @@
+// JobService over real sockets: chunks, errors with their facts, the way to the leader, events.
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { TidemarkError } from '@tidemark/base'
+import { randomBytes } from 'node:crypto'
+import { jobsClient, serveJobs } from './index.ts'
+import type { JobEvent, JobHandlers, JobsClient, SubmitRequest } from './index.ts'
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const clean of cleanups.splice(0).toReversed()) await clean()
+})
+const refuse = (): never => {
+  throw new TidemarkError('not part of this test', { code: 'UNEXPECTED', blame: 'bug', action: 'exit' })
+}
+const HANDLERS: JobHandlers = { submit: async () => refuse(), list: async () => [], describe: async () => refuse(), cancel: async () => refuse(), watchEvents: async () => refuse() }
+
+const listen = async (handlers: Partial<JobHandlers>): Promise<string> => {
+  const serving = await serveJobs({ address: '127.0.0.1:0', jobs: { ...HANDLERS, ...handlers } })
+  cleanups.push(() => serving.close())
+  return serving.address
+}
+const dial = (address: string): JobsClient => {
+  const client = jobsClient(address)
+  cleanups.push(() => client.close())
+  return client
+}
+const event = (sequence: number): JobEvent => ({ sequence, at: 1, event: 'job.submitted', message: 'm', facts: {} })
+
+describe('submit', () => {
+  test('a bundle of several chunks → arrives whole, with the plan', async () => {
+    const seen: SubmitRequest[] = []
+    const client = dial(await listen({ submit: async (request) => {
+      seen.push(request)
+      return { job: 'orders', run: 1, outcome: 'created', notes: ['starts empty'] }
+    } }))
+    const bundle = randomBytes(3 * 256 * 1024 + 17)
+    expect(await client.submit({ plan: { job: 'orders' }, bundle, fromCheckpoint: 0 })).toEqual({ job: 'orders', run: 1, outcome: 'created', notes: ['starts empty'] })
+    expect(seen[0]?.bundle.equals(bundle)).toBe(true)
+    expect(seen[0]).toMatchObject({ plan: { job: 'orders' }, fromCheckpoint: 0 })
+  })
+
+  test('a bundle over the limit → refused with code and hint, before its bytes are taken', async () => {
+    const client = dial(await listen({}))
+    await expect(client.submit({ plan: {}, bundle: Buffer.alloc(33 * 1024 * 1024) })).rejects.toMatchObject({ code: 'JOB_BUNDLE_TOO_LARGE', blame: 'user' })
+  })
+})
+
+describe('errors', () => {
+  test('a refusal with details → the client sees the same code, blame, hint and details', async () => {
+    const problems = [{ path: 'settings.parallelism', code: 'PLAN_RANGE', message: 'must be at least 1' }]
+    const client = dial(await listen({ describe: async () => {
+      throw new TidemarkError('the plan is wrong', { code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', hint: 'Mend it.', details: { problems } })
+    } }))
+    await expect(client.describe('orders')).rejects.toMatchObject({ code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', hint: 'Mend it.', details: { problems } })
+  })
+  test('facts too large for a header → the message still arrives with its code', async () => {
+    const client = dial(await listen({ cancel: async () => {
+      throw new TidemarkError('x'.repeat(50_000), { code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { all: 'y'.repeat(50_000) } })
+    } }))
+    await expect(client.cancel('orders')).rejects.toMatchObject({ code: 'PLAN_INVALID', message: 'x'.repeat(4_000) })
+  })
+  test('an error that is none of ours → UNEXPECTED, a bug', async () => {
+    const client = dial(await listen({ list: async () => {
+      throw new Error('boom')
+    } }))
+    await expect(client.list()).rejects.toMatchObject({ code: 'UNEXPECTED', blame: 'bug', message: 'boom' })
+  })
+  test('nobody listens → WIRE_UNAVAILABLE that names the address', async () => {
+    const serving = await serveJobs({ address: '127.0.0.1:0', jobs: HANDLERS })
+    await serving.close()
+    await expect(dial(serving.address).list()).rejects.toMatchObject({ code: 'WIRE_UNAVAILABLE', action: 'retry', message: expect.stringContaining(serving.address) })
+  })
+  test('a driver that does not lead → the client goes to the leader', async () => {
+    const leader = await listen({ list: async () => [{ job: 'orders', version: '1', run: 1, state: 'running', tasks: 1, tasksRunning: 1, tasksWaiting: 0, submittedAt: 1, lag: 0 }] })
+    const notLeading = (): never => {
+      throw new TidemarkError('does not lead', { code: 'DRIVER_NOT_LEADER', blame: 'environment', action: 'retry', details: { leader } })
+    }
+    const client = dial(await listen({ list: async () => notLeading(), watchEvents: async () => notLeading() }))
+    expect(await client.list()).toHaveLength(1)
+  })
+})
+
+describe('events', () => {
+  test('without follow → all that there are, then the end', async () => {
+    const client = dial(await listen({ watchEvents: async ({ after }, emit) => {
+      for (const sequence of [1, 2, 3]) if (sequence > after) emit(event(sequence))
+    } }))
+    const seen: number[] = []
+    for await (const { sequence } of client.watchEvents({ after: 1, follow: false })) seen.push(sequence)
+    expect(seen).toEqual([2, 3])
+  })
+  test('the reader leaves the loop → the server is told', async () => {
+    const told = Promise.withResolvers<void>()
+    const client = dial(await listen({ watchEvents: (_request, emit, signal) => new Promise((resolve) => {
+      emit(event(1))
+      signal.addEventListener('abort', () => {
+        told.resolve()
+        resolve()
+      })
+    }) }))
+    for await (const { sequence } of client.watchEvents({ after: 0, follow: true })) if (sequence === 1) break
+    await told.promise
+  })
+})
