@@ -26,10 +26,11 @@ export class KafkaReader implements LogReader {
   readonly #links: Links
   /** One per broker at most. */
   readonly #polls = new Map<number, Poll>()
-  /** Since when a partition gives trouble, monotonic. */
-  readonly #trouble = new Map<string, number>()
+  /** Partitions that cannot be read: since when, and when to try again; monotonic. */
+  readonly #trouble = new Map<string, { readonly since: number, readonly retryAt: number }>()
   readonly #compacted = new Set<string>()
   #turn = 0
+  #calls = 0
   #busy = false
   #closed = false
 
@@ -60,38 +61,47 @@ export class KafkaReader implements LogReader {
     const deadline = clock.monotonic() + options.maxWaitMs
     const committed = options.isolation === 'committed'
     const wanted = new Map(requests.map((request) => [keyOf(request.topic, request.partition), request]))
-    const answered = new Set<number>()
-    if (requests.length === 0) return this.#pause(options.maxWaitMs, options.signal).then(() => [])
+    const call = ++this.#calls
+    /** Brokers that in this call have answered all that is wanted of them, or failed. */
+    const heard = new Set<number>()
     for (;;) {
       options.signal?.throwIfAborted()
-      const groups = await this.#groups(requests)
+      const { groups, retryMs } = await this.#groups(requests)
       const leftMs = Math.max(0, deadline - clock.monotonic())
       for (const [node, wants] of groups) {
-        if (!this.#polls.has(node)) this.#polls.set(node, new Poll(this.#cluster, this.#links, node, this.#turned(wants), committed, leftMs))
+        const pending = this.#polls.get(node)
+        if (pending === undefined) this.#polls.set(node, new Poll(this.#cluster, this.#links, { node, call, wants: this.#turned(wants), committed, maxWaitMs: leftMs }))
+        else if (!pending.covers(wants, committed)) pending.hurry()
       }
-      const troubled = groups.size === 0 || this.#trouble.size > 0
-      await this.#first([...groups.keys()].map((node) => this.#polls.get(node)!.ended), troubled ? TROUBLE_PAUSE_MS : undefined, options.signal)
-      const found = await this.#take(wanted, committed, answered)
+      const quiet = (): boolean => [...groups].every(([node, wants]) => heard.has(node) || this.#polls.get(node)?.standsFor(wants, committed, call) === true)
+      await this.#first([...groups.keys()].flatMap((node) => this.#polls.get(node)?.ended ?? []), Math.min(retryMs, quiet() ? leftMs : Infinity), options.signal)
+      const found = await this.#take(wanted, groups, committed, heard)
       if (found.length > 0) return found
-      const waiting = [...groups.keys()].some((node) => !answered.has(node) && this.#polls.get(node)?.hasEnded !== true && this.#polls.has(node))
-      if (!waiting && clock.monotonic() >= deadline) return []
+      if (clock.monotonic() >= deadline && quiet()) return []
     }
   }
 
-  /** Requests by leader. A partition without one is trouble, not a reason to hold back the others. */
-  async #groups(requests: readonly FetchRequest[]): Promise<Map<number, FetchRequest[]>> {
+  /** Requests by leader. A partition without one, or in trouble a moment ago, is left out and holds back nobody. */
+  async #groups(requests: readonly FetchRequest[]): Promise<{ readonly groups: ReadonlyMap<number, readonly FetchRequest[]>, readonly retryMs: number }> {
     const groups = new Map<number, FetchRequest[]>()
+    let retryMs = Infinity
     for (const request of requests) {
       const { topic, partition } = request
-      const view = await this.#cluster.topic(topic)
-      if (partition >= view.partitions) throw missingError(topic, partition)
-      const leader = this.#cluster.leaderOf(topic, partition)
+      const pauseMs = (this.#trouble.get(keyOf(topic, partition))?.retryAt ?? 0) - this.#cluster.clock.monotonic()
+      if (pauseMs <= 0) {
+        const view = await this.#cluster.topic(topic)
+        if (partition >= view.partitions) throw missingError(topic, partition)
+      }
+      const leader = pauseMs > 0 ? undefined : this.#cluster.leaderOf(topic, partition)
       const group = leader === undefined ? undefined : groups.get(leader)
-      if (leader === undefined) this.#troubled(topic, partition, 'nobody leads it', undefined)
-      else if (group) group.push(request)
-      else groups.set(leader, [request])
+      if (group) group.push(request)
+      else if (leader !== undefined) groups.set(leader, [request])
+      else {
+        if (pauseMs <= 0) this.#troubled(topic, partition, 'nobody leads it', undefined)
+        retryMs = Math.min(retryMs, pauseMs > 0 ? pauseMs : TROUBLE_PAUSE_MS)
+      }
     }
-    return groups
+    return { groups, retryMs }
   }
 
   /** A broker fills partitions in the order asked: each comes first in turn. */
@@ -101,16 +111,18 @@ export class KafkaReader implements LogReader {
   }
 
   /** Answers of all polls that have ended, for partitions still wanted at the same offset; the rest is dropped. */
-  async #take(wanted: ReadonlyMap<string, FetchRequest>, committed: boolean, answered: Set<number>): Promise<FetchedPartition[]> {
+  async #take(wanted: ReadonlyMap<string, FetchRequest>, groups: ReadonlyMap<number, readonly FetchRequest[]>, committed: boolean, heard: Set<number>): Promise<FetchedPartition[]> {
     const found: FetchedPartition[] = []
     for (const [node, poll] of this.#polls) {
       if (!poll.hasEnded) continue
       this.#polls.delete(node)
       if (!poll.answer) {
+        if (poll.hurried) continue
+        heard.add(node)
         for (const { topic, partition } of poll.wants) if (wanted.has(keyOf(topic, partition))) this.#troubled(topic, partition, `broker ${node} does not answer`, poll.error)
         continue
       }
-      answered.add(node)
+      if (poll.covers(groups.get(node) ?? [], committed)) heard.add(node)
       for (const set of poll.answer) {
         const request = wanted.get(keyOf(set.topic, set.partition))
         if (!request || poll.committed !== committed || poll.offsetOf(set.topic, set.partition) !== request.offset) continue
@@ -152,40 +164,32 @@ export class KafkaReader implements LogReader {
     })
   }
 
+  /** Asks for metadata again after a pause. Throws `LOG_UNAVAILABLE` when it has lasted. */
   #troubled(topic: string, partition: number, what: string, cause: unknown): undefined {
     const key = keyOf(topic, partition)
     const now = this.#cluster.clock.monotonic()
-    const since = this.#trouble.get(key)
+    const since = this.#trouble.get(key)?.since
+    const lastedMs = since === undefined ? 0 : now - since
+    this.#trouble.set(key, { since: since === undefined || lastedMs >= TROUBLE_MAX_MS ? now : since, retryAt: now + TROUBLE_PAUSE_MS })
     this.#cluster.forget(topic)
-    if (since === undefined) {
-      this.#trouble.set(key, now)
-      this.#logger.warn({ topic, partition, what }, 'log.partition_unreadable')
-    } else if (now - since >= TROUBLE_MAX_MS) {
-      this.#trouble.set(key, now)
-      throw unavailableError(`partition ${partition} of "${topic}" could not be read for ${Math.round((now - since) / 1000)} s: ${what}`, { topic, partition }, cause)
-    }
+    if (since === undefined) this.#logger.warn({ topic, partition, what }, 'log.partition_unreadable')
+    if (lastedMs >= TROUBLE_MAX_MS) throw unavailableError(`partition ${partition} of "${topic}" could not be read for ${Math.round(lastedMs / 1000)} s: ${what}`, { topic, partition }, cause)
     return undefined
   }
 
   /** Until the first of `ended`, or `atMostMs`. Rejects with the signal's reason. */
-  async #first(ended: readonly Promise<void>[], atMostMs: number | undefined, signal: AbortSignal | undefined): Promise<void> {
-    const waits: Promise<unknown>[] = [...ended]
-    const stop = new AbortController()
-    const abort = Promise.withResolvers<never>()
-    const onAbort = (): void => abort.reject(signal?.reason)
+  async #first(ended: readonly Promise<void>[], atMostMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const onAbort = (): void => reject(signal?.reason)
     signal?.addEventListener('abort', onAbort, { once: true })
-    if (signal) waits.push(abort.promise)
-    if (atMostMs !== undefined) waits.push(this.#cluster.clock.sleep(atMostMs, stop.signal).catch(() => {}))
+    const timer = atMostMs === Infinity ? undefined : this.#cluster.clock.after(atMostMs, resolve)
+    for (const end of ended) void end.then(resolve)
     try {
-      await Promise.race(waits)
+      await promise
     } finally {
       signal?.removeEventListener('abort', onAbort)
-      stop.abort()
+      timer?.cancel()
     }
-  }
-
-  async #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    await this.#cluster.clock.sleep(ms, signal)
   }
 
   async close(): Promise<void> {

@@ -49,9 +49,11 @@ export class KafkaSession implements ProducerSession {
 
   append(writes: readonly Append[]): Promise<void> {
     return this.#only(async () => {
+      this.#initialised()
       if (writes.length === 0) return
       const outgoing = gather(writes)
-      const [groups, configs] = await Promise.all([this.#cluster.byLeader(outgoing), this.#configsOf(outgoing)])
+      const groups = await this.#cluster.byLeader(outgoing)
+      const configs = await this.#configsOf(outgoing)
       await this.#addPartitions(outgoing)
       const appended: (Appended | undefined)[] = Array.from({ length: writes.length }, () => undefined)
       await Promise.all([...groups].map(([node, ofNode]) => this.#send(node, ofNode, configs, appended)))

@@ -44,8 +44,7 @@ export class TopicConfigs {
   async read(topics: readonly string[]): Promise<Map<string, TopicConfig>> {
     const found = new Map<string, TopicConfig>()
     if (topics.length === 0) return found
-    const link = await this.#cluster.any()
-    const answer = await link.call(api.describeConfigs({ resources: topics.map((name) => ({ type: api.RESOURCE.topic, name, configNames: NAMES })), includeSynonyms: false }))
+    const answer = await this.#cluster.ask(api.describeConfigs({ resources: topics.map((name) => ({ type: api.RESOURCE.topic, name, configNames: NAMES })), includeSynonyms: false }))
     for (const { errorCode, errorMessage, resourceName, configEntries } of answer.resources) {
       if (errorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) continue
       if (errorCode !== CODE.NONE && errorCode !== CODE.TOPIC_NOT_AUTHORISED) throw brokerError(errorCode, `read the settings of topic "${resourceName}"`, { topic: resourceName }, errorMessage)

@@ -2,10 +2,10 @@
 import { TidemarkError } from '@tidemark/base'
 import type { TopicDescription, TopicSpec } from '@tidemark/base'
 import { brokerError, CODE, unavailableError } from '../errors.ts'
+import type { WireCall } from '../kafkajs.ts'
 import * as api from '../wire/api.ts'
 import { viewOf } from '../wire/cluster.ts'
 import type { Cluster, TopicView } from '../wire/cluster.ts'
-import type { Link } from '../wire/link.ts'
 import type { TopicConfigs } from './configs.ts'
 import { partitionOffsets } from './offsets.ts'
 
@@ -20,7 +20,7 @@ export const createTopics = async (cluster: Cluster, specs: readonly TopicSpec[]
   await cluster.metadata(specs.map(({ topic }) => topic))
   const replicationFactor = Math.min(REPLICAS, Math.max(1, cluster.brokerIds.length))
   const topics = specs.map(({ topic, partitions, config }) => ({ topic, numPartitions: partitions, replicationFactor, configEntries: configEntries(config ?? {}, replicationFactor) }))
-  const { topicErrors } = await atController(cluster, topics.map(({ topic }) => topic), (link) => link.call(api.createTopics({ topics, validateOnly: false, timeout: cluster.settings.requestTimeoutMs })))
+  const { topicErrors } = await atController(cluster, topics.map(({ topic }) => topic), api.createTopics({ topics, validateOnly: false, timeout: cluster.settings.requestTimeoutMs }))
   for (const { topic, errorCode, errorMessage } of topicErrors) {
     if (errorCode !== CODE.NONE && errorCode !== CODE.TOPIC_EXISTS) throw brokerError(errorCode, `create topic "${topic}"`, { topic }, errorMessage)
   }
@@ -38,11 +38,12 @@ const configEntries = (config: Readonly<Record<string, string>>, replicationFact
 }
 
 /** With KRaft any broker passes it on; older clusters answer NOT_CONTROLLER while the controller moves. */
-const atController = async <T extends { readonly topicErrors: readonly { readonly errorCode: number }[] }>(cluster: Cluster, topics: readonly string[], call: (link: Link) => Promise<T>): Promise<T> => {
+const atController = async <T extends { readonly topicErrors: readonly { readonly errorCode: number }[] }>(cluster: Cluster, topics: readonly string[], call: WireCall<T>): Promise<T> => {
   const deadline = cluster.clock.monotonic() + SETTLE_MS
   for (;;) {
     const address = cluster.addressOf((await cluster.metadata(topics)).controllerId)
-    const answer = await call(address ? await cluster.links.to(address) : await cluster.any())
+    if (!address) throw unavailableError('the cluster has no controller')
+    const answer = await (await cluster.links.to(address)).call(call)
     if (!answer.topicErrors.some(({ errorCode }) => errorCode === CODE.NOT_CONTROLLER) || cluster.clock.monotonic() >= deadline) return answer
     await cluster.clock.sleep(SETTLE_PAUSE_MS)
   }
@@ -97,7 +98,7 @@ export const listTopics = async (cluster: Cluster): Promise<string[]> =>
 
 export const deleteTopics = async (cluster: Cluster, configs: TopicConfigs, topics: readonly string[]): Promise<void> => {
   if (topics.length === 0) return
-  const { topicErrors } = await atController(cluster, topics, (link) => link.call(api.deleteTopics({ topics, timeout: cluster.settings.requestTimeoutMs })))
+  const { topicErrors } = await atController(cluster, topics, api.deleteTopics({ topics, timeout: cluster.settings.requestTimeoutMs }))
   for (const { topic, errorCode } of topicErrors) if (errorCode !== CODE.NONE && errorCode !== CODE.UNKNOWN_TOPIC_OR_PARTITION) throw brokerError(errorCode, `delete topic "${topic}"`, { topic })
   await settle(cluster, topics, `delete ${topics.length} topics`, ({ topicMetadata }) => topicMetadata.every(({ topicErrorCode }) => topicErrorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION))
   for (const topic of topics) {

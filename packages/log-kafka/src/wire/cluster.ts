@@ -1,8 +1,10 @@
 // Who leads what: brokers, partition leaders, coordinators. One view per log, shared by its readers and sessions; topics that are gone poison nothing.
+import { isTidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
-import { brokerError, clientError, CODE, isStaleLeader, mayTryAgain, missingError, unavailableError } from '../errors.ts'
+import { brokerError, CODE, isStaleLeader, mayTryAgain, missingError, unavailableError } from '../errors.ts'
+import type { WireCall } from '../kafkajs.ts'
 import * as api from './api.ts'
-import type { Address, ConnectionSettings, Link } from './link.ts'
+import type { Address, ConnectionSettings } from './link.ts'
 import { Links } from './links.ts'
 
 export interface TopicView {
@@ -30,6 +32,7 @@ export class Cluster {
   readonly links: Links
   readonly #seeds: readonly Address[]
   #brokers = new Map<number, Address>()
+  #good: Address | undefined
   readonly #topics = new Map<string, TopicView>()
 
   constructor(seeds: readonly Address[], settings: ConnectionSettings) {
@@ -39,24 +42,30 @@ export class Cluster {
     this.links = new Links(settings)
   }
 
-  /** A connection to any broker that answers: known ones first, then the seeds. */
-  async any(): Promise<Link> {
-    const tried: string[] = []
+  /** Asks any broker: the one that answered last, other known ones, then the seeds. Only for calls that are harmless twice. */
+  async ask<T>(call: WireCall<T>): Promise<T> {
+    const tried = new Set<string>()
     let last: unknown
-    for (const address of [...this.#brokers.values(), ...this.#seeds]) {
+    for (const address of [...(this.#good ? [this.#good] : []), ...this.#brokers.values(), ...this.#seeds]) {
+      const name = `${address.host}:${address.port}`
+      if (tried.has(name)) continue
+      tried.add(name)
       try {
-        return await this.links.to(address)
+        const answer = await (await this.links.to(address)).call(call)
+        this.#good = address
+        return answer
       } catch (error) {
+        if (!isTidemarkError(error) || error.code !== 'LOG_UNAVAILABLE') throw error
         last = error
-        tried.push(`${address.host}:${address.port}`)
+        this.#good = undefined
       }
     }
-    throw unavailableError(`no Kafka broker answers at ${[...new Set(tried)].join(', ')}`, {}, last)
+    throw unavailableError(`no Kafka broker answers at ${[...tried].join(', ')}`, {}, last)
   }
 
   /** Raw metadata; all topics when none is named. Never creates one. */
   async metadata(topics: readonly string[]): Promise<api.MetadataAnswer> {
-    const answer = await (await this.any()).call(api.metadata({ topics, allowAutoTopicCreation: false }))
+    const answer = await this.ask(api.metadata({ topics, allowAutoTopicCreation: false }))
     if (answer.brokers.length > 0) this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
       if (topicErrorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) this.#topics.delete(topic)
@@ -126,7 +135,7 @@ export class Cluster {
     const deadline = this.clock.monotonic() + LOOKUP_MS
     const doing = `find the coordinator of ${kind === 'group' ? 'group' : 'transactional id'} "${key}"`
     for (;;) {
-      const answer = await (await this.any()).call(api.findCoordinator({ groupId: key, coordinatorType: kind === 'group' ? 0 : 1 })).catch((error: unknown) => { throw clientError(error, doing) })
+      const answer = await this.ask(api.findCoordinator({ groupId: key, coordinatorType: kind === 'group' ? 0 : 1 }))
       if (answer.errorCode === CODE.NONE) return { host: answer.coordinator.host, port: answer.coordinator.port }
       if (!mayTryAgain(answer.errorCode) || this.clock.monotonic() >= deadline) throw brokerError(answer.errorCode, doing, {}, answer.errorMessage)
       await this.clock.sleep(LOOKUP_PAUSE_MS)
