@@ -64,6 +64,7 @@ export const buildManifest = (run: RunRecord, facts: ManifestFacts, rules: Rules
     const found = facts.parts.filter((part) => part.stage === stage && part.partition === partition)
     const [part] = found
     if (part === undefined || found.length > 1) throw broken('3', `task ${stage}-${partition} has ${found.length} parts`)
+    if (rules.C2 && part.ref.positions.some((position) => position.inFlight !== undefined)) throw broken('C2', `task ${stage}-${partition} has not yet read all that was in flight where this run began`)
     if (part.ref.checkpoint !== facts.checkpoint) throw broken('3', `the part of task ${stage}-${partition} belongs to checkpoint ${part.ref.checkpoint}`)
     return part
   })

@@ -6,8 +6,8 @@ import type { Rules } from '../rules.ts'
 /** The newest two good ones, newest first: the fresh one and the best of those named so far. */
 export const snapshotsToName = (current: readonly SnapshotRef[], fresh: SnapshotRef): readonly SnapshotRef[] => {
   const [newest] = current
-  // The same position again (an idle task between two checkpoints) is a snapshot like others: it belongs to its own checkpoint.
-  if (newest !== undefined && (fresh.batchId < newest.batchId || fresh.checkpoint <= newest.checkpoint)) {
+  // The same batch again (an idle task) or the same checkpoint again (a new owner, whose predecessor's word was lost) is a snapshot like others.
+  if (newest !== undefined && (fresh.batchId < newest.batchId || fresh.checkpoint < newest.checkpoint)) {
     throw new RangeError(`snapshot of checkpoint ${fresh.checkpoint} at batch ${fresh.batchId} does not follow that of checkpoint ${newest.checkpoint} at batch ${newest.batchId}`)
   }
   return newest === undefined ? [fresh] : [fresh, newest]

@@ -1,0 +1,189 @@
+// One checkpoint on its way, as the driver sees it (design §3, "A checkpoint, step by step"): facts in, commands out.
+//
+//   walking ──all parts named──> collecting ──all in-flight stored──> writing ──written──> done
+//      │                             │                                   │
+//      └─────────────────────────────┴──> given-up <─────────────────────┘
+import { invariantBroken } from '@tidemark/base'
+import type { JobId, StageId } from '@tidemark/base'
+import type { ManifestInFlight, ManifestOutput, ManifestPart } from '../manifest.ts'
+import type { SnapshotRef } from '../records/records.ts'
+import type { RunRecord } from '../run.ts'
+import { ALL_RULES } from '../rules.ts'
+import type { Rules } from '../rules.ts'
+import { topologyOf } from './topology.ts'
+import type { CheckpointTask, TaskId } from './topology.ts'
+
+export type CheckpointFact =
+  /** The walk is completed: the cut of this task. */
+  | { readonly kind: 'cut', readonly task: TaskId, readonly batchId: number }
+  /** A committed record names the part. */
+  | { readonly kind: 'named', readonly part: ManifestPart }
+  /** The part won't come any more: a failed transaction (S2), an upload that failed, a death. `owned`: the task still has an owner. */
+  | { readonly kind: 'lost', readonly task: TaskId, readonly reason: string, readonly owned: boolean }
+  /** The task has a (new) owner. */
+  | { readonly kind: 'owned', readonly task: TaskId }
+  | { readonly kind: 'in-flight-stored', readonly stored: ManifestInFlight }
+  | { readonly kind: 'timed-out' }
+  | { readonly kind: 'written' }
+  | { readonly kind: 'write-failed', readonly reason: string }
+
+export interface Cut extends TaskId {
+  readonly batchId: number
+}
+
+export type CheckpointCommand =
+  | { readonly kind: 'begin', readonly tasks: readonly TaskId[] }
+  /** C1: everybody downstream of these has its cut. */
+  | { readonly kind: 'complete', readonly tasks: readonly TaskId[] }
+  /** C2: store the blocks at or below their writers' cuts. */
+  | { readonly kind: 'store-in-flight', readonly task: TaskId, readonly ref: SnapshotRef, readonly cuts: readonly Cut[] }
+  | { readonly kind: 'write-manifest', readonly parts: readonly ManifestPart[], readonly inFlight: readonly ManifestInFlight[], readonly outputs: readonly ManifestOutput[] }
+  /** For people and the alarm on age; the next checkpoint has the next number. */
+  | { readonly kind: 'give-up', readonly reason: string }
+
+type Phase = 'walking' | 'collecting' | 'writing' | 'done' | 'given-up'
+
+interface TaskState {
+  readonly task: CheckpointTask
+  /** Without an owner since its part was lost: told nothing until it has one again. */
+  readonly away: boolean
+  /** Told to complete: from here on it may have its cut, reported or not. */
+  readonly told: boolean
+  readonly cut?: number
+  readonly part?: ManifestPart
+  readonly stored?: ManifestInFlight
+}
+
+/** Immutable. */
+export interface CheckpointProgress {
+  readonly job: JobId
+  readonly checkpoint: number
+  readonly phase: Phase
+  readonly tasks: ReadonlyMap<string, TaskState>
+  readonly outputs: readonly ManifestOutput[]
+  readonly rules: Rules
+}
+
+export interface CheckpointStep {
+  readonly progress: CheckpointProgress
+  readonly commands: readonly CheckpointCommand[]
+}
+
+const key = ({ stage, partition }: { readonly stage: StageId, readonly partition: number }): string => `${stage}-${partition}`
+const idOf = ({ stage, partition }: TaskId): TaskId => ({ stage, partition })
+
+/** `outputs`: stable offset of every output partition, read before this. All tasks walk at the same time, sinks complete first. */
+export const beginCheckpoint = (run: RunRecord, checkpoint: number, outputs: readonly ManifestOutput[], rules: Rules = ALL_RULES): CheckpointStep => {
+  const tasks = new Map(topologyOf(run).map((task): [string, TaskState] => [key(task), { task, away: false, told: false }]))
+  const begun: CheckpointProgress = { job: run.job, checkpoint, phase: 'walking', tasks, outputs, rules }
+  const { progress, commands } = tellComplete(begun)
+  return { progress, commands: [{ kind: 'begin', tasks: [...tasks.values()].map(({ task }) => idOf(task)) }, ...commands] }
+}
+
+/**
+ * A fact that comes late (done, given up, said before) changes nothing. The caller passes on no word of an owner (by its generation) whose
+ * part it has said to be lost.
+ */
+export const advanceCheckpoint = (progress: CheckpointProgress, fact: CheckpointFact): CheckpointStep => {
+  const nothing = { progress, commands: [] }
+  if (progress.phase === 'done' || progress.phase === 'given-up') return nothing
+  switch (fact.kind) {
+    case 'cut': return progress.phase === 'walking' ? tellComplete(change(progress, fact.task, { cut: fact.batchId })) : nothing
+    case 'named': return progress.phase === 'walking' ? named(progress, fact.part) : nothing
+    case 'lost': return lost(progress, fact)
+    case 'owned': return owned(progress, fact.task)
+    case 'in-flight-stored': return progress.phase === 'collecting' ? collected(change(progress, fact.stored, { stored: fact.stored })) : nothing
+    case 'timed-out': return giveUp(progress, `its time is up; missing: ${missing(progress).join(', ')}`)
+    case 'written': return progress.phase === 'writing' ? { progress: { ...progress, phase: 'done' }, commands: [] } : nothing
+    case 'write-failed': return giveUp(progress, `the manifest could not be written: ${fact.reason}`)
+  }
+}
+
+/** Tasks whose part, or whose in-flight, is not there yet. */
+export const missing = (progress: CheckpointProgress): string[] => {
+  if (progress.phase === 'writing') return ['the manifest']
+  return [...progress.tasks.values()].filter((state) => progress.phase === 'collecting' ? state.task.writers.length > 0 && state.stored === undefined : state.part === undefined).map(({ task }) => key(task))
+}
+
+const stateOf = (progress: CheckpointProgress, task: TaskId): TaskState => {
+  const state = progress.tasks.get(key(task))
+  if (state === undefined) throw invariantBroken('checkpoint', `checkpoint ${progress.checkpoint} has no task ${key(task)}`, { job: progress.job })
+  return state
+}
+
+const change = (progress: CheckpointProgress, task: TaskId, to: Partial<TaskState>): CheckpointProgress =>
+  ({ ...progress, tasks: new Map(progress.tasks).set(key(task), { ...stateOf(progress, task), ...to }) })
+
+/** C1: a task may complete once all tasks downstream of it have their cut. */
+const tellComplete = (progress: CheckpointProgress): CheckpointStep => {
+  const ready = [...progress.tasks.values()].filter(({ told, away, task }) => !told && !away && (!progress.rules.C1 || task.readers.every((reader) => stateOf(progress, reader).cut !== undefined)))
+  if (ready.length === 0) return { progress, commands: [] }
+  return {
+    progress: ready.reduce((into, { task }) => change(into, task, { told: true }), progress),
+    commands: [{ kind: 'complete', tasks: ready.map(({ task }) => idOf(task)) }],
+  }
+}
+
+const named = (progress: CheckpointProgress, part: ManifestPart): CheckpointStep => {
+  const { told, cut } = stateOf(progress, part)
+  if (part.ref.checkpoint !== progress.checkpoint) return { progress, commands: [] }
+  if (!told || (cut !== undefined && cut !== part.ref.batchId)) {
+    throw invariantBroken('C1', `checkpoint ${progress.checkpoint}: task ${key(part)} names a snapshot of batch ${part.ref.batchId}, its cut is ${cut ?? 'not allowed yet'}`, { job: progress.job, stage: part.stage, partition: part.partition })
+  }
+  // Blocks of the run's origin that the task has still to read are in no shuffle: they would be missing in this checkpoint.
+  if (part.ref.positions.some((position) => position.inFlight !== undefined)) return giveUp(progress, `task ${key(part)} has not yet read all that was in flight where this run began`)
+  const step = tellComplete(change(progress, part, { cut: part.ref.batchId, part }))
+  if (missing(step.progress).length > 0) return step
+  return collect(step.progress, step.commands)
+}
+
+const collect = (progress: CheckpointProgress, before: readonly CheckpointCommand[]): CheckpointStep => {
+  const collecting: CheckpointProgress = { ...progress, phase: 'collecting' }
+  if (!progress.rules.C2 || missing(collecting).length === 0) return write(collecting, before)
+  return { progress: collecting, commands: [...before, ...[...progress.tasks.values()].flatMap((state) => storeInFlight(progress, state))] }
+}
+
+const storeInFlight = (progress: CheckpointProgress, { task, part }: TaskState): CheckpointCommand[] => {
+  if (task.writers.length === 0 || part === undefined) return []
+  return [{ kind: 'store-in-flight', task: idOf(task), ref: part.ref, cuts: task.writers.map((writer) => ({ ...writer, batchId: stateOf(progress, writer).part?.ref.batchId ?? 0 })) }]
+}
+
+const collected = (progress: CheckpointProgress): CheckpointStep => (missing(progress).length > 0 ? { progress, commands: [] } : write(progress, []))
+
+const write = (progress: CheckpointProgress, before: readonly CheckpointCommand[]): CheckpointStep => {
+  const states = [...progress.tasks.values()]
+  return {
+    progress: { ...progress, phase: 'writing' },
+    commands: [...before, { kind: 'write-manifest', parts: states.flatMap(({ part }) => part ?? []), inFlight: states.flatMap(({ stored }) => stored ?? []), outputs: progress.outputs }],
+  }
+}
+
+const lost = (progress: CheckpointProgress, { task, reason, owned: isOwned }: CheckpointFact & { kind: 'lost' }): CheckpointStep => {
+  const state = stateOf(progress, task)
+  if (progress.phase === 'writing') return { progress, commands: [] }
+  if (progress.phase === 'collecting') return isOwned && state.stored === undefined && state.task.writers.length > 0 ? giveUp(progress, `what is in flight before task ${key(task)} could not be stored: ${reason}`) : { progress, commands: [] }
+  // Its part is named: a committed record has it, whatever became of the owner.
+  if (state.part !== undefined) return { progress, commands: [] }
+  if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${key(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
+  const { cut: _cut, ...rest } = state
+  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned }) }
+  return isOwned ? owned(again, task) : { progress: again, commands: [] }
+}
+
+/** A new owner knows nothing of this checkpoint: it is told again. */
+const owned = (progress: CheckpointProgress, task: TaskId): CheckpointStep => {
+  const state = stateOf(progress, task)
+  if (progress.phase === 'collecting') return { progress, commands: state.stored === undefined ? storeInFlight(progress, state) : [] }
+  if (progress.phase !== 'walking' || state.part !== undefined || state.cut !== undefined) return { progress, commands: [] }
+  const { progress: after, commands } = tellComplete(change(progress, task, { told: false, away: false }))
+  return { progress: after, commands: [{ kind: 'begin', tasks: [idOf(task)] }, ...commands] }
+}
+
+/** The others still finish their parts: they serve recovery and trimming. */
+const giveUp = (progress: CheckpointProgress, reason: string): CheckpointStep => {
+  const rest = progress.phase === 'walking' ? [...progress.tasks.values()].filter(({ told, part }) => !told && part === undefined).map(({ task }) => idOf(task)) : []
+  return {
+    progress: { ...progress, phase: 'given-up' },
+    commands: [{ kind: 'give-up', reason: `checkpoint ${progress.checkpoint} is given up: ${reason}` }, ...(rest.length > 0 ? [{ kind: 'complete' as const, tasks: rest }] : [])],
+  }
+}

@@ -1,0 +1,43 @@
+import { describe, expect, test } from '@jest/globals'
+import { jobId, stageId } from '@tidemark/base'
+import type { ObjectInfo } from '@tidemark/base'
+import { GARBAGE_AGE_MS, garbagePlan } from './garbage.ts'
+import type { GarbageFacts } from './garbage.ts'
+import { buildManifest, objectsOf } from './manifest.ts'
+import type { Manifest } from './manifest.ts'
+import { paths } from './paths.ts'
+import { manifestFacts } from './samples/manifest.ts'
+import { runRecord } from './samples/run.ts'
+
+const job = jobId('orders')
+const now = 1_700_000_000_000
+const old = now - GARBAGE_AGE_MS
+const manifests: Manifest[] = [20, 21, 22].map((n) => buildManifest(runRecord, manifestFacts(n)))
+const orphan = (checkpoint: number, modifiedAt = old): ObjectInfo =>
+  ({ key: paths.snapshotObject({ job, run: 2, stage: stageId(0), partition: 0 }, checkpoint, { epoch: 1, counter: 1 }, 'orphan', 0), sizeBytes: 10, modifiedAt })
+const named = manifests.flatMap(objectsOf).map(({ key, sizeBytes }): ObjectInfo => ({ key, sizeBytes, modifiedAt: old }))
+const plan = (change: Partial<GarbageFacts>): ReturnType<typeof garbagePlan> =>
+  garbagePlan({ job, run: 2, objects: [...named, orphan(19), orphan(20)], objectsListedAt: 1, manifests, manifestsListedAt: 2, now, ...change })
+
+describe('garbage (S7)', () => {
+  test('what nobody names goes, with its bytes', () => {
+    expect(plan({})).toEqual({ remove: [orphan(19), orphan(20)], bytes: 20, spared: { named: 18, 'recent-checkpoint': 0, young: 0, unknown: 0 } })
+  })
+  test('at or above the second newest manifest a journal may name it: spared', () => {
+    expect(plan({ objects: [orphan(20), orphan(21), orphan(22), orphan(23)] }).remove).toEqual([orphan(20)])
+  })
+  test('younger than a day: spared', () => {
+    expect(plan({ objects: [orphan(3, old + 1), orphan(3, old)] }).remove).toEqual([orphan(3, old)])
+  })
+  test('a run with fewer than two manifests of its own: everything is spared', () => {
+    expect(plan({ run: 3 }).remove).toEqual([])
+    expect(plan({ manifests: manifests.slice(0, 1) }).remove).toEqual([])
+  })
+  test('what is not a state object of this job is never touched', () => {
+    const strange = [{ key: 'orders/state/1/readme.txt', sizeBytes: 1, modifiedAt: 0 }, { ...orphan(1), key: orphan(1).key.replace('orders/', 'others/') }]
+    expect(plan({ objects: strange })).toMatchObject({ remove: [], spared: { unknown: 2 } })
+  })
+  test('manifests read before the objects were listed could miss one: refused', () => {
+    expect(() => plan({ objectsListedAt: 3 })).toThrow('before the objects')
+  })
+})
