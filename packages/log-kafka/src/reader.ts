@@ -65,7 +65,7 @@ export class KafkaReader implements LogReader {
     /** Brokers that in this call have answered all that is wanted of them, or failed. */
     const heard = new Set<number>()
     for (;;) {
-      options.signal?.throwIfAborted()
+      if (this.#closed) throw closedError('the reader')
       const { groups, retryMs } = await this.#groups(requests)
       const leftMs = Math.max(0, deadline - clock.monotonic())
       for (const [node, wants] of groups) {
@@ -181,6 +181,7 @@ export class KafkaReader implements LogReader {
   async #first(ended: readonly Promise<void>[], atMostMs: number, signal: AbortSignal | undefined): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     const onAbort = (): void => reject(signal?.reason)
+    signal?.throwIfAborted()
     signal?.addEventListener('abort', onAbort, { once: true })
     const timer = atMostMs === Infinity ? undefined : this.#cluster.clock.after(atMostMs, resolve)
     for (const end of ended) void end.then(resolve)
