@@ -1,7 +1,7 @@
 // What the slot needs of a task. A task is everything about one partition of one stage but the log: positions, watermarks, operators,
 // keyed state, books, the undo of a batch. It does no input or output and is never entered while a transaction is under way.
 import type { Append, FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
-import type { BatchContent, CommitRecord } from '@tidemark/checkpoint'
+import type { BatchContent, CommitRecord, Generation } from '@tidemark/checkpoint'
 
 /** One thing to fetch: a partition of a topic, or of a source that has a reader of its own. */
 export interface TaskInput {
@@ -66,8 +66,8 @@ export interface Task {
   inputs(): readonly TaskInput[]
   /** Queues what was fetched. Requires `fromOffset` to continue what was offered before (invariant 7). */
   offer(input: string, fetched: FetchedPartition): void
-  /** Queues one in-flight block of a restored run. */
-  offerInFlight(input: string, index: number, last: boolean, block: Buffer): void
+  /** Queues one in-flight block of a restored run. Without a block there were none: the input goes on with its topic. */
+  offerInFlight(input: string, index: number, last: boolean, block: Buffer | undefined): void
   /** Bytes queued and not yet processed, so that the slot stops fetching. */
   readonly queuedBytes: number
   /** Where fetching goes on for each input: behind what is queued. */
@@ -75,15 +75,17 @@ export interface Task {
 
   /**
    * Processes queued input within the budget, then moves watermarks, closes windows and fires timers (in portions). User errors are
-   * handled by the job's policy in here; what comes out as an error stops the task. Returns whether there is more to do at once.
+   * handled by the job's policy in here; what comes out as an error stops the task. `more`: there is more to do at once. `full`: the
+   * batch has reached an output or state limit (or has to end here) and takes nothing more until it is committed.
    */
-  work(budget: BatchBudget, now: number): { readonly more: boolean }
-  /** Something must be recorded even without input: a timer, a watermark or idle mark, delivered outbox entries. */
+  work(budget: BatchBudget, now: number): { readonly more: boolean, readonly full: boolean }
+  /** The open batch has something to record: records processed, or without input a timer, a watermark or idle mark, acknowledged outbox entries. */
   readonly dirty: boolean
-  freeze(): FrozenBatch
+  /** Also without anything to record (a batch without input is a batch: to name a snapshot). `generation`, the owner's, stands in the blocks of shuffles. */
+  freeze(generation?: Generation): FrozenBatch
   /** The frozen batch's transaction has committed. */
   committed(): void
-  /** Takes the batch back in whole: state, timers, outbox, positions, watermarks, books. Queued input is offered again from the positions. */
+  /** Takes the batch, open or frozen, back in whole: state, timers, outbox, positions, watermarks, books. Without one it does nothing. Input is taken again from the positions (`fetchFrom`). */
   undo(): void
 
   /** Entries that a sink has not acknowledged, oldest first. */

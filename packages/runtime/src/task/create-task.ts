@@ -1,0 +1,109 @@
+// createTask: puts a task together from the plan, the job's functions and the run record.
+import { TidemarkError } from '@tidemark/base'
+import type { Clock, TaskRef } from '@tidemark/base'
+import { assignedPartitions } from '@tidemark/checkpoint'
+import type { RunRecord, RunStage } from '@tidemark/checkpoint'
+import type { LogicalPlan, NodeFunctions, NodeId, PhysicalPlan, PlanNode, SourceNode, StagePlan } from 'tidemark'
+import { buildChain, operatorName } from '../operators/chain.ts'
+import { Scope } from '../operators/scope.ts'
+import type { PartitionFor, SinkTopic } from '../operators/sinks.ts'
+import { OutboxTable } from '../state/outbox-table.ts'
+import { TaskState } from '../state/task-state.ts'
+import { Upstreams } from '../watermarks/upstreams.ts'
+import { DeadLetters } from './dead-letters.ts'
+import { FaultPolicy } from './fault-policy.ts'
+import { InputPartition } from './input.ts'
+import { Outbox } from './outbox.ts'
+import { Outputs } from './outputs.ts'
+import { BlockIntake, SourceIntake } from './record-intake.ts'
+import { Room } from './room.ts'
+import { StageTask } from './stage-task.ts'
+import { Tally } from './tally.ts'
+import type { Task } from './task.ts'
+
+/** Name of the outbox's state table; no operator can be called so. */
+const OUTBOX_TABLE = '/outbox'
+
+export interface TaskOptions {
+  readonly ref: TaskRef
+  readonly plan: LogicalPlan
+  /** `cutStages(plan)`. */
+  readonly physical: PhysicalPlan
+  /** `jobFunctions(job)`. */
+  readonly functions: ReadonlyMap<NodeId, NodeFunctions>
+  /** What never changes in the run: partitions of inputs and shuffles. */
+  readonly run: Pick<RunRecord, 'stages' | 'shuffles'>
+  /** Of every topic that the stage's sinks write, and of the dead-letter topic. */
+  readonly topics: ReadonlyMap<string, SinkTopic>
+  /** The log's `partitionFor`. */
+  readonly partitionFor: PartitionFor
+  readonly clock: Clock
+  /** Where a run without a snapshot begins, per source partition; default 0. */
+  readonly begin?: (input: string, topic: string, partition: number) => number
+}
+
+const mismatch = (message: string): TidemarkError =>
+  new TidemarkError(message, { code: 'TASK_PLAN_MISMATCH', blame: 'bug', action: 'fail-job', hint: 'The run record, the plan and the bundle do not belong together.' })
+
+const found = <T>(value: T | undefined, what: string): T => {
+  if (value === undefined) throw mismatch(what)
+  return value
+}
+
+export const createTask = (options: TaskOptions): Task => {
+  const { ref, plan, physical, run, topics, clock } = options
+  const { settings } = plan
+  const stage = found(physical.stages.find((one) => one.id === ref.stage), `there is no stage ${ref.stage} in the plan`)
+  const runStage = found(run.stages.find((one) => one.stage === ref.stage), `there is no stage ${ref.stage} in the run record`)
+  const nodes = new Map(plan.nodes.map((node) => [node.id, node]))
+  const [state, scope, outputs, tally] = [new TaskState(), new Scope(), new Outputs(), new Tally()]
+  const room = new Room(outputs, state.meter, clock)
+  const deadLetterTopic = topics.get(settings.deadLetterTopic)
+  if (deadLetterTopic === undefined && settings.onError === 'dead-letter') throw mismatch(`the partitions of the dead-letter topic "${settings.deadLetterTopic}" are not known`)
+  const letters = new DeadLetters(outputs, settings.deadLetterTopic, deadLetterTopic?.partitions ?? 1, ref.job, ref.stage)
+  const faults = new FaultPolicy(ref, settings.onError, letters, room, new Map(plan.nodes.map((node) => [node.id, operatorName(node)])))
+  const upstreams = new Upstreams(ref, upstreamsOf(stage, run))
+  let rotation = (): number => 0
+  const chain = buildChain({
+    job: ref.job, plan, stage, functions: options.functions, topics, partitionFor: options.partitionFor, state, scope, outputs, rotation: () => rotation(),
+    shuffles: new Map(run.shuffles.map((shuffle) => [shuffle.shuffle, { topic: shuffle.topic, partitions: shuffle.partitions, carriesOrigin: asksForOrigin(shuffle.to, physical, nodes) }])),
+  })
+  const intakes = new Map<string, SourceIntake | BlockIntake>()
+  const idleAfterMs = new Map<string, number>()
+  for (const input of stage.inputs) {
+    const push = found(chain.entries.get(input.kind === 'source' ? input.node : input.keyBy), `input of stage ${stage.id}`)
+    if (input.kind === 'shuffle') {
+      intakes.set(input.shuffle, new BlockIntake({ push, scope, faults, tally, upstreams }))
+      continue
+    }
+    const node = sourceNode(nodes, input.node)
+    const functions = options.functions.get(node.id)
+    if (functions?.kind !== 'source') throw mismatch(`source "${node.name}" has no functions in the job's code`)
+    intakes.set(node.id, new SourceIntake({ push, scope, faults, tally, node: node.id, functions, outOfOrdernessMs: node.outOfOrdernessMs, futureTimestampBoundMs: settings.futureTimestampBoundMs }))
+    idleAfterMs.set(node.id, node.idleAfterMs)
+  }
+  const inputs = assignedPartitions(runStage, ref.partition).map((assigned) =>
+    new InputPartition({ ...assigned, next: options.begin?.(assigned.input, assigned.topic, assigned.partition) ?? 0 }, ref))
+  const outbox = new Outbox(state.add(new OutboxTable(OUTBOX_TABLE, state.meter)))
+  const task = new StageTask({ ref, state, scope, outputs, outbox, room, faults, tally, inputs, intakes, upstreams, idleAfterMs, advancing: chain.advancing, writers: chain.writers, outboxBytesMax: settings.outboxBytesMax })
+  rotation = () => task.batchId + 1
+  return task
+}
+
+const sourceNode = (nodes: ReadonlyMap<NodeId, PlanNode>, id: NodeId): SourceNode => {
+  const node = nodes.get(id)
+  if (node?.kind !== 'source') throw mismatch(`node ${id} is no source`)
+  return node
+}
+
+const upstreamsOf = (stage: StagePlan, run: { readonly stages: readonly RunStage[] }): { readonly shuffle: string, readonly from: string, readonly tasks: number }[] =>
+  stage.inputs.flatMap((input) => input.kind === 'source' ? [] : [{
+    shuffle: input.shuffle, from: input.from, tasks: found(run.stages.find((one) => one.stage === input.from), `there is no stage ${input.from} in the run record`).partitions,
+  }])
+
+/** Whether user code behind this stage's input may ask for what follows from the source position: then records carry it through shuffles. */
+const asksForOrigin = (stageId: string, physical: PhysicalPlan, nodes: ReadonlyMap<NodeId, PlanNode>): boolean => {
+  const stage = physical.stages.find((one) => one.id === stageId)
+  if (stage === undefined) return false
+  return stage.nodes.some((id) => nodes.get(id)?.kind === 'process') || stage.shuffles.some((shuffle) => asksForOrigin(shuffle.to, physical, nodes))
+}

@@ -1,0 +1,101 @@
+// One input partition of a task: its queue, its position, its watermark; with what of it is committed.
+import { crc32 } from 'node:zlib'
+import type { LogRecord, TaskRef } from '@tidemark/base'
+import type { SourcePosition } from '@tidemark/checkpoint'
+import { InFlightQueue } from './in-flight-queue.ts'
+import { InputQueue } from './queue.ts'
+import type { TaskInput } from './task.ts'
+
+/** CRC-32 of a record's key and value: tells a topic that was made anew. */
+export const recordChecksum = (record: Pick<LogRecord, 'key' | 'value'>): number => crc32(record.value ?? Buffer.alloc(0), crc32(record.key ?? Buffer.alloc(0)))
+
+interface Progress {
+  readonly watermark: number | undefined
+  readonly idle: boolean
+  readonly last: SourcePosition['last']
+}
+
+export class InputPartition {
+  readonly input: string
+  readonly kind: TaskInput['kind']
+  readonly topic: string
+  readonly partition: number
+  readonly queue: InputQueue
+  readonly inFlight: InFlightQueue
+  /** Sources only: highest event time less the bound, ms; -Infinity before the first record. */
+  watermark = -Infinity
+  idle = false
+  /** Wall clock at which it last brought a record, ms. */
+  activeAt: number | undefined
+  /** The last record processed, until its checksum is asked for. */
+  lastRecord: LogRecord | undefined
+  #last: SourcePosition['last']
+  #committed: Progress = { watermark: undefined, idle: false, last: undefined }
+
+  constructor(input: { readonly input: string, readonly kind: TaskInput['kind'], readonly topic: string, readonly partition: number, readonly next?: number, readonly inFlight?: number }, task: TaskRef) {
+    this.input = input.input
+    this.kind = input.kind
+    this.topic = input.topic
+    this.partition = input.partition
+    this.queue = new InputQueue(input.next ?? 0, task)
+    this.inFlight = new InFlightQueue(input.inFlight)
+  }
+
+  get isSource(): boolean {
+    return this.kind !== 'shuffle'
+  }
+
+  get position(): SourcePosition {
+    const { lastRecord } = this
+    if (lastRecord !== undefined) {
+      this.#last = { offset: lastRecord.offset, checksum: recordChecksum(lastRecord) }
+      this.lastRecord = undefined
+    }
+    return {
+      input: this.input, topic: this.topic, partition: this.partition, next: this.queue.next,
+      ...(this.#last === undefined ? {} : { last: this.#last }),
+      ...(this.inFlight.next === undefined ? {} : { inFlight: this.inFlight.next }),
+      ...(this.watermark === -Infinity ? {} : { watermark: this.watermark }),
+      ...(this.isSource ? { idle: this.idle } : {}),
+    }
+  }
+
+  get hasMore(): boolean {
+    return this.inFlight.hasMore || (this.inFlight.next === undefined && this.queue.hasMore)
+  }
+
+  /** Whether something but the position is not what is recorded: idleness, or that there are no in-flight blocks. */
+  get changed(): boolean {
+    return this.idle !== this.#committed.idle || this.inFlight.changed
+  }
+
+  asInput(): TaskInput {
+    return { input: this.input, kind: this.kind, topic: this.topic, partition: this.partition, next: this.queue.next, ...(this.inFlight.next === undefined ? {} : { inFlight: this.inFlight.next }) }
+  }
+
+  commit(): void {
+    this.queue.commit()
+    this.inFlight.commit()
+    this.#committed = { watermark: this.watermark === -Infinity ? undefined : this.watermark, idle: this.idle, last: this.position.last }
+  }
+
+  undo(): void {
+    this.queue.undo()
+    this.inFlight.undo()
+    this.watermark = this.#committed.watermark ?? -Infinity
+    this.idle = this.#committed.idle
+    this.#last = this.#committed.last
+    this.lastRecord = undefined
+  }
+
+  /** Goes on where a committed record, or a snapshot, says. */
+  seek(position: SourcePosition): void {
+    this.queue.seek(position.next)
+    this.inFlight.seek(position.inFlight)
+    this.watermark = position.watermark ?? -Infinity
+    this.idle = position.idle ?? false
+    this.#last = position.last
+    this.lastRecord = undefined
+    this.#committed = { watermark: position.watermark, idle: this.idle, last: position.last }
+  }
+}

@@ -1,0 +1,82 @@
+// What the open batch sends: records for topics, blocks for shuffles, entries for the outbox. Kept until the batch is frozen; a batch that is
+// taken back leaves nothing here.
+import type { Append, AppendRecord } from '@tidemark/base'
+
+/** One Append entry at most, so that a produce request stays within a topic's limit. */
+export const APPEND_RECORDS_MAX = 1_000
+export const APPEND_BYTES_MAX = 900 * 1024
+/** About what the log adds to a record. */
+const RECORD_OVERHEAD_BYTES = 24
+
+const sizeOf = (part: Buffer | string | null): number => part === null ? 0 : typeof part === 'string' ? Buffer.byteLength(part) : part.length
+
+const recordBytes = (record: AppendRecord): number => {
+  let bytes = RECORD_OVERHEAD_BYTES + sizeOf(record.key) + sizeOf(record.value)
+  if (record.headers !== undefined) for (const [name, value] of Object.entries(record.headers)) bytes += name.length + sizeOf(value) + 4
+  return bytes
+}
+
+/** Records of one topic, by partition. */
+class TopicOutput {
+  readonly topic: string
+  readonly partitions: AppendRecord[][]
+
+  constructor(topic: string, partitions: number) {
+    this.topic = topic
+    this.partitions = Array.from({ length: partitions }, () => [])
+  }
+}
+
+export class Outputs {
+  /** About what the batch sends, bytes. */
+  bytes = 0
+  /** Records sent to sinks and shuffles. */
+  emitted = 0
+  readonly #topics: TopicOutput[] = []
+  readonly #outbox = new Map<string, Buffer[]>()
+
+  /** The lists to push a topic's records to, one for each partition; they stay the same for the task's life. */
+  topic(topic: string, partitions: number): AppendRecord[][] {
+    const made = new TopicOutput(topic, partitions)
+    this.#topics.push(made)
+    return made.partitions
+  }
+
+  outbox(sink: string): Buffer[] {
+    const records: Buffer[] = []
+    this.#outbox.set(sink, records)
+    return records
+  }
+
+  appends(): Append[] {
+    const appends: Append[] = []
+    for (const { topic, partitions } of this.#topics) {
+      for (const [partition, records] of partitions.entries()) {
+        if (records.length === 0) continue
+        let [from, bytes] = [0, 0]
+        for (let i = 0; i < records.length; i += 1) {
+          const size = recordBytes(records[i] as AppendRecord)
+          if (i > from && (i - from >= APPEND_RECORDS_MAX || bytes + size > APPEND_BYTES_MAX)) {
+            appends.push({ topic, partition, records: records.slice(from, i) })
+            ;[from, bytes] = [i, 0]
+          }
+          bytes += size
+        }
+        appends.push({ topic, partition, records: records.slice(from) })
+      }
+    }
+    return appends
+  }
+
+  /** New outbox records by sink, in order. */
+  outboxRecords(): { readonly sink: string, readonly records: readonly Buffer[] }[] {
+    return [...this.#outbox].filter(([, records]) => records.length > 0).map(([sink, records]) => ({ sink, records: records.slice() }))
+  }
+
+  clear(): void {
+    for (const { partitions } of this.#topics) for (const records of partitions) records.length = 0
+    for (const records of this.#outbox.values()) records.length = 0
+    this.bytes = 0
+    this.emitted = 0
+  }
+}

@@ -1,0 +1,172 @@
+// Takes queued input through the chain within a budget, then moves the watermark: closes windows, fires timers, in portions where a batch can't
+// take them all. What fails is handled by the job's policy; where that needs it the open batch is taken back and processed again.
+import { asTidemarkError } from '@tidemark/base'
+import type { TidemarkError } from '@tidemark/base'
+import type { Advancing } from '../operators/closing.ts'
+import type { Scope } from '../operators/scope.ts'
+import type { TaskState } from '../state/task-state.ts'
+import { stageProgress } from '../watermarks/stage-watermark.ts'
+import type { Upstreams } from '../watermarks/upstreams.ts'
+import { Stop, TakeBack } from './errors.ts'
+import type { FaultPolicy } from './fault-policy.ts'
+import type { InputPartition } from './input.ts'
+import type { BlockIntake, SourceIntake } from './record-intake.ts'
+import type { Room } from './room.ts'
+import type { Tally } from './tally.ts'
+import type { BatchBudget } from './task.ts'
+
+/** Records of one partition taken in a row, before the clock and the watermark are looked at. */
+const CHUNK_RECORDS = 512
+
+export interface ProcessingParts {
+  readonly state: TaskState
+  readonly scope: Scope
+  readonly room: Room
+  readonly faults: FaultPolicy
+  readonly tally: Tally
+  readonly inputs: readonly InputPartition[]
+  readonly intakes: ReadonlyMap<string, SourceIntake | BlockIntake>
+  readonly upstreams: Upstreams
+  readonly advancing: readonly Advancing[]
+  /** By input: ms without a record after which a source partition is idle. */
+  readonly idleAfterMs: ReadonlyMap<string, number>
+}
+
+export class Processing {
+  /** Every input is idle. */
+  idle = false
+  readonly #parts: ProcessingParts
+  readonly #takeBack: () => void
+  readonly #upstreamTasks: readonly { readonly shuffle: string, readonly partition: number }[]
+
+  /** `takeBack` undoes the open batch in whole. */
+  constructor(parts: ProcessingParts, takeBack: () => void) {
+    this.#parts = parts
+    this.#takeBack = takeBack
+    this.#upstreamTasks = [...parts.upstreams.shuffles.values()].flatMap(({ shuffle, tasks }) => Array.from({ length: tasks }, (_, partition) => ({ shuffle, partition })))
+  }
+
+  /** A failure stops the task; the batch holds then what came before it. */
+  work(budget: BatchBudget, now: number): { readonly more: boolean, readonly failure?: TidemarkError } {
+    this.#parts.room.begin(budget)
+    for (;;) {
+      try {
+        return { more: this.#run(now) }
+      } catch (error) {
+        if (error instanceof Stop) {
+          this.#sealOrTakeBack()
+          return { more: false, failure: error.failure }
+        }
+        this.#takeBack()
+        if (!(error instanceof TakeBack)) return { more: false, failure: asTidemarkError(error) }
+      }
+    }
+  }
+
+  #run(now: number): boolean {
+    const { inputs, room } = this.#parts
+    // Windows and timers that a full batch left behind come before anything else.
+    if (!this.#advance()) return this.#seal(true)
+    for (let moved = true; moved && !room.full && !room.timeIsUp();) {
+      moved = false
+      for (const input of inputs) {
+        if (!this.#take(input, now)) continue
+        moved = true
+        if (!this.#advance()) return this.#seal(true)
+        if (room.full || room.timeIsUp()) break
+      }
+    }
+    this.#noticeIdle(now)
+    const done = this.#advance()
+    return this.#seal(!done || inputs.some((input) => input.hasMore))
+  }
+
+  /** A chunk of one partition, or an in-flight block. Whether anything was taken. */
+  #take(input: InputPartition, now: number): boolean {
+    const intake = this.#parts.intakes.get(input.input)
+    if (intake === undefined) return false
+    if (input.inFlight.next !== undefined) return intake.kind === 'block' && this.#takeInFlight(input, intake)
+    const head = input.queue.head()
+    if (head === undefined) return false
+    const { tally, room } = this.#parts
+    const { records, from } = head
+    const to = Math.min(records.length, from + CHUNK_RECORDS)
+    let at = from
+    try {
+      for (; at < to && !room.full; at += 1) {
+        const record = records[at]
+        if (record === undefined) break
+        if (intake.kind === 'source') intake.take(input, record, now)
+        else intake.take(input, record.value ?? Buffer.alloc(0), record.offset)
+      }
+    } finally {
+      // Also when the task stops at a record: what is before it counts.
+      if (at > from || to === from) {
+        if (at > from) input.lastRecord = records[at - 1]
+        const moved = input.queue.advance(at)
+        tally.offsets += moved
+        tally.noRecord += moved - (at - from)
+      }
+    }
+    if (at === from && to > from) return false
+    input.activeAt = now
+    if (at > from) input.idle = false
+    return true
+  }
+
+  #takeInFlight(input: InputPartition, intake: BlockIntake): boolean {
+    const head = input.inFlight.head()
+    if (head === undefined) return false
+    const { tally, upstreams } = this.#parts
+    if (head.block !== undefined) {
+      intake.take(input, head.block, `in-flight ${head.index}`)
+      tally.offsets += 1
+    }
+    input.inFlight.advance()
+    if (head.last) upstreams.restartBatches(input.input)
+    return true
+  }
+
+  /** True: the stage's watermark is where its inputs let it be. False: windows or timers are left for the next batch or call. */
+  #advance(): boolean {
+    const { inputs, upstreams, scope, advancing, room, faults } = this.#parts
+    const progress = stageProgress(inputs.filter((input) => input.isSource), this.#upstreamTasks.map(({ shuffle, partition }) => upstreams.get(shuffle, partition)))
+    this.idle = progress.idle
+    if (progress.watermark <= scope.watermark) return true
+    for (const operator of advancing) if (!operator.advance(progress.watermark - operator.lagMs, room, faults)) return false
+    scope.watermark = progress.watermark
+    return true
+  }
+
+  #noticeIdle(now: number): void {
+    for (const input of this.#parts.inputs) {
+      const after = this.#parts.idleAfterMs.get(input.input)
+      if (after === undefined || input.idle) continue
+      // A partition that is known to hold more is not idle, only not read.
+      if (input.activeAt === undefined || input.activeAt > now || !input.queue.caughtUp) input.activeAt = now
+      else if (now - input.activeAt >= after) input.idle = true
+    }
+  }
+
+  #seal(more: boolean): boolean {
+    const { state, faults } = this.#parts
+    try {
+      state.seal()
+    } catch (error) {
+      if (faults.sealEach !== undefined) throw error
+      // Whose value it is will be found by encoding behind each record.
+      faults.sealEach = () => state.seal()
+      throw new TakeBack()
+    }
+    return more
+  }
+
+  /** What came before a stop is to be committed; where it can't be kept nothing of the batch is. */
+  #sealOrTakeBack(): void {
+    try {
+      this.#parts.state.seal()
+    } catch {
+      this.#takeBack()
+    }
+  }
+}

@@ -1,0 +1,256 @@
+// The Task: positions, state and outputs of one partition of a stage, as one batch after the other: worked on, frozen, committed or taken back.
+import { invariantBroken } from '@tidemark/base'
+import type { FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
+import { addBooks, assertBalanced, emptyBooks } from '@tidemark/checkpoint'
+import type { BatchContent, Books, CommitRecord, Generation, SourcePosition } from '@tidemark/checkpoint'
+import type { Announcement, ShuffleWriter } from '../operators/shuffle-writer.ts'
+import type { InputPartition } from './input.ts'
+import type { Outbox } from './outbox.ts'
+import type { Outputs } from './outputs.ts'
+import { Processing } from './processing.ts'
+import type { ProcessingParts } from './processing.ts'
+import type { BatchBudget, FrozenBatch, OutboxEntry, SnapshotWalk, Task, TaskInput } from './task.ts'
+
+type Content = Omit<BatchContent, 'state'>
+
+export interface StageTaskParts extends ProcessingParts {
+  readonly ref: TaskRef
+  readonly outputs: Outputs
+  readonly outbox: Outbox
+  readonly writers: readonly ShuffleWriter[]
+  /** At this size of undelivered outbox entries the task takes nothing more. */
+  readonly outboxBytesMax: number
+}
+
+/** Of blocks whose writer is not owned: in tests. */
+const NO_GENERATION: Generation = { epoch: 0, counter: 0 }
+
+const known = (watermark: number): number | undefined => watermark === -Infinity ? undefined : watermark
+
+export class StageTask implements Task {
+  readonly ref: TaskRef
+  readonly #parts: StageTaskParts
+  readonly #processing: Processing
+  #committed: Content
+  #frozen: Content | undefined
+  #failure: TidemarkError | undefined
+  /** Wall clock of the last `work`, ms. */
+  #now = 0
+
+  constructor(parts: StageTaskParts) {
+    this.ref = parts.ref
+    this.#parts = parts
+    this.#processing = new Processing(parts, () => this.#takeBack())
+    this.#committed = { batchId: 0, positions: this.#positions(), upstreams: [], idle: false, books: emptyBooks, totals: emptyBooks, outbox: { entries: 0, bytes: 0 } }
+  }
+
+  get batchId(): number {
+    return this.#committed.batchId
+  }
+
+  get stateKeys(): number {
+    return this.#parts.state.keys
+  }
+
+  get stateBytes(): number {
+    return this.#parts.state.bytes
+  }
+
+  get watermark(): number | undefined {
+    return this.#committed.watermark
+  }
+
+  get failure(): TidemarkError | undefined {
+    return this.#failure
+  }
+
+  /** Hash of all keyed state, timers and outbox included: equal for equal state. */
+  get stateHash(): string {
+    return this.#parts.state.hash()
+  }
+
+  /** Window results and timers that were set aside since this task was made; they are no record's fate, so not in the books. */
+  get emissionsSetAside(): number {
+    return this.#parts.faults.emissionsSetAside
+  }
+
+  #positions(): SourcePosition[] {
+    return this.#parts.inputs.map((input) => input.position)
+  }
+
+  // Restore
+
+  loadSnapshot(blocks: readonly Buffer[], content: Content): void {
+    if (this.batchId !== 0 || this.#parts.state.keys > 0) throw invariantBroken('1', `a snapshot was to be loaded into a task that is at batch ${this.batchId} and has ${this.#parts.state.keys} keys`, this.ref)
+    for (const block of blocks) this.#parts.state.apply(block)
+    this.#goOnFrom(content)
+  }
+
+  apply(record: CommitRecord): void {
+    const { state, ...content } = record.content
+    if (content.batchId !== this.batchId + 1) throw invariantBroken('2', `batch ${content.batchId} was to be applied behind batch ${this.batchId}`, { ...this.ref, details: { have: this.batchId, got: content.batchId } })
+    this.undo()
+    this.#parts.state.apply(state)
+    this.#goOnFrom(content)
+  }
+
+  #goOnFrom(content: Content): void {
+    const { upstreams, outbox, writers } = this.#parts
+    for (const position of content.positions) this.#input(position.input, position.topic, position.partition).seek(position)
+    upstreams.seek(content.upstreams)
+    this.#setWatermark(content)
+    this.#committed = content
+    outbox.settle()
+    // What readers of the shuffles were told last is not recorded: they are told again.
+    for (const writer of writers) writer.forget()
+  }
+
+  #setWatermark(content: Content): void {
+    this.#parts.scope.watermark = content.watermark ?? -Infinity
+    this.#processing.idle = content.idle
+  }
+
+  // Input
+
+  inputs(): readonly TaskInput[] {
+    return this.#parts.inputs.map((input) => input.asInput())
+  }
+
+  #input(name: string, topic?: string, partition?: number): InputPartition {
+    const input = this.#parts.inputs.find((one) => one.input === name && (topic === undefined || one.topic === topic) && (partition === undefined || one.partition === partition))
+    if (input === undefined) throw invariantBroken('7', `${name} (${topic ?? '?'}/${partition ?? '?'}) is no input of this task`, this.ref)
+    return input
+  }
+
+  offer(input: string, fetched: FetchedPartition): void {
+    this.#input(input, fetched.topic, fetched.partition).queue.offer(fetched)
+  }
+
+  offerInFlight(input: string, index: number, last: boolean, block: Buffer | undefined): void {
+    this.#input(input).inFlight.offer(index, last, block)
+  }
+
+  get queuedBytes(): number {
+    let bytes = 0
+    for (const input of this.#parts.inputs) bytes += input.queue.unreadBytes + input.inFlight.unreadBytes
+    return bytes
+  }
+
+  fetchFrom(input: string, topic: string, partition: number): number {
+    return this.#input(input, topic, partition).queue.end
+  }
+
+  // The batch
+
+  work(budget: BatchBudget, now: number): { readonly more: boolean, readonly full: boolean } {
+    if (this.#frozen !== undefined) throw invariantBroken('1', 'a task was to work while its batch is frozen', this.ref)
+    this.#now = now
+    // While the outbox is full nothing is taken; that its entries were delivered is still recorded.
+    if (this.#failure !== undefined || this.#committed.outbox.bytes >= this.#parts.outboxBytesMax) return { more: false, full: false }
+    const done = this.#processing.work(budget, now)
+    this.#failure = done.failure
+    return { more: done.more, full: this.#parts.room.full }
+  }
+
+  #announcement(writer: ShuffleWriter): Announcement {
+    return { watermark: known(this.#parts.scope.watermark - writer.lagMs), idle: this.#processing.idle }
+  }
+
+  get dirty(): boolean {
+    const { tally, state, outputs, scope, outbox, inputs, writers } = this.#parts
+    return tally.offsets > 0 || state.changed || outputs.bytes > 0 || outbox.owes
+      || known(scope.watermark) !== this.#committed.watermark || this.#processing.idle !== this.#committed.idle || inputs.some((input) => input.changed)
+      || writers.some((writer) => writer.owes(this.#announcement(writer), this.#now))
+  }
+
+  /** `generation` stands in the blocks of shuffles. */
+  freeze(generation: Generation = NO_GENERATION): FrozenBatch {
+    if (this.#frozen !== undefined) throw invariantBroken('1', 'a batch was to be frozen twice', this.ref)
+    const { state, outputs, outbox, writers, tally, scope, upstreams } = this.#parts
+    const batchId = this.batchId + 1
+    state.seal()
+    const entries = outbox.freeze(batchId, outputs)
+    const books = tally.books(outputs.emitted)
+    assertBalanced(books, this.ref, batchId)
+    const watermark = known(scope.watermark)
+    const content: Content = {
+      batchId, positions: this.#positions(), upstreams: upstreams.list(), ...(watermark === undefined ? {} : { watermark }), idle: this.#processing.idle,
+      books, totals: addBooks(this.#committed.totals, books), outbox: outbox.size,
+    }
+    this.#assertAdvanced(content, books)
+    const header = { stage: this.ref.stage, partition: this.ref.partition, batchId, generation }
+    const appends = [...outputs.appends(), ...writers.flatMap((writer) => writer.appends(header, this.#announcement(writer), this.#now))]
+    this.#frozen = content
+    return { content: { ...content, state: state.images() }, appends, outbox: entries }
+  }
+
+  /** The books speak of exactly the offsets by which the positions moved (invariant 8). */
+  #assertAdvanced(content: Content, books: Books): void {
+    let moved = 0
+    for (const [i, position] of content.positions.entries()) {
+      const before = this.#committed.positions.find((one) => one.input === position.input && one.topic === position.topic && one.partition === position.partition)
+      moved += position.next - (before?.next ?? position.next) + (this.#parts.inputs[i]?.inFlight.taken ?? 0)
+    }
+    if (moved !== books.offsets) throw invariantBroken('8', `the positions moved by ${moved}, the books of batch ${content.batchId} say ${books.offsets}`, { ...this.ref, details: { moved, ...books } })
+  }
+
+  committed(): void {
+    if (this.#frozen === undefined) throw invariantBroken('1', 'a batch was committed that was not frozen', this.ref)
+    const { state, inputs, upstreams, outputs, outbox, writers, tally, faults, room } = this.#parts
+    this.#committed = this.#frozen
+    this.#frozen = undefined
+    state.commit()
+    for (const input of inputs) input.commit()
+    upstreams.commit()
+    for (const writer of writers) writer.committed()
+    outputs.clear()
+    outbox.settle()
+    tally.clear()
+    faults.committed()
+    room.endsHere = false
+  }
+
+  undo(): void {
+    this.#parts.state.abandonWalk()
+    this.#takeBack()
+  }
+
+  /** The open batch, or the frozen one, never was. */
+  #takeBack(): void {
+    const { state, inputs, upstreams, outputs, writers, tally, faults, room } = this.#parts
+    this.#frozen = undefined
+    state.undo()
+    for (const input of inputs) input.undo()
+    upstreams.undo()
+    for (const writer of writers) writer.clear()
+    outputs.clear()
+    tally.clear()
+    faults.undone()
+    room.endsHere = false
+    this.#setWatermark(this.#committed)
+  }
+
+  // Outbox, snapshot
+
+  undelivered(): readonly OutboxEntry[] {
+    return this.#parts.outbox.undelivered(this.batchId)
+  }
+
+  acknowledge(sink: string, batchId: number): void {
+    this.#parts.outbox.acknowledge(sink, batchId)
+  }
+
+  startWalk(): SnapshotWalk {
+    return this.#parts.state.startWalk()
+  }
+
+  content(): Content {
+    return this.#committed
+  }
+}
+
+/** Hash of a task's keyed state, timers and outbox included: equal for equal state, whatever led to it. */
+export const stateHash = (task: Task): string => {
+  if (task instanceof StageTask) return task.stateHash
+  throw new TypeError('only a task made by createTask has a state to hash')
+}
