@@ -7,7 +7,7 @@ import { delimiter, join } from 'node:path'
 export type Found = { readonly found: true, readonly path: string } | { readonly found: false, readonly reason: string }
 
 /** `TIDEMARK_TOOLS`, or `~/.cache/tidemark-tools`. */
-export const toolsFolder = (): string => process.env['TIDEMARK_TOOLS'] ?? join(homedir(), '.cache', 'tidemark-tools')
+const toolsFolder = (): string => process.env['TIDEMARK_TOOLS'] ?? join(homedir(), '.cache', 'tidemark-tools')
 
 const HOW = 'run deploy/services/install.sh'
 

@@ -36,6 +36,6 @@ export const describeWith = <N extends Need>(needs: readonly N[], title: string,
     })
   } else {
     noteMissing(title, missing)
-    describe.skip(`${title} [skipped: ${missing.join('; ')}]`, () => body(server))
+    describe.skip(`${title} [skipped: ${missing.join('; ')}]`, () => { body(server) })
   }
 }

@@ -58,7 +58,7 @@ describeWith(['minio'], 'services: minio', (server) => {
     const own = await startMinio()
     closing.push(own)
     await own.stop()
-    await expect(fetch(own.endpoint)).rejects.toThrow()
+    await expect(fetch(own.endpoint)).rejects.toThrow(/fetch failed/)
     await own.restart()
     expect((await fetch(`${own.endpoint}/minio/health/ready`)).status).toBe(200)
   }, 60_000)
