@@ -23,7 +23,7 @@ const checkRelative = (source: Source, at: Import): string | undefined => {
   return undefined
 }
 
-const check = (source: Source): string[] => source.imports.flatMap((at): string[] => {
+const check = (source: Source): string[] => source.imports.flatMap((at): string | readonly string[] => {
   if (at.specifier.startsWith('.')) return checkRelative(source, at) ?? []
   const from = roomOf(source.path)
   const to = roomOfSpecifier(at.specifier)
