@@ -60,7 +60,7 @@ export const afterClaim = (view: JournalView, me: Stamp, fenced: ReadonlySet<Tra
 
   const all = allStandings(view)
   const upTo = all.filter((standing) => standing.offset <= claim.offset)
-  const lost = endedBy(all, me, rules) ?? overtakenBy(upTo, me, rules) ?? overtakenBy(all, me, rules, 'higher')
+  const lost = endedBy(all, me, rules) ?? overtakenBy(upTo, me, rules) ?? overtakenBy(all, me, rules, false)
   if (lost !== undefined) return { kind: 'withdraw', ...lost }
   // R3, judged where the claim stands: an id released or fenced only behind it may have committed in between.
   const ids = rules.R3 ? toFence(standingsAt(view, claim.offset), me, fenced) : []
@@ -90,9 +90,10 @@ const endedBy = (standings: readonly Standing[], me: Stamp, rules: Rules): GiveU
   return end === undefined || !rules.C3 || endsRuns(me) ? undefined : { because: `driver ${end.owner.executor} ended this run at offset ${end.offset}`, ended: true }
 }
 
-const overtakenBy = (stamps: readonly Stamp[], me: Stamp, rules: Rules, than: 'equal-or-higher' | 'higher' = 'equal-or-higher'): GiveUp | undefined => {
+/** R2. A higher generation of the own slot counts too: the command that gave this one is stale. */
+const overtakenBy = (stamps: readonly Stamp[], me: Stamp, rules: Rules, equalCounts = true): GiveUp | undefined => {
   if (!rules.R2) return undefined
-  const other = stamps.find((stamp) => !sameOwner(stamp.owner, me.owner) && compareGenerations(stamp.generation, me.generation) >= (than === 'higher' ? 1 : 0))
+  const other = stamps.find((stamp) => compareGenerations(stamp.generation, me.generation) >= (equalCounts && !sameOwner(stamp.owner, me.owner) ? 0 : 1))
   return other === undefined ? undefined : {
     because: `slot ${other.owner.slotId} of executor ${other.owner.executor} has generation ${formatGeneration(other.generation)}, this is ${formatGeneration(me.generation)}`,
     ended: false,
