@@ -70,6 +70,8 @@ export class SourceIntake {
       if (!Number.isFinite(time)) throw timeError(time)
       if (time > now + futureTimestampBoundMs) throw futureError(time, now, futureTimestampBoundMs)
       scope.time = time
+      // What is generated has no other time that repeats.
+      if (this.#make !== undefined) scope.now = time
       push(value)
       faults.afterEach()
       if (time - outOfOrdernessMs > input.watermark) input.watermark = time - outOfOrdernessMs
