@@ -1,0 +1,104 @@
+// Commits one batch: one transaction for all tasks that have something to record. When it resolves the batch is real, everywhere.
+import { invariantBroken, isTidemarkError } from '@tidemark/base'
+import type { Append, TransactionalId } from '@tidemark/base'
+import { snapshotsToName } from '@tidemark/checkpoint'
+import type { CommitRecord } from '@tidemark/checkpoint'
+import type { FrozenBatch } from '../task/task.ts'
+import type { Claiming } from './claiming.ts'
+import type { HeldTask } from './held-task.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+import { SessionLost } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
+
+interface Frozen {
+  readonly held: HeldTask
+  readonly batch: FrozenBatch
+  readonly record: CommitRecord
+  /** Index of the commit record among the appends of the transaction. */
+  readonly at: number
+  readonly parts: number
+}
+
+export interface CommittedBatch {
+  readonly held: HeldTask
+  readonly batch: FrozenBatch
+  readonly record: CommitRecord
+}
+
+export class BatchCommit {
+  readonly #ports: SlotPorts
+  readonly #options: SlotOptions
+  readonly #claiming: Claiming
+  readonly #transactions: Transactions
+
+  constructor(ports: SlotPorts, options: SlotOptions, claiming: Claiming, transactions: Transactions) {
+    this.#ports = ports
+    this.#options = options
+    this.#claiming = claiming
+    this.#transactions = transactions
+  }
+
+  /**
+   * Rejects with SessionLost: nothing is known, the caller undoes and claims again. The tasks that wrote to the topic an error names are
+   * marked suspect. No user code runs between the first append and the answer.
+   */
+  async run(helds: readonly HeldTask[]): Promise<CommittedBatch[]> {
+    const id = this.#transactions.id
+    if (id === undefined) throw new SessionLost(new Error('no session'))
+    const writes: Append[] = []
+    const frozen = helds.map((held) => this.#freeze(held, id, writes))
+    this.#ports.faults.reach('commit.frozen')
+    let appended
+    try {
+      appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('commit.appended'))
+    } catch (error) {
+      if (error instanceof SessionLost) markSuspects(frozen, error)
+      throw error
+    }
+    this.#ports.faults.reach('commit.committed')
+    for (const { held, record, at, parts } of frozen) {
+      const offset = appended[at]?.baseOffset
+      if (offset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
+      held.task.committed()
+      held.cursor?.passed(record, offset, offset + parts)
+      held.snapshots = record.snapshots
+      held.suspect = false
+      if (held.timeline.firstCommitMs === undefined) {
+        held.timeline.firstCommitMs = held.elapsed()
+        this.#ports.faults.reach('takeover.first-batch-committed')
+      }
+    }
+    this.#ports.faults.reach('commit.applied')
+    return frozen
+  }
+
+  #freeze(held: HeldTask, id: TransactionalId, writes: Append[]): Frozen {
+    if (held.permit === undefined || held.claim?.transactionalId !== id) {
+      throw invariantBroken('2', `${held.key} has no permit to commit under ${id}; its claim is of ${held.claim?.transactionalId ?? 'nobody'}`, held.ref)
+    }
+    const batch = held.task.freeze()
+    if (held.cursor !== undefined && batch.content.batchId !== held.cursor.chain.batchId + 1) {
+      throw invariantBroken('2', `${held.key} wants to commit batch ${batch.content.batchId} behind batch ${held.cursor.chain.batchId}`, held.ref)
+    }
+    const record: CommitRecord = {
+      kind: 'commit', task: held.ref, timestamp: this.#ports.clock.now(), engineVersion: this.#options.engineVersion, jobVersion: this.#options.run.jobVersion,
+      ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed),
+    }
+    writes.push(...batch.appends)
+    const append = this.#claiming.recordAppend(held, record)
+    const at = writes.push(append) - 1
+    return { held, batch, record, at, parts: append.records.length }
+  }
+}
+
+/** A log error that one task's output caused must not take its neighbours' batches with it for ever: that task runs alone until it is clean. */
+const markSuspects = (frozen: readonly Frozen[], error: SessionLost): void => {
+  const { cause } = error
+  if (!isTidemarkError(cause) || cause.place.topic === undefined || cause.action === 'retry') return
+  for (const { held, batch } of frozen) {
+    const wrote = batch.appends.some((append) => append.topic === cause.place.topic && (cause.place.partition === undefined || append.partition === cause.place.partition))
+    if (!wrote) continue
+    if (held.suspect && frozen.length === 1) held.failure = cause
+    held.suspect = true
+  }
+}

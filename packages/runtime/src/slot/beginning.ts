@@ -1,0 +1,46 @@
+// Where a takeover begins to read a journal: the newest commit record says, found by scanning back from the stable offset.
+import { TidemarkError } from '@tidemark/base'
+import type { Log, LogReader, TaskRef } from '@tidemark/base'
+import { RecordAssembler } from '@tidemark/checkpoint'
+import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
+
+/** Offsets looked at first; doubled until a whole commit record is found. */
+const SCAN_BACK_FIRST = 32
+const SCAN_FETCH_BYTES_MAX = 8 * 1024 * 1024
+
+export interface Beginning {
+  readonly start: number
+  readonly stable: number
+  /** Undefined: the journal holds no commit record. */
+  readonly newest: CommitRecord | undefined
+  /** Snapshots to try, newest first: those that the newest commit record names. */
+  readonly snapshots: readonly SnapshotRef[]
+}
+
+/** Rejects with `LOG_TOPIC_MISSING` when the journal is gone. */
+export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, topic: string): Promise<Beginning> => {
+  const [offsets] = await log.offsets(topic, [task.partition])
+  if (offsets === undefined) throw new TidemarkError(`${topic} has no partition ${task.partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'environment', action: 'fail-job', topic, ...task })
+  const { start, stable } = offsets
+  for (let back = SCAN_BACK_FIRST; ; back *= 2) {
+    const from = Math.max(start, stable - back)
+    const newest = await newestCommit(reader, task, topic, from, stable)
+    if (newest !== undefined) return { start, stable, newest, snapshots: newest.snapshots }
+    if (from === start) return { start, stable, newest: undefined, snapshots: [] }
+  }
+}
+
+const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, from: number, upTo: number): Promise<CommitRecord | undefined> => {
+  const assembler = new RecordAssembler({ midway: true })
+  let newest: CommitRecord | undefined
+  for (let next = from; next < upTo;) {
+    const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0 })
+    if (fetched === undefined || fetched.nextOffset <= next) break
+    for (const record of fetched.records) {
+      const whole = record.value === null ? undefined : assembler.push(record.value, record.offset)
+      if (whole?.record.kind === 'commit') newest = whole.record
+    }
+    next = fetched.nextOffset
+  }
+  return newest
+}

@@ -1,0 +1,136 @@
+// Claims tasks: one transaction for all of them, then each journal is read back to the own claim and decided on (R2, R3, R4, R8).
+// Used by a takeover and, after a lost session, by the owner itself (design §3, Commit). No user code runs in here.
+import { isTidemarkError, taskKey } from '@tidemark/base'
+import type { Append, LogReader, TransactionalId } from '@tidemark/base'
+import { afterClaim, encodeRecord, openRecords, peekRecord } from '@tidemark/checkpoint'
+import type { AfterClaim, JournalRecord, OpenRecord, Stamp } from '@tidemark/checkpoint'
+import type { HeldTask } from './held-task.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+import { SessionLost } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
+
+/** How long one wait for the own claim to become stable lasts before open records are looked at (R8), ms. */
+const CLAIM_WAIT_MS = 25
+const OPEN_FETCH_BYTES_MAX = 4 * 1024 * 1024
+
+/** How the claim of one task ended; all but `own` mean that it is not ours. */
+export type ClaimOutcome =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'give-up', readonly because: string, readonly ended: boolean, /** A release record is owed (R2). */ readonly withdraw: boolean }
+  /** The claim lies below the snapshot used or the journal's start: where to begin has to be found anew. */
+  | { readonly kind: 'start-over' }
+  /** The session that carried the claim is gone. */
+  | { readonly kind: 'session-lost' }
+
+export class Claiming {
+  readonly #ports: SlotPorts
+  readonly #options: SlotOptions
+  readonly #transactions: Transactions
+
+  constructor(ports: SlotPorts, options: SlotOptions, transactions: Transactions) {
+    this.#ports = ports
+    this.#options = options
+    this.#transactions = transactions
+  }
+
+  stamp(held: HeldTask, transactionalId: TransactionalId): Stamp {
+    return { generation: held.generation, owner: this.#options.owner, transactionalId }
+  }
+
+  /** Fences ids that were read in this task's journal. Counts for R3 because it comes after the reading (R4). */
+  async fence(held: HeldTask, ids: readonly TransactionalId[]): Promise<void> {
+    await Promise.all(ids.map(async (id) => {
+      await this.#ports.log.fence(id)
+      held.fenced.add(id)
+      held.timeline.fencedIds += 1
+    }))
+    this.#ports.logger.info({ task: held.key, ids }, 'takeover.fenced')
+  }
+
+  /** Writes the claims in one transaction under the present id. Rejects with SessionLost. The caller holds the lock. */
+  async write(helds: readonly HeldTask[]): Promise<void> {
+    const id = this.#transactions.id
+    if (id === undefined) throw new SessionLost(new Error('no session'))
+    const nonces = helds.map(() => this.#ports.random.uuid())
+    const writes = helds.map((held, i): Append => this.recordAppend(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...this.stamp(held, id) }))
+    const appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
+    for (const [i, held] of helds.entries()) held.claim = { nonce: nonces[i] ?? '', offset: appended[i]?.baseOffset ?? -1, transactionalId: id }
+  }
+
+  recordAppend(held: HeldTask, record: JournalRecord): Append {
+    return { topic: held.journalTopic, partition: held.ref.partition, records: encodeRecord(record).map((value) => ({ key: null, value, timestamp: record.timestamp })) }
+  }
+
+  /** After `write`: reads to the own claim and decides; fences and claims again as often as R3 asks. `again` writes one more claim under the lock. */
+  async settle(held: HeldTask, reader: LogReader, again: (held: HeldTask) => Promise<void>): Promise<ClaimOutcome> {
+    try {
+      for (;;) {
+        const open = await this.#readToClaim(held, reader)
+        if (open !== undefined) return open
+        const { cursor, claim } = held
+        if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
+        if (claim.transactionalId !== this.#transactions.id) return { kind: 'session-lost' }
+        const decision: AfterClaim = afterClaim(cursor.view, this.stamp(held, claim.transactionalId), held.fenced, claim, this.#options.rules)
+        switch (decision.kind) {
+          case 'own':
+            held.permit = decision.permit
+            return { kind: 'own' }
+          case 'withdraw':
+            return { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: true }
+          case 'start-over':
+            return { kind: 'start-over' }
+          case 'fence-and-claim-again':
+            this.#ports.logger.info({ task: held.key, ids: decision.ids }, 'takeover.reclaim')
+            await this.fence(held, decision.ids)
+            await again(held)
+        }
+      }
+    } catch (error) {
+      if (error instanceof SessionLost) return { kind: 'session-lost' }
+      const gone = journalGone(held, error)
+      if (gone !== undefined) return gone
+      throw error
+    }
+  }
+
+  /** Reads committed records up to and with the own claim; meanwhile an open transaction that holds the stable offset is dealt with (R8). */
+  async #readToClaim(held: HeldTask, reader: LogReader): Promise<ClaimOutcome | undefined> {
+    const { cursor, claim } = held
+    if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
+    while (cursor.next <= claim.offset) {
+      const before = cursor.next
+      held.take(await cursor.read(reader, claim.offset + 1, CLAIM_WAIT_MS))
+      if (cursor.next > claim.offset || cursor.next > before || !this.#options.rules.R8) continue
+      if (claim.transactionalId !== this.#transactions.id) return { kind: 'session-lost' }
+      const records = await this.#uncommitted(held, reader, claim.offset)
+      const decision = openRecords(cursor.view, this.stamp(held, claim.transactionalId), records, this.#options.rules)
+      if (decision.kind === 'give-up') return { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: true }
+      if (decision.kind === 'fence') await this.fence(held, decision.ids)
+    }
+    return undefined
+  }
+
+  async #uncommitted(held: HeldTask, reader: LogReader, upTo: number): Promise<OpenRecord[]> {
+    const records: OpenRecord[] = []
+    for (let next = held.cursor?.next ?? upTo; next < upTo;) {
+      const [fetched] = await reader.fetch([{ topic: held.journalTopic, partition: held.ref.partition, offset: next, maxBytes: OPEN_FETCH_BYTES_MAX }], { isolation: 'uncommitted', maxWaitMs: 0 })
+      if (fetched === undefined || fetched.nextOffset <= next) break
+      for (const record of fetched.records) if (record.value !== null && record.offset < upTo) records.push(peekRecord(record.value, record.offset))
+      next = fetched.nextOffset
+    }
+    return records
+  }
+}
+
+/** A journal that is gone, or no longer reaches back to where we were, means that somebody else went on. */
+export const journalGone = (held: HeldTask, error: unknown): ClaimOutcome | undefined => {
+  const cause = error instanceof SessionLost ? error.cause : error
+  if (!isTidemarkError(cause)) return undefined
+  if (cause.code === 'LOG_TOPIC_MISSING') return { kind: 'give-up', because: `the journal ${held.journalTopic} is gone: the run has ended`, ended: true, withdraw: false }
+  if (cause.code === 'LOG_OUT_OF_RANGE') {
+    return held.phase === 'taking-over'
+      ? { kind: 'start-over' }
+      : { kind: 'give-up', because: `the journal of ${taskKey(held.ref)} no longer reaches back to the last record applied: another owner went on`, ended: false, withdraw: true }
+  }
+  return undefined
+}

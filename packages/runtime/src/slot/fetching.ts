@@ -1,0 +1,109 @@
+// Fetches input for the running tasks, one loop per kind of reader, ahead of processing and bounded per task. The positions are the
+// tasks' own: an answer that does not continue them is stale and dropped (K6); a range that is gone stops the task (invariant 7).
+import { asTidemarkError, isTidemarkError } from '@tidemark/base'
+import type { FetchedPartition, FetchRequest, LogReader, TidemarkError } from '@tidemark/base'
+import type { TaskInput } from '../task/task.ts'
+import type { HeldTask } from './held-task.ts'
+import type { SlotPorts } from './ports.ts'
+import type { Signal } from './signal.ts'
+
+/** Queued and not yet processed, per task: fetching stops above it. */
+const QUEUED_BYTES_MAX = 8 * 1024 * 1024
+const FETCH_BYTES_MAX = 1024 * 1024
+/** Bounds how long an input that joins has to wait for a fetch under way. */
+const FETCH_WAIT_MS = 20
+const IDLE_PAUSE_MS = 5
+const RETRY_FIRST_MS = 20
+const RETRY_MAX_MS = 1_000
+
+export type ReaderKind = 'log' | 'file' | 'generator'
+
+const readerOf = (input: TaskInput): ReaderKind => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind)
+
+interface Asked {
+  readonly held: HeldTask
+  readonly input: TaskInput
+}
+
+export class Fetching {
+  readonly #ports: SlotPorts
+  readonly #kind: ReaderKind
+  readonly #reader: LogReader
+  readonly #running: () => Iterable<HeldTask>
+  readonly #arrived: Signal
+  #stopped = false
+
+  /** `arrived` is raised when a task got something, or failed. */
+  constructor(ports: SlotPorts, kind: ReaderKind, running: () => Iterable<HeldTask>, arrived: Signal) {
+    this.#ports = ports
+    this.#kind = kind
+    this.#reader = kind === 'log' ? ports.log.reader() : ports.reader(kind)
+    this.#running = running
+    this.#arrived = arrived
+  }
+
+  async run(): Promise<void> {
+    let pauseMs = RETRY_FIRST_MS
+    while (!this.#stopped) {
+      const asked = this.#ask()
+      if (asked.size === 0) {
+        await this.#ports.clock.sleep(IDLE_PAUSE_MS)
+        continue
+      }
+      const requests = [...asked.values()].map(({ held, input }): FetchRequest => ({ topic: input.topic, partition: input.partition, offset: held.task.fetchFrom(input.input, input.topic, input.partition), maxBytes: FETCH_BYTES_MAX }))
+      try {
+        const answers = await this.#reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
+        pauseMs = RETRY_FIRST_MS
+        for (const fetched of answers) this.#deliver(asked.get(`${fetched.topic}/${fetched.partition}`), fetched)
+        if (answers.length === 0) await this.#ports.clock.sleep(1)
+      } catch (error) {
+        if (this.#stopped) break
+        this.#failed(asked, asTidemarkError(error))
+        await this.#ports.clock.sleep(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)
+      }
+    }
+    await this.#reader.close()
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  #ask(): Map<string, Asked> {
+    const asked = new Map<string, Asked>()
+    for (const held of this.#running()) {
+      if (held.task.queuedBytes > QUEUED_BYTES_MAX) continue
+      for (const input of held.task.inputs()) {
+        if (readerOf(input) === this.#kind && input.inFlight === undefined) asked.set(`${input.topic}/${input.partition}`, { held, input })
+      }
+    }
+    return asked
+  }
+
+  #deliver(asked: Asked | undefined, fetched: FetchedPartition): void {
+    if (asked === undefined) return
+    const { held, input } = asked
+    held.stable.set(`${fetched.topic}/${fetched.partition}`, fetched.stableOffset)
+    if (held.phase !== 'running' && held.phase !== 'waiting') return
+    if (fetched.fromOffset !== held.task.fetchFrom(input.input, input.topic, input.partition)) return
+    try {
+      held.task.offer(input.input, fetched)
+    } catch (error) {
+      held.failure = asTidemarkError(error)
+    }
+    this.#arrived.raise()
+  }
+
+  #failed(asked: ReadonlyMap<string, Asked>, error: TidemarkError): void {
+    this.#ports.logger.warn({ reader: this.#kind, error }, 'fetch.failed')
+    if (error.action === 'retry') return
+    const { topic, partition } = error.place
+    for (const { held, input } of asked.values()) {
+      if (topic !== undefined && (input.topic !== topic || (partition !== undefined && input.partition !== partition))) continue
+      if (held.phase !== 'running' && held.phase !== 'waiting') continue
+      held.failure = isTidemarkError(error) ? error : asTidemarkError(error)
+    }
+    this.#arrived.raise()
+  }
+}

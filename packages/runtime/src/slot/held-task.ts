@@ -1,0 +1,121 @@
+// What a slot keeps of a task it was given: the task itself, its journal, its claim, its snapshots.
+//
+//   assigned -> taking-over -> running <-> waiting -> releasing -> (released)
+//                    |            |           |
+//                    +------------+-----------+--> given up (R2, ended), or failed
+import { invariantBroken, taskKey } from '@tidemark/base'
+import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/base'
+import type { CommitPermit, CommitRecord, Generation, JournalCursor, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { Task } from '../task/task.ts'
+import type { TakeoverTimeline } from './messages.ts'
+
+export type TaskPhase = 'taking-over' | 'running' | 'waiting' | 'releasing'
+
+/** Phase changes that are legal; anything else is a bug. */
+const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
+  'taking-over': ['running', 'releasing'],
+  running: ['waiting', 'releasing'],
+  waiting: ['running', 'releasing'],
+  releasing: [],
+}
+
+export interface OwnClaim {
+  readonly nonce: string
+  readonly offset: number
+  readonly transactionalId: TransactionalId
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
+export class HeldTask {
+  readonly ref: TaskRef
+  readonly key: string
+  readonly generation: Generation
+  readonly task: Task
+  readonly timeline: Mutable<TakeoverTimeline> & { remarks: string[] }
+  readonly journalTopic: string
+  /** Set once where to begin is known. */
+  cursor: JournalCursor | undefined
+  claim: OwnClaim | undefined
+  permit: CommitPermit | undefined
+  /** Ids fenced after having been read in this journal (R4). */
+  readonly fenced = new Set<TransactionalId>()
+  /** Named by the newest committed record, newest first. */
+  snapshots: readonly SnapshotRef[] = []
+  /** Durable, not yet named (invariant 3). */
+  unnamed: SnapshotRef | undefined
+  snapshotTakenAt: number | undefined
+  waitingFor: string | undefined
+  failure: TidemarkError | undefined
+  /** A log error that this task caused: it runs alone until it is clean or stopped. */
+  suspect = false
+  /** Highest stable offset seen per `topic/partition`, for lag. */
+  readonly stable = new Map<string, number>()
+  #phase: TaskPhase = 'taking-over'
+  #loaded = false
+  #tail: CommitRecord[] = []
+  readonly #told: number
+  readonly #clock: Clock
+
+  constructor(task: Task, generation: Generation, journalTopic: string, clock: Clock) {
+    this.ref = task.ref
+    this.key = taskKey(task.ref)
+    this.task = task
+    this.generation = generation
+    this.journalTopic = journalTopic
+    this.#clock = clock
+    this.#told = clock.monotonic()
+    this.timeline = { startedAt: clock.now(), readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
+  }
+
+  get phase(): TaskPhase {
+    return this.#phase
+  }
+
+  get loaded(): boolean {
+    return this.#loaded
+  }
+
+  enter(phase: TaskPhase): void {
+    if (phase === this.#phase) return
+    if (!LEGAL[this.#phase].includes(phase)) throw invariantBroken('task phases', `${this.key} cannot go from ${this.#phase} to ${phase}`, this.ref)
+    this.#phase = phase
+  }
+
+  /** Milliseconds since the slot was told to take this task. */
+  elapsed(): number {
+    return Math.round(this.#clock.monotonic() - this.#told)
+  }
+
+  /** Takes what was read of the journal. Until the snapshot is loaded the tail waits; then it is applied as it comes. No user code runs. */
+  take(placed: readonly PlacedRecord[]): void {
+    for (const { record } of placed) {
+      this.timeline.tailRecords += 1
+      if (record.kind !== 'commit') continue
+      this.timeline.tailBatches += 1
+      if (this.#loaded) this.#apply(record)
+      else this.#tail.push(record)
+    }
+  }
+
+  /** The snapshot (or the empty state) is in the task: the tail read so far follows. */
+  finishLoading(): void {
+    this.#loaded = true
+    const tail = this.#tail
+    this.#tail = []
+    for (const record of tail) this.#apply(record)
+  }
+
+  /** Reading begins anew, from another snapshot; only before anything was loaded. */
+  startOver(cursor: JournalCursor): void {
+    if (this.#loaded) throw invariantBroken('takeover', `${this.key} is loaded and can't begin anew`, this.ref)
+    this.cursor = cursor
+    this.claim = undefined
+    this.#tail = []
+  }
+
+  #apply(record: CommitRecord): void {
+    this.task.apply(record)
+    this.snapshots = record.snapshots
+  }
+}

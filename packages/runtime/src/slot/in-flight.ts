@@ -1,0 +1,73 @@
+// What is in a shuffle between the cuts of its writers and its reader (C2): stored for a checkpoint, and fed to the tasks of a run that
+// was restored from one, before anything of the new run's shuffle.
+import { TidemarkError } from '@tidemark/base'
+import type { LogReader } from '@tidemark/base'
+import { decodeBlock, decodeInFlight, encodeInFlight, paths } from '@tidemark/checkpoint'
+import type { ObjectRef, SnapshotRef } from '@tidemark/checkpoint'
+import type { HeldTask } from './held-task.ts'
+import type { WriterCut } from './messages.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+
+const FETCH_BYTES_MAX = 4 * 1024 * 1024
+const QUEUED_BYTES_MAX = 8 * 1024 * 1024
+const POLL_MS = 5
+
+export interface StoredInFlight {
+  readonly objects: readonly ObjectRef[]
+  readonly blocks: number
+  readonly bytes: number
+}
+
+/** Reads each shuffle partition of the part's positions up to the stable offset of now; keeps blocks at or below their writer's cut. */
+export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+  const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
+  const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
+  const blocks: { readonly input: string, readonly value: Buffer }[] = []
+  let bytes = 0
+  for (const position of ref.positions.filter((one) => shuffles.has(one.input))) {
+    const [offsets] = await ports.log.offsets(position.topic, [position.partition])
+    const upTo = offsets?.stable ?? position.next
+    for (let next = position.next; next < upTo;) {
+      const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0 })
+      if (fetched === undefined || fetched.nextOffset <= next) break
+      for (const record of fetched.records) {
+        if (record.value === null || record.offset >= upTo) continue
+        const block = decodeBlock(record.value)
+        const cut = cutOf.get(`${block.stage}/${block.partition}`)
+        if (cut === undefined) throw new TidemarkError(`a block of ${block.stage}/${block.partition} has no cut in checkpoint ${checkpoint}`, { code: 'CHECKPOINT_CUT_MISSING', blame: 'bug', action: 'retry', ...held.ref })
+        if (block.batchId > cut) continue
+        blocks.push({ input: position.input, value: record.value })
+        bytes += record.value.length
+        if (bytes > bytesMax) {
+          throw new TidemarkError(`more than ${bytesMax} bytes are in flight before ${held.key}`, {
+            code: 'CHECKPOINT_IN_FLIGHT_TOO_LARGE', blame: 'environment', action: 'retry', ...held.ref, hint: 'The task is far behind its upstream. Let it catch up, or raise checkpointInFlightBytesMax.',
+          })
+        }
+      }
+      next = fetched.nextOffset
+    }
+  }
+  const encoded = encodeInFlight(blocks)
+  const nonce = ports.random.uuid()
+  const objects = encoded.map((object, i): ObjectRef & { body: Buffer } => ({ key: paths.inFlightObject(held.ref, checkpoint, held.generation, nonce, i), sizeBytes: object.body.length, sha256: object.sha256, body: object.body }))
+  for (const object of objects) await ports.store.put(object.key, object.body)
+  ports.faults.reach('snapshot.in-flight-stored')
+  return { objects: objects.map(({ body: _body, ...object }) => object), blocks: blocks.length, bytes }
+}
+
+/** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
+export const feedInFlight = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, wanted: () => boolean): Promise<void> => {
+  const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
+  if (waiting.length === 0) return
+  const part = options.origin?.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
+  const blocks = part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
+  for (const input of waiting) {
+    const own = blocks.filter((block) => block.input === input.input)
+    if (own.length === 0) held.task.offerInFlight(input.input, 0, true, undefined)
+    for (let index = input.inFlight ?? 0; index < own.length && wanted(); index += 1) {
+      while (held.task.queuedBytes > QUEUED_BYTES_MAX && wanted()) await ports.clock.sleep(POLL_MS)
+      held.task.offerInFlight(input.input, index, index === own.length - 1, own[index]?.value)
+    }
+  }
+}
+

@@ -1,0 +1,86 @@
+// Delivers outbox entries after their batch has committed, in order for each task and sink, and acknowledges them to the task: an entry
+// leaves the journal only after its sink has it (invariant 5). Nothing in the commit path waits for a sink (invariant 6).
+import { asTidemarkError } from '@tidemark/base'
+import type { OutboxEntry } from '../task/task.ts'
+import type { HeldTask } from './held-task.ts'
+import type { SlotPorts } from './ports.ts'
+
+const RETRY_FIRST_MS = 50
+const RETRY_MAX_MS = 5_000
+
+export class Outbox {
+  readonly #ports: SlotPorts
+  readonly #holds: (held: HeldTask) => boolean
+  readonly #wake: () => void
+  /** Per task and sink: batches queued or under way, so that none is delivered twice at once. */
+  readonly #queues = new Map<string, { entries: OutboxEntry[], busy: boolean, newest: number }>()
+  /** What sinks have and the task does not know yet: told between two batches, never while a transaction is under way. */
+  #acknowledgements: { readonly held: HeldTask, readonly entry: OutboxEntry }[] = []
+
+  /** `wake` is called when a task has something new to record, or failed. */
+  constructor(ports: SlotPorts, holds: (held: HeldTask) => boolean, wake: () => void) {
+    this.#ports = ports
+    this.#holds = holds
+    this.#wake = wake
+  }
+
+  /** Entries of a committed batch; after a takeover or an undone batch, all undelivered ones: those already delivered are acknowledged again. */
+  deliver(held: HeldTask, entries: readonly OutboxEntry[]): void {
+    for (const entry of entries) {
+      const key = `${held.key} ${held.generation.epoch}.${held.generation.counter} ${entry.sink}`
+      const queue = this.#queues.get(key) ?? { entries: [], busy: false, newest: 0 }
+      this.#queues.set(key, queue)
+      if (entry.batchId <= queue.newest) {
+        if (!queue.entries.some((queued) => queued.batchId === entry.batchId)) this.#acknowledge(held, entry)
+        continue
+      }
+      queue.newest = entry.batchId
+      queue.entries.push(entry)
+      if (!queue.busy) void this.#drain(held, queue)
+    }
+  }
+
+  /** Tells the tasks what their sinks have. Only while no batch is in flight. */
+  settle(): void {
+    const acknowledgements = this.#acknowledgements
+    this.#acknowledgements = []
+    for (const { held, entry } of acknowledgements) if (this.#holds(held)) held.task.acknowledge(entry.sink, entry.batchId)
+    if (acknowledgements.length > 0) this.#ports.faults.reach('commit.outbox-acknowledged')
+  }
+
+  #acknowledge(held: HeldTask, entry: OutboxEntry): void {
+    this.#acknowledgements.push({ held, entry })
+    this.#wake()
+  }
+
+  forget(held: HeldTask): void {
+    for (const key of this.#queues.keys()) if (key.startsWith(`${held.key} `)) this.#queues.delete(key)
+  }
+
+  async #drain(held: HeldTask, queue: { entries: OutboxEntry[], busy: boolean }): Promise<void> {
+    queue.busy = true
+    let pauseMs = RETRY_FIRST_MS
+    for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held); entry = queue.entries[0]) {
+      try {
+        await this.#ports.sink(entry.sink).deliver({ task: held.ref, sink: entry.sink, batchId: entry.batchId, records: entry.records })
+        this.#ports.faults.reach('commit.outbox-delivered')
+        queue.entries.shift()
+        pauseMs = RETRY_FIRST_MS
+        this.#acknowledge(held, entry)
+      } catch (error) {
+        const known = asTidemarkError(error)
+        if (known.action !== 'retry') {
+          held.failure = known
+          this.#wake()
+          break
+        }
+        held.waitingFor = `sink ${entry.sink}`
+        this.#ports.logger.warn({ task: held.key, sink: entry.sink, batchId: entry.batchId, error: known }, 'outbox.sink-not-reached')
+        await this.#ports.clock.sleep(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)
+      }
+    }
+    if (held.waitingFor?.startsWith('sink ')) held.waitingFor = undefined
+    queue.busy = false
+  }
+}

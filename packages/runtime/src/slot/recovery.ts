@@ -1,0 +1,121 @@
+// The order after a lost session (design §3, Commit): undo, fence the own old id, a new id, claim all tasks again, read each journal back,
+// decide. The driver is not asked, no object store is needed. Everything here runs under the slot's lock.
+import { isTidemarkError } from '@tidemark/base'
+import { journalGone } from './claiming.ts'
+import type { Claiming, ClaimOutcome } from './claiming.ts'
+import type { HeldTask } from './held-task.ts'
+import type { SlotPorts } from './ports.ts'
+import type { Readers } from './readers.ts'
+import { SessionLost } from './transactions.ts'
+import type { Transactions } from './transactions.ts'
+
+export interface RecoverySlot {
+  readonly running: () => HeldTask[]
+  /** S2 */
+  readonly snapshotLost: (held: HeldTask) => void
+  readonly redeliver: (held: HeldTask) => void
+  readonly forget: (held: HeldTask) => void
+}
+
+export class Recovery {
+  readonly #ports: SlotPorts
+  readonly #claiming: Claiming
+  readonly #transactions: Transactions
+  readonly #readers: Readers
+  readonly #slot: RecoverySlot
+
+  constructor(ports: SlotPorts, claiming: Claiming, transactions: Transactions, readers: Readers, slot: RecoverySlot) {
+    this.#ports = ports
+    this.#claiming = claiming
+    this.#transactions = transactions
+    this.#readers = readers
+    this.#slot = slot
+  }
+
+  async firstSession(): Promise<void> {
+    const id = await this.#transactions.renew()
+    this.#ports.emit({ kind: 'session', transactionalId: id })
+  }
+
+  /** Takes every open batch back and makes the slot able to commit again, or lets tasks go that another owner has. */
+  async reclaim(): Promise<void> {
+    for (const held of this.#slot.running()) {
+      held.task.undo()
+      held.permit = undefined
+      this.#slot.snapshotLost(held)
+    }
+    for (;;) {
+      const id = await this.#transactions.renew()
+      this.#ports.emit({ kind: 'session', transactionalId: id })
+      if (await this.#claimRunning()) return
+    }
+  }
+
+  /** False: the new session was lost too. */
+  async #claimRunning(): Promise<boolean> {
+    const helds = this.#slot.running()
+    if (helds.length === 0) return true
+    for (const [held, outcome] of await this.#write(helds)) if (outcome.kind === 'give-up') await this.letGo(held, outcome)
+    if (this.#transactions.lost) return false
+    const outcomes = await Promise.all(this.#slot.running().map(async (held) => ({
+      held, outcome: await this.#readers.borrow((reader) => this.#claiming.settle(held, reader, (one) => this.#claiming.write([one]))),
+    })))
+    if (outcomes.some(({ outcome }) => outcome.kind === 'session-lost')) return false
+    for (const { held, outcome } of outcomes) {
+      if (outcome.kind === 'own') this.#slot.redeliver(held)
+      else await this.letGo(held, outcome.kind === 'give-up' ? outcome : { kind: 'give-up', because: 'the journal no longer holds the own claim: another owner went on', ended: false, withdraw: true })
+    }
+    return !this.#transactions.lost
+  }
+
+  /** Claims for tasks that are being taken over, on a session that works. */
+  async claim(helds: readonly HeldTask[]): Promise<ReadonlyMap<HeldTask, ClaimOutcome>> {
+    const gone = new Map<HeldTask, ClaimOutcome>()
+    for (;;) {
+      if (this.#transactions.lost) await this.reclaim()
+      const left = helds.filter((held) => !gone.has(held))
+      if (left.length === 0) return gone
+      for (const [held, outcome] of await this.#write(left)) gone.set(held, outcome)
+      if (!this.#transactions.lost) return gone
+    }
+  }
+
+  /** One claim transaction. When a journal is gone the session is lost with it: tells which, the caller tries again without them. */
+  async #write(helds: readonly HeldTask[]): Promise<Map<HeldTask, ClaimOutcome>> {
+    const gone = new Map<HeldTask, ClaimOutcome>()
+    try {
+      await this.#claiming.write(helds)
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error
+      if (isTidemarkError(error.cause) && error.cause.code === 'LOG_TOPIC_MISSING') {
+        const there = await this.#ports.log.describeTopics([...new Set(helds.map((held) => held.journalTopic))])
+        for (const held of helds) {
+          const outcome = there.has(held.journalTopic) ? undefined : journalGone(held, error)
+          if (outcome !== undefined) gone.set(held, outcome)
+        }
+      }
+    }
+    return gone
+  }
+
+  /** R2: a loser that has claimed leaves a release record, else its slot would be fenced for nothing later. */
+  async letGo(held: HeldTask, outcome: ClaimOutcome & { kind: 'give-up' }): Promise<void> {
+    this.#ports.logger.warn({ task: held.key, because: outcome.because, ended: outcome.ended }, 'task.given-up')
+    held.task.undo()
+    if (outcome.withdraw) await this.release(held)
+    this.#slot.forget(held)
+    this.#ports.emit({ kind: 'given-up', task: held.ref, generation: held.generation, reason: outcome.because, ended: outcome.ended })
+  }
+
+  /** Best effort: a release that does not get through only costs a needless fence later. */
+  async release(held: HeldTask): Promise<void> {
+    const id = this.#transactions.id
+    if (id === undefined) return
+    held.enter('releasing')
+    try {
+      await this.#transactions.run([this.#claiming.recordAppend(held, { kind: 'release', task: held.ref, timestamp: this.#ports.clock.now(), ...this.#claiming.stamp(held, id) })], () => {})
+    } catch (error) {
+      if (!(error instanceof SessionLost)) throw error
+    }
+  }
+}

@@ -1,0 +1,134 @@
+// Slots over a log in a temporary folder, for the tests of this room: a job, its run, and slots that can be cut off as if killed.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { executorId, jobId, noFaults, realClock, realRandom, silentLogger, slotId, stageId } from '@tidemark/base'
+import type { FaultPoints, Log, ObjectStore, TaskRef } from '@tidemark/base'
+import { ALL_RULES, paths } from '@tidemark/checkpoint'
+import type { Generation, Manifest, RunRecord } from '@tidemark/checkpoint'
+import { openLocalLog } from '@tidemark/log-local'
+import { openLocalStore } from '@tidemark/store-local'
+import { cutStages, jobFunctions, planHash } from 'tidemark'
+import type { Job } from 'tidemark'
+import { createTask } from '../task/create-task.ts'
+import type { SlotEvent } from './messages.ts'
+import { Slot } from './slot.ts'
+
+export interface RunningSlot {
+  readonly slot: Slot
+  readonly events: SlotEvent[]
+  /** As if its process were gone: it can neither read nor commit any more. */
+  kill(): void
+  readonly ended: Promise<unknown>
+}
+
+export class SlotFixture {
+  readonly log: Log
+  readonly store: ObjectStore
+  readonly job: Job
+  readonly run: RunRecord
+  readonly #folder = mkdtempSync(join(tmpdir(), 'tidemark-slot-'))
+  readonly #slots: RunningSlot[] = []
+  #counter = 0
+
+  private constructor(job: Job, partitions: number) {
+    this.log = openLocalLog({ path: join(this.#folder, 'log.db'), clock: realClock })
+    this.store = openLocalStore({ root: join(this.#folder, 'store') })
+    this.job = job
+    this.run = runOf(job, partitions)
+  }
+
+  static async start(job: Job, partitions: number, topics: readonly string[]): Promise<SlotFixture> {
+    const fixture = new SlotFixture(job, partitions)
+    const { run, log } = fixture
+    await log.createTopics([...topics.map((topic) => ({ topic, partitions })), { topic: job.plan().settings.deadLetterTopic, partitions: 1 },
+      ...run.stages.map(({ stage, partitions: tasks }) => ({ topic: paths.journalTopic(run.job, run.run, stage), partitions: tasks })), ...run.shuffles.map(({ topic, partitions: tasks }) => ({ topic, partitions: tasks }))])
+    return fixture
+  }
+
+  tasks(): TaskRef[] {
+    return this.run.stages.flatMap(({ stage, partitions }) => Array.from({ length: partitions }, (_, partition) => ({ job: this.run.job, run: this.run.run, stage, partition })))
+  }
+
+  generation(): Generation {
+    this.#counter += 1
+    return { epoch: 1, counter: this.#counter }
+  }
+
+  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest } = {}): Promise<RunningSlot> {
+    const events: SlotEvent[] = []
+    let alive = true
+    const dead = (): never => {
+      throw new Error('this slot was killed')
+    }
+    const log: Log = new Proxy(this.log, { get: (target, name, receiver) => (alive ? (typeof Reflect.get(target, name, receiver) === 'function' ? (Reflect.get(target, name) as () => unknown).bind(target) : Reflect.get(target, name)) : dead) })
+    const plan = this.job.plan()
+    const topics = await this.log.describeTopics(await this.log.listTopics())
+    const slot = new Slot({
+      log, store: this.store, clock: realClock, random: realRandom, logger: silentLogger, faults: options.faults ?? noFaults, alive: () => alive, emit: (event) => void events.push(event),
+      reader: () => this.log.reader(), sink: () => ({ deliver: async () => {}, close: async () => {} }),
+    }, {
+      owner: { executor: executorId(realRandom.uuid()), slot: 0, slotId: slotId(realRandom.uuid()) }, run: this.run, origin: options.origin, settings: plan.settings, engineVersion: '0.1.0', rules: ALL_RULES,
+      makeTask: (ref) => createTask({ ref, plan, physical: cutStages(plan), functions: jobFunctions(this.job), run: this.run, topics, partitionFor: (key, partitions) => this.log.partitionFor(key, partitions), clock: realClock }),
+    })
+    const running: RunningSlot = { slot, events, kill: () => { alive = false; slot.stop() }, ended: slot.run().catch((error: unknown) => error) }
+    this.#slots.push(running)
+    return running
+  }
+
+  assign(running: RunningSlot, tasks: readonly TaskRef[]): void {
+    running.slot.handle({ kind: 'assign', tasks: tasks.map((task) => ({ task, generation: this.generation() })) })
+  }
+
+  /** Every value of a topic, parsed, in partition and offset order. */
+  async read<T>(topic: string): Promise<T[]> {
+    const reader = this.log.reader()
+    const found: T[] = []
+    for (const { partition, start, stable } of await this.log.offsets(topic)) {
+      for (let offset = start; offset < stable;) {
+        const [fetched] = await reader.fetch([{ topic, partition, offset, maxBytes: 1 << 20 }], { isolation: 'committed', maxWaitMs: 0 })
+        if (fetched === undefined) break
+        for (const record of fetched.records) if (record.value !== null) found.push(JSON.parse(record.value.toString()) as T)
+        offset = fetched.nextOffset
+      }
+    }
+    await reader.close()
+    return found
+  }
+
+  async until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
+    for (const began = performance.now(); performance.now() - began < 20_000;) {
+      if (await condition()) return
+      await realClock.sleep(5)
+    }
+    throw new Error(`waited in vain for: ${what}\n${this.#slots.map(({ events }) => JSON.stringify(events.filter((event) => event.kind !== 'status').slice(-10))).join('\n')}`)
+  }
+
+  async stop(): Promise<void> {
+    for (const one of this.#slots) one.slot.stop()
+    await Promise.all(this.#slots.map((one) => one.ended))
+    await this.log.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}
+
+const runOf = (job: Job, partitions: number): RunRecord => {
+  const plan = job.plan()
+  const physical = cutStages(plan)
+  const name = jobId(plan.job)
+  const hash = planHash(plan)
+  const tasksOf = new Map(physical.stages.map((stage) => [stage.id, stage.inputs.some((input) => input.kind === 'shuffle') ? plan.settings.parallelism : partitions]))
+  const shuffles = physical.stages.flatMap((stage) => stage.shuffles.map(({ shuffle, to }) => ({ shuffle, from: stageId(Number(stage.id.slice(1))), to: stageId(Number(to.slice(1))), topic: paths.shuffleTopic(name, 1, shuffle), partitions: tasksOf.get(to) ?? 0 })))
+  return {
+    formatVersion: 1, job: name, run: 1, jobVersion: plan.version, planHash: hash, plan: paths.plan(name, hash), bundle: { key: paths.bundle(name, 'b'.repeat(64)), sha256: 'b'.repeat(64), sizeBytes: 1 },
+    stages: physical.stages.map((stage) => ({
+      stage: stageId(Number(stage.id.slice(1))), partitions: tasksOf.get(stage.id) ?? 0,
+      inputs: stage.inputs.map((input) => {
+        if (input.kind === 'shuffle') return { input: input.shuffle, kind: 'shuffle' as const, topic: paths.shuffleTopic(name, 1, input.shuffle), partitions: tasksOf.get(stage.id) ?? 0 }
+        const node = plan.nodes.find((one) => one.id === input.node)
+        return { input: input.node, kind: 'topic' as const, topic: node?.kind === 'source' && node.source.kind === 'topic' ? node.source.topic : '', partitions }
+      }),
+    })),
+    shuffles, from: null, createdAt: 0,
+  }
+}

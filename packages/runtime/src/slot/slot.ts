@@ -1,0 +1,287 @@
+// A slot: the tasks of one job in one process. One loop turns: work, commit, slices of snapshots, releases; takeovers go on beside it and
+// take the loop's lock only to claim and to resume.
+import { asTidemarkError, invariantBroken, taskKey } from '@tidemark/base'
+import type { TaskRef, TidemarkError } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import { BatchCommit } from './batch.ts'
+import { Claiming } from './claiming.ts'
+import { Fetching } from './fetching.ts'
+import { HeldTask } from './held-task.ts'
+import { feedInFlight, storeInFlight } from './in-flight.ts'
+import { Lock } from './lock.ts'
+import type { SlotCommand } from './messages.ts'
+import { Outbox } from './outbox.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+import { Readers } from './readers.ts'
+import { Recovery } from './recovery.ts'
+import { Signal } from './signal.ts'
+import { Snapshots } from './snapshots.ts'
+import { statusOf } from './status.ts'
+import { Takeover } from './takeover.ts'
+import { SessionLost, Transactions } from './transactions.ts'
+
+/** Work done before the loop looks at commands and fetched input again, ms. */
+const WORK_SLICE_MS = 10
+/** Longest wait without anything to do; idle marks and timers are noticed this late. */
+const IDLE_WAIT_MS = 20
+const STATUS_INTERVAL_MS = 200
+const MIRROR_INTERVAL_MS = 1_000
+
+export class Slot {
+  readonly #ports: SlotPorts
+  readonly #options: SlotOptions
+  readonly #held = new Map<string, HeldTask>()
+  readonly #lock = new Lock()
+  readonly #signal: Signal
+  readonly #transactions: Transactions
+  readonly #claiming: Claiming
+  readonly #batches: BatchCommit
+  readonly #readers: Readers
+  readonly #outbox: Outbox
+  readonly #snapshots: Snapshots
+  readonly #recovery: Recovery
+  readonly #takeover: Takeover
+  readonly #fetching: readonly Fetching[]
+  #stopping = false
+  #lastCommitAt = 0
+  #openedAt: number | undefined
+  #statusAt = 0
+  #mirroredAt = 0
+
+  constructor(ports: SlotPorts, options: SlotOptions) {
+    this.#ports = ports
+    this.#options = options
+    this.#signal = new Signal(ports.clock)
+    const wake = (): void => this.#signal.raise()
+    const holds = (held: HeldTask): boolean => this.#held.get(held.key) === held
+    this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive })
+    this.#claiming = new Claiming(ports, options, this.#transactions)
+    this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
+    this.#readers = new Readers(ports.log)
+    this.#outbox = new Outbox(ports, holds, wake)
+    this.#snapshots = new Snapshots(ports, options, this.#transactions, wake)
+    const forget = (held: HeldTask): void => this.#forget(held)
+    this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget })
+    this.#takeover = new Takeover(ports, options, this.#claiming, this.#readers, {
+      holds,
+      lastId: () => {
+        const id = this.#transactions.lastId
+        if (id === undefined) throw invariantBroken('R5', 'a takeover before the first session', {})
+        return id
+      },
+      claim: (helds) => this.#lock.run(() => this.#recovery.claim(helds)),
+      resume: (held) => this.#lock.run(() => this.#resume(held)),
+      giveUp: (held, outcome) => this.#lock.run(() => this.#recovery.letGo(held, outcome)),
+      fail: (held, error) => this.#lock.run(() => this.#fail(held, error)),
+    })
+    const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
+    this.#fetching = [...kinds].map((kind) => new Fetching(ports, kind, () => this.#running(), this.#signal))
+  }
+
+  /** Runs until `stop`, or until an error that ends the process (action `exit`) rejects it. */
+  async run(): Promise<void> {
+    await this.#lock.run(() => this.#recovery.firstSession())
+    const fetching = this.#fetching.map((one) => one.run())
+    try {
+      while (!this.#stopping) {
+        const busy = await this.#lock.run(() => this.#turn())
+        if (busy) await this.#ports.clock.sleep(0)
+        else await this.#signal.wait(IDLE_WAIT_MS)
+      }
+    } finally {
+      for (const one of this.#fetching) one.stop()
+      await Promise.all(fetching)
+      await this.#readers.close()
+      await this.#transactions.close()
+    }
+  }
+
+  /** Ends the loop at the next turn; what is not committed is dropped. A clean end revokes every task first. */
+  stop(): void {
+    this.#stopping = true
+    this.#signal.raise()
+  }
+
+  handle(command: SlotCommand): void {
+    void this.#dispatch(command).catch((error: unknown) => this.#ports.logger.error({ command: command.kind, error: asTidemarkError(error) }, 'slot.command-failed'))
+  }
+
+  async #dispatch(command: SlotCommand): Promise<void> {
+    switch (command.kind) {
+      case 'assign': {
+        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).map(({ task, generation }) => new HeldTask(this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock))
+        for (const held of fresh) this.#held.set(held.key, held)
+        await this.#takeover.run(fresh)
+        break
+      }
+      case 'revoke':
+        await this.#lock.run(async () => {
+          for (const held of this.#find(command.tasks)) await (command.reason === 'move' ? this.#release(held) : this.#stopTask(held))
+        })
+        break
+      case 'snapshot-begin':
+        await this.#lock.run(async () => {
+          await this.#commit()
+          for (const held of this.#find(command.tasks)) if (held.phase === 'running') this.#snapshots.begin(held, command.checkpoint)
+        })
+        break
+      case 'snapshot-complete':
+        await this.#lock.run(async () => {
+          for (const held of this.#find(command.tasks)) this.#snapshots.complete(held, command.checkpoint)
+        })
+        break
+      case 'snapshot-in-flight':
+        await this.#storeInFlight(command)
+        break
+      case 'snapshot-abandon':
+        this.#snapshots.abandon(command.checkpoint)
+        break
+    }
+    this.#signal.raise()
+  }
+
+  #find(tasks: readonly TaskRef[]): HeldTask[] {
+    return tasks.flatMap((task) => this.#held.get(taskKey(task)) ?? [])
+  }
+
+  #running(): HeldTask[] {
+    return [...this.#held.values()].filter((held) => held.phase === 'running' || held.phase === 'waiting')
+  }
+
+  /** One turn of the loop, under the lock. Returns whether there is more to do at once. */
+  async #turn(): Promise<boolean> {
+    this.#tellStatus()
+    if (this.#transactions.lost) await this.#recovery.reclaim()
+    this.#outbox.settle()
+    let more = false
+    let full = false
+    const now = this.#ports.clock.now()
+    const { settings } = this.#options
+    for (const held of this.#running()) {
+      if (held.failure === undefined && !this.#paused(held)) {
+        const done = held.task.work({ workMs: WORK_SLICE_MS, outputBytesMax: settings.batchOutputBytesMax, stateBytesMax: settings.batchStateBytesMax }, now)
+        more ||= done.more
+        full ||= done.full
+      }
+      const failure = held.failure ?? held.task.failure
+      if (failure !== undefined) await this.#fail(held, failure)
+    }
+    const dirty = this.#running().filter((held) => held.task.dirty || held.unnamed !== undefined)
+    const at = this.#ports.clock.monotonic()
+    if (dirty.length > 0) this.#openedAt ??= at
+    const openMs = at - (this.#openedAt ?? at)
+    const due = full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
+    if (dirty.length > 0 && due) await this.#commit()
+    if (this.#openedAt === undefined) for (const held of this.#running()) this.#snapshots.step(held)
+    return more || full || this.#running().some((held) => this.#snapshots.wants(held))
+  }
+
+  /** A full outbox pauses the task, with its reason. */
+  #paused(held: HeldTask): boolean {
+    const full = held.task.content().outbox.bytes > this.#options.settings.outboxBytesMax
+    if (full) held.waitingFor = 'outbox full'
+    else if (held.waitingFor === 'outbox full') held.waitingFor = undefined
+    return full
+  }
+
+  /** Commits what is open: one transaction for all, a suspect task in its own. After a lost session the owner has claimed again. */
+  async #commit(): Promise<void> {
+    this.#openedAt = undefined
+    const dirty = this.#running().filter((held) => held.failure === undefined && (held.task.dirty || held.unnamed !== undefined))
+    const together = dirty.filter((held) => !held.suspect)
+    for (const group of [together, ...dirty.filter((held) => held.suspect).map((held) => [held])]) {
+      if (group.length === 0) continue
+      try {
+        const committed = await this.#batches.run(group)
+        for (const { held, batch, record } of committed) {
+          this.#snapshots.committed(held, record)
+          this.#outbox.deliver(held, batch.outbox)
+        }
+      } catch (error) {
+        if (!(error instanceof SessionLost)) throw error
+        await this.#recovery.reclaim()
+        break
+      }
+    }
+    this.#lastCommitAt = this.#ports.clock.monotonic()
+  }
+
+  async #resume(held: HeldTask): Promise<boolean> {
+    if (this.#transactions.lost) await this.#recovery.reclaim()
+    if (held.claim?.transactionalId !== this.#transactions.id) return false
+    held.enter('running')
+    held.waitingFor = undefined
+    this.#outbox.deliver(held, held.task.undelivered())
+    this.#ports.faults.reach('takeover.outbox-redelivered')
+    void feedInFlight(this.#ports, this.#options, held, () => this.#held.get(held.key) === held).catch((error: unknown) => {
+      held.failure = asTidemarkError(error)
+    })
+    this.#ports.logger.info({ task: held.key, ...held.timeline }, 'takeover.running')
+    this.#ports.emit({ kind: 'running', task: held.ref, generation: held.generation, recovery: held.timeline })
+    this.#signal.raise()
+    return true
+  }
+
+  /** R7: commit what is open, then a release record; acknowledged, the driver may give the task to another. */
+  async #release(held: HeldTask): Promise<void> {
+    if (held.phase === 'running' || held.phase === 'waiting') {
+      await this.#commit()
+      if (this.#held.get(held.key) !== held) return
+      this.#ports.faults.reach('release.before')
+      await this.#recovery.release(held)
+      this.#ports.faults.reach('release.committed')
+    }
+    this.#forget(held)
+    this.#ports.emit({ kind: 'released', task: held.ref, generation: held.generation })
+  }
+
+  async #stopTask(held: HeldTask): Promise<void> {
+    held.task.undo()
+    await this.#recovery.release(held)
+    this.#forget(held)
+    this.#ports.emit({ kind: 'released', task: held.ref, generation: held.generation })
+  }
+
+  /** The task can't go on: its part of the open batch is taken back, the others are not touched. */
+  async #fail(held: HeldTask, error: TidemarkError): Promise<void> {
+    if (this.#held.get(held.key) !== held) return
+    this.#ports.logger.error({ task: held.key, error }, 'task.failed')
+    held.task.undo()
+    if (held.phase === 'running' || held.phase === 'waiting') await this.#recovery.release(held)
+    this.#forget(held)
+    this.#ports.emit({ kind: 'failed', task: held.ref, generation: held.generation, error })
+  }
+
+  #forget(held: HeldTask): void {
+    this.#snapshots.lost(held, 'the task was let go')
+    this.#outbox.forget(held)
+    if (this.#held.get(held.key) === held) this.#held.delete(held.key)
+  }
+
+  async #storeInFlight(command: SlotCommand & { kind: 'snapshot-in-flight' }): Promise<void> {
+    const [held] = this.#find([command.task])
+    if (held === undefined) return
+    try {
+      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
+      this.#ports.emit({ kind: 'in-flight-stored', task: held.ref, checkpoint: command.checkpoint, ...stored })
+    } catch (error) {
+      this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: command.checkpoint, reason: asTidemarkError(error).message })
+    }
+  }
+
+  #tellStatus(): void {
+    const at = this.#ports.clock.monotonic()
+    if (at - this.#statusAt >= STATUS_INTERVAL_MS) {
+      this.#statusAt = at
+      this.#ports.emit({ kind: 'status', tasks: [...this.#held.values()].map(statusOf) })
+    }
+    if (at - this.#mirroredAt >= MIRROR_INTERVAL_MS) {
+      this.#mirroredAt = at
+      const positions = this.#running().flatMap((held) => held.task.content().positions.filter((one) => held.task.inputs().some((input) => input.input === one.input && input.kind === 'topic')))
+      if (positions.length > 0) {
+        void this.#ports.log.mirrorPositions(paths.mirrorGroup(this.#options.run.job), positions.map(({ topic, partition, next }) => ({ topic, partition, nextOffset: next })))
+          .catch((error: unknown) => this.#ports.logger.warn({ error: asTidemarkError(error) }, 'mirror.failed'))
+      }
+    }
+  }
+}

@@ -1,0 +1,161 @@
+// Takes snapshots beside processing: slices between batches, completed when no batch is in flight (S1, S9), uploaded while processing
+// goes on, named by the next commit record (invariant 3). A failed transaction throws the walk away, and an upload not yet named (S2).
+import { asTidemarkError } from '@tidemark/base'
+import { paths, SnapshotEncoder, trimPlan } from '@tidemark/checkpoint'
+import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { SnapshotWalk } from '../task/task.ts'
+import type { HeldTask } from './held-task.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+import { encodeContent } from './snapshot-objects.ts'
+import type { SnapshotContent } from './snapshot-objects.ts'
+import type { Transactions } from './transactions.ts'
+
+/** Bytes of state visited between two batches. */
+const SLICE_BYTES = 512 * 1024
+
+interface Taking {
+  readonly held: HeldTask
+  readonly checkpoint: number
+  readonly walk: SnapshotWalk
+  readonly encoder: SnapshotEncoder
+  walked: boolean
+  /** Every task downstream has its cut: the walk may be completed (C1). */
+  mayComplete: boolean
+  state: 'walking' | 'uploading' | 'durable'
+  /** Content of the batch it is exact at; set with the cut. */
+  content: SnapshotContent | undefined
+}
+
+export class Snapshots {
+  readonly #ports: SlotPorts
+  readonly #options: SlotOptions
+  readonly #transactions: Transactions
+  readonly #wake: () => void
+  readonly #taking = new Map<string, Taking>()
+
+  constructor(ports: SlotPorts, options: SlotOptions, transactions: Transactions, wake: () => void) {
+    this.#ports = ports
+    this.#options = options
+    this.#transactions = transactions
+    this.#wake = wake
+  }
+
+  /** Only while no batch of this task is in flight. One snapshot at a time: a younger number replaces an older one. */
+  begin(held: HeldTask, checkpoint: number): void {
+    this.#drop(held, `checkpoint ${checkpoint} began`)
+    this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined })
+    this.#ports.faults.reach('snapshot.begun')
+  }
+
+  complete(held: HeldTask, checkpoint: number): void {
+    const taking = this.#taking.get(held.key)
+    if (taking?.checkpoint === checkpoint) taking.mayComplete = true
+  }
+
+  abandon(checkpoint: number): void {
+    for (const taking of this.#taking.values()) if (taking.checkpoint === checkpoint && taking.state === 'walking') this.#drop(taking.held, 'given up')
+  }
+
+  /** S2: called for every task of a slot whose transaction failed, and when a task is let go. */
+  lost(held: HeldTask, reason: string): void {
+    this.#drop(held, reason)
+  }
+
+  /** Something to walk or complete now. */
+  wants(held: HeldTask): boolean {
+    const taking = this.#taking.get(held.key)
+    return taking?.state === 'walking' && (!taking.walked || taking.mayComplete)
+  }
+
+  /** One slice, or the completion. Only while no batch of this task is in flight. */
+  step(held: HeldTask): void {
+    const taking = this.#taking.get(held.key)
+    if (taking === undefined || taking.state !== 'walking') return
+    if (!taking.walked) {
+      const slice = taking.walk.next(SLICE_BYTES)
+      if (slice !== undefined) {
+        taking.encoder.add(slice)
+        return
+      }
+      taking.walked = true
+      this.#ports.faults.reach('snapshot.walked')
+    }
+    if (taking.mayComplete) this.#cut(taking)
+  }
+
+  #cut(taking: Taking): void {
+    const { held } = taking
+    const { block, keys } = taking.walk.finish()
+    taking.encoder.add(block)
+    taking.content = held.task.content()
+    taking.state = 'uploading'
+    this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: taking.content.batchId })
+    this.#ports.faults.reach('snapshot.cut')
+    void this.#upload(taking, taking.content, keys, held.cursor?.recordNext ?? 0)
+  }
+
+  async #upload(taking: Taking, content: SnapshotContent, keys: number, journalNext: number): Promise<void> {
+    const { held, checkpoint } = taking
+    const transactionalId = this.#transactions.lastId
+    try {
+      if (transactionalId === undefined) throw new RangeError('no session')
+      const stamp = { generation: held.generation, owner: this.#options.owner, transactionalId }
+      taking.encoder.add(encodeContent(content))
+      const encoded = taking.encoder.finish({ task: held.ref, ...stamp, checkpoint, batchId: content.batchId, keys })
+      const nonce = this.#ports.random.uuid()
+      const objects = encoded.map((object, i) => ({ key: paths.snapshotObject(held.ref, checkpoint, held.generation, nonce, i), sizeBytes: object.body.length, sha256: object.sha256 }))
+      for (const [i, object] of objects.entries()) await this.#ports.store.put(object.key, encoded[i]?.body ?? Buffer.alloc(0))
+      this.#ports.faults.reach('snapshot.uploaded')
+      if (this.#taking.get(held.key) !== taking) return
+      taking.state = 'durable'
+      held.unnamed = { ...stamp, checkpoint, batchId: content.batchId, journalNext, positions: content.positions, keys, objects }
+      this.#wake()
+    } catch (error) {
+      if (this.#taking.get(held.key) === taking) this.#drop(held, asTidemarkError(error).message)
+      this.#ports.logger.warn({ task: held.key, checkpoint, error: asTidemarkError(error) }, 'snapshot.upload-failed')
+    }
+  }
+
+  /** A commit record of this task has committed: if it named the fresh snapshot, that counts from now on, and what is older can go (S8). */
+  committed(held: HeldTask, record: CommitRecord): void {
+    const { unnamed } = held
+    const taking = this.#taking.get(held.key)
+    if (unnamed === undefined || !record.snapshots.some((ref) => ref.checkpoint === unnamed.checkpoint && ref.batchId === unnamed.batchId)) return
+    held.unnamed = undefined
+    held.snapshotTakenAt = this.#ports.clock.now()
+    this.#taking.delete(held.key)
+    this.#ports.faults.reach('snapshot.named')
+    const content = taking?.content
+    this.#ports.emit({
+      kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.checkpoint, ref: unnamed, upstreams: content?.upstreams ?? [], ...(content?.watermark === undefined ? {} : { watermark: content.watermark }),
+    })
+    void this.#trim(held, record)
+  }
+
+  async #trim(held: HeldTask, record: CommitRecord): Promise<void> {
+    const plan = trimPlan(record, new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input)))
+    try {
+      if (plan.journalBefore !== undefined) await this.#ports.log.trim(held.journalTopic, held.ref.partition, plan.journalBefore)
+      for (const shuffle of plan.shuffles) await this.#ports.log.trim(shuffle.topic, shuffle.partition, shuffle.before)
+      this.#ports.faults.reach('snapshot.trimmed')
+    } catch (error) {
+      this.#ports.logger.warn({ task: held.key, error: asTidemarkError(error) }, 'snapshot.trim-failed')
+    }
+  }
+
+  #drop(held: HeldTask, reason: string): void {
+    const taking = this.#taking.get(held.key)
+    held.unnamed = undefined
+    if (taking === undefined) return
+    if (taking.state === 'walking') taking.walk.abandon()
+    this.#taking.delete(held.key)
+    this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: taking.checkpoint, reason })
+  }
+}
+
+/** For `describe`: the newest snapshot that counts. */
+export const newestSnapshot = (held: HeldTask): { checkpoint: number, takenAt: number, bytes: number } | undefined => {
+  const newest: SnapshotRef | undefined = held.snapshots[0]
+  if (newest === undefined) return undefined
+  return { checkpoint: newest.checkpoint, takenAt: held.snapshotTakenAt ?? 0, bytes: newest.objects.reduce((sum, object) => sum + object.sizeBytes, 0) }
+}

@@ -1,0 +1,166 @@
+// Takeover of the tasks a slot was given (design §3): read, fence, claim, tail, resume. Each task starts as soon as it is ready; a slow
+// or missing snapshot holds up nobody else. Loading goes on beside reading, fencing and claiming.
+import { asTidemarkError, TidemarkError } from '@tidemark/base'
+import type { LogReader, TransactionalId } from '@tidemark/base'
+import { beforeClaim } from '@tidemark/checkpoint'
+import { journalGone } from './claiming.ts'
+import type { Claiming, ClaimOutcome } from './claiming.ts'
+import type { HeldTask } from './held-task.ts'
+import type { Tried } from '@tidemark/checkpoint'
+import { findBeginning } from './beginning.ts'
+import type { Beginning } from './beginning.ts'
+import { cursorFor, load, nextStart } from './loading.ts'
+import type { LoadOutcome } from './loading.ts'
+import type { SlotOptions, SlotPorts } from './ports.ts'
+import type { Readers } from './readers.ts'
+
+/** Pause before an attempt that has to begin anew, ms. */
+const START_OVER_PAUSE_MS = 20
+
+/** What the slot does for a takeover, each step under its lock. */
+export interface TakeoverSlot {
+  readonly lastId: () => TransactionalId
+  readonly holds: (held: HeldTask) => boolean
+  /** Writes claims for all of them in one transaction, renewing a lost session first. Tells of those whose journal is gone. */
+  readonly claim: (helds: readonly HeldTask[]) => Promise<ReadonlyMap<HeldTask, ClaimOutcome>>
+  /** The task is ours and its state is whole: it is processed from now on. False: the session of its claim is gone. */
+  readonly resume: (held: HeldTask) => Promise<boolean>
+  readonly giveUp: (held: HeldTask, outcome: ClaimOutcome & { kind: 'give-up' }) => Promise<void>
+  readonly fail: (held: HeldTask, error: TidemarkError) => Promise<void>
+}
+
+/** Never rejects in flight: the error waits for whoever asks. */
+type Loading = Promise<LoadOutcome | { readonly kind: 'error', readonly error: unknown }>
+
+interface Prepared {
+  beginning: Beginning
+  /** How the ways to begin went that were tried, best first. */
+  readonly tried: Tried[]
+  loading: Loading
+}
+
+export class Takeover {
+  readonly #ports: SlotPorts
+  readonly #options: SlotOptions
+  readonly #claiming: Claiming
+  readonly #readers: Readers
+  readonly #slot: TakeoverSlot
+
+  constructor(ports: SlotPorts, options: SlotOptions, claiming: Claiming, readers: Readers, slot: TakeoverSlot) {
+    this.#ports = ports
+    this.#options = options
+    this.#claiming = claiming
+    this.#readers = readers
+    this.#slot = slot
+  }
+
+  /** Never rejects: every task ends up running, given up or failed. */
+  async run(helds: readonly HeldTask[]): Promise<void> {
+    this.#ports.faults.reach('takeover.told')
+    const prepared = new Map<HeldTask, Prepared>()
+    await Promise.all(helds.map((held) => this.#guard(held, async () => {
+      const one = await this.#readers.borrow((reader) => this.#prepare(held, reader))
+      if (one !== undefined) prepared.set(held, one)
+    })))
+    if (prepared.size === 0) return
+    const gone = await this.#slot.claim([...prepared.keys()])
+    this.#ports.faults.reach('takeover.claimed')
+    await Promise.all([...prepared].map(([held, one]) => this.#guard(held, async () => {
+      held.timeline.claimedMs = held.elapsed()
+      await this.#readers.borrow((reader) => this.#finish(held, reader, one, gone.get(held)))
+    })))
+  }
+
+  async #guard(held: HeldTask, body: () => Promise<void>): Promise<void> {
+    try {
+      await body()
+    } catch (error) {
+      const gone = journalGone(held, error)
+      if (gone?.kind === 'give-up') await this.#slot.giveUp(held, gone)
+      else await this.#slot.fail(held, asTidemarkError(error))
+    }
+  }
+
+  /** Finds where to begin, reads from there, decides R2 before anybody is fenced, fences (R3). Undefined: given up. */
+  async #prepare(held: HeldTask, reader: LogReader): Promise<Prepared | undefined> {
+    const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
+    const tried: Tried[] = []
+    const begun = await this.#begin(held, beginning, tried)
+    if (begun === undefined) return undefined
+    return (await this.#readAndFence(held, reader, beginning.stable)) ? { beginning, tried, loading: begun.loading } : undefined
+  }
+
+  /** Takes the best way left: a cursor to read from, and the loading under way. Undefined: no longer wanted. */
+  async #begin(held: HeldTask, beginning: Beginning, tried: Tried[]): Promise<{ readonly loading: Loading } | undefined> {
+    const start = await nextStart(this.#ports, this.#options, held, beginning, tried, () => this.#slot.holds(held))
+    if (start === undefined) return undefined
+    held.startOver(cursorFor(held, start))
+    return { loading: load(this.#ports, this.#options, held, start).catch((error: unknown) => ({ kind: 'error' as const, error })) }
+  }
+
+  async #readAndFence(held: HeldTask, reader: LogReader, stable: number): Promise<boolean> {
+    for (;;) {
+      const { cursor } = held
+      if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
+      held.take(await cursor.read(reader, stable))
+      this.#ports.faults.reach('takeover.read')
+      if (held.timeline.readMs === 0) held.timeline.readMs = held.elapsed()
+      const decision = beforeClaim(cursor.view, this.#claiming.stamp(held, this.#slot.lastId()), held.fenced, this.#options.rules)
+      if (decision.kind === 'claim') break
+      if (decision.kind === 'give-up') {
+        await this.#slot.giveUp(held, { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: false })
+        return false
+      }
+      await this.#claiming.fence(held, decision.ids)
+      this.#ports.faults.reach('takeover.fenced')
+    }
+    held.timeline.fencedMs = held.elapsed()
+    return true
+  }
+
+  async #finish(held: HeldTask, reader: LogReader, prepared: Prepared, claimed: ClaimOutcome | undefined): Promise<void> {
+    const again = async (one: HeldTask): Promise<void> => {
+      await this.#slot.claim([one])
+    }
+    for (let outcome = claimed; this.#slot.holds(held); outcome = undefined) {
+      outcome ??= await this.#claiming.settle(held, reader, again)
+      if (outcome.kind === 'give-up') return this.#slot.giveUp(held, outcome)
+      if (outcome.kind === 'session-lost') {
+        await again(held)
+        continue
+      }
+      if (outcome.kind === 'own' && (await this.#loaded(held, prepared))) {
+        if (await this.#slot.resume(held)) return undefined
+        await again(held)
+        continue
+      }
+      if (outcome.kind === 'start-over') {
+        await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
+        prepared.tried.splice(0)
+      }
+      prepared.beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
+      const begun = await this.#begin(held, prepared.beginning, prepared.tried)
+      if (begun === undefined) return undefined
+      prepared.loading = begun.loading
+      if (!(await this.#readAndFence(held, reader, prepared.beginning.stable))) return undefined
+      await again(held)
+    }
+  }
+
+  /** The tail is read to the own claim; now the snapshot has to be there. */
+  async #loaded(held: HeldTask, prepared: Prepared): Promise<boolean> {
+    held.timeline.tailedMs = held.elapsed()
+    this.#ports.faults.reach('takeover.tailed')
+    if (held.loaded) return true
+    const outcome = await prepared.loading
+    if (outcome.kind === 'error') throw outcome.error
+    if (outcome.kind === 'loaded') {
+      this.#ports.faults.reach('takeover.loaded')
+      held.finishLoading()
+      return true
+    }
+    prepared.tried.push(outcome.kind)
+    this.#ports.logger.error({ task: held.key, outcome: outcome.kind, why: outcome.why }, 'takeover.snapshot-not-loaded')
+    return false
+  }
+}
