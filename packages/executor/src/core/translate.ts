@@ -1,0 +1,40 @@
+// Between what the driver says and what a slot understands, and back. Both sides are plain values; only their names for deep parts differ.
+import { describeError } from '@tidemark/base'
+import type { TaskRef, TidemarkError } from '@tidemark/base'
+import type { SnapshotRef } from '@tidemark/checkpoint'
+import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
+import type { DriverMessage, ErrorMessage, ExecutorMessage } from '@tidemark/wire'
+
+/** Undefined: not for slots. `own`: those of the message's tasks that the slot has. */
+export const slotCommandOf = (message: DriverMessage, own: readonly TaskRef[]): SlotCommand | undefined => {
+  switch (message.kind) {
+    case 'revoke':
+      return { kind: 'revoke', tasks: own, reason: message.reason }
+    case 'snapshot-begin':
+    case 'snapshot-complete':
+      return { kind: message.kind, checkpoint: message.checkpoint, tasks: own }
+    case 'snapshot-in-flight':
+      // The part came from a slot as a SnapshotRef and went through the driver unread.
+      return { kind: 'snapshot-in-flight', checkpoint: message.checkpoint, task: message.task, ref: message.ref as SnapshotRef, cuts: message.cuts, bytesMax: message.bytesMax }
+    case 'snapshot-abandon':
+      return { kind: 'snapshot-abandon', checkpoint: message.checkpoint }
+    default:
+      return undefined
+  }
+}
+
+export const errorMessageOf = (error: TidemarkError): ErrorMessage =>
+  ({ code: error.code, message: describeError(error).replace(`${error.code}: `, ''), blame: error.blame, action: error.action, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+
+export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'status' | 'session' }>): ExecutorMessage => {
+  switch (event.kind) {
+    case 'failed':
+      return { ...event, error: errorMessageOf(event.error) }
+    case 'snapshot-named': {
+      const { task, checkpoint, ref, upstreams, watermark } = event
+      return { kind: 'snapshot-named', part: { task, checkpoint, ref, upstreams, ...(watermark === undefined ? {} : { watermark }) } }
+    }
+    default:
+      return event
+  }
+}

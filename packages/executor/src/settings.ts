@@ -1,0 +1,19 @@
+// Settings of an executor and its slots. Slots read the same environment.
+import { setting } from '@tidemark/base'
+
+export const EXECUTOR_SETTINGS = {
+  kafka: setting.text('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it the embedded log is used.'),
+  folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store, and of pid files. Default: .tidemark'),
+  s3Endpoint: setting.text('TIDEMARK_S3_ENDPOINT', undefined, 'S3 endpoint, http://host:port. Without it objects are kept in TIDEMARK_DIR.'),
+  s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
+  s3SecretKey: setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'),
+  s3Bucket: setting.text('TIDEMARK_S3_BUCKET', 'tidemark', 'Bucket. Default: tidemark'),
+  driver: setting.text('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers to register with, host:port, comma-separated. Default: 127.0.0.1:7400'),
+  label: setting.text('TIDEMARK_LABEL', '', 'Name shown to people; two executors may have the same. Default: host name and pid'),
+  probeHost: setting.text('TIDEMARK_PROBE_HOST', '127.0.0.1', 'Host under which the driver reaches this executor. Default: 127.0.0.1'),
+  slots: setting.integer('TIDEMARK_SLOTS', 1, 'Slot processes. Default: 1', 1),
+  slotHeapMiB: setting.integer('TIDEMARK_SLOT_HEAP', 2_048, 'Heap of a slot process, MiB. Default: 2048', 64),
+  slotStuckMs: setting.durationMs('TIDEMARK_SLOT_STUCK', 30_000, 'A slot that says nothing for this long is killed. Default: 30s'),
+  faultFolder: setting.text('TIDEMARK_FAULT_FOLDER', '', 'For crash tests: folder of armed fault points. Default: none'),
+  logLevel: setting.text('TIDEMARK_LOG_LEVEL', 'info', 'debug, info, warn or error. Default: info'),
+} as const

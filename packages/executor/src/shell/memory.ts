@@ -1,0 +1,25 @@
+// Slots × heap against what the machine, or its cgroup, has: said at the start, not found out by the kernel at night.
+import { readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
+import { formatSize } from '@tidemark/base'
+import type { Logger } from '@tidemark/base'
+
+/** Native memory beside the heap of one slot (buffers, code, stacks), bytes. */
+const SLOT_NATIVE_BYTES = 256 * 1024 * 1024
+
+const cgroupLimit = (): number => {
+  try {
+    const text = readFileSync('/sys/fs/cgroup/memory.max', 'utf8').trim()
+    return text === 'max' ? Infinity : Number(text)
+  } catch {
+    return Infinity
+  }
+}
+
+export const checkMemory = (slots: number, slotHeapMiB: number, logger: Logger): void => {
+  const limit = Math.min(totalmem(), cgroupLimit())
+  const wanted = slots * (slotHeapMiB * 1024 * 1024 + SLOT_NATIVE_BYTES)
+  const facts = { slots, slotHeapMiB, wanted: formatSize(wanted), limit: formatSize(limit) }
+  if (wanted > limit) logger.warn({ ...facts, hint: 'Lower TIDEMARK_SLOTS or TIDEMARK_SLOT_HEAP: with full heaps the kernel would kill a slot.' }, 'executor.memory-overcommitted')
+  else logger.info(facts, 'executor.memory')
+}

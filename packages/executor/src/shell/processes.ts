@@ -1,0 +1,125 @@
+// Slot processes: started as children with an IPC channel, told apart from reused pids by their kernel start time, killed by SIGKILL.
+import { fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { slotId, TidemarkError } from '@tidemark/base'
+import type { ExecutorId, Random, SlotId } from '@tidemark/base'
+import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
+import type { ErrorMessage, SlotProcess } from '@tidemark/wire'
+
+/** What a slot process is told over its channel. */
+export type ToSlot =
+  | { readonly kind: 'bind', readonly job: string, readonly run: number }
+  | { readonly kind: 'command', readonly command: SlotCommand }
+
+/** What it says. Errors travel as plain facts. */
+export type FromSlot =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'event', readonly event: Exclude<SlotEvent, { readonly kind: 'failed' }> | (Omit<SlotEvent & { readonly kind: 'failed' }, 'error'> & { readonly error: ErrorMessage }) }
+
+/** Start time of a process in clock ticks since boot (field 22 of /proc/<pid>/stat); undefined: no such process, or no /proc. */
+export const pidStartOf = (pid: number): string | undefined => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+  } catch {
+    return undefined
+  }
+}
+
+/** SIGKILL, if that pid is still the process that started then. */
+export const killProcess = (pid: number, pidStart: string): boolean => {
+  const now = pidStartOf(pid)
+  if (now !== undefined && pidStart !== '' && now !== pidStart) return false
+  try {
+    process.kill(pid, 'SIGKILL')
+    return true
+  } catch {
+    return false
+  }
+}
+
+export interface SlotProcessesOptions {
+  readonly executor: ExecutorId
+  readonly random: Random
+  /** Heap of a slot process, MiB. */
+  readonly slotHeapMiB: number
+  readonly onReady: (process: SlotProcess) => void
+  readonly onEvent: (slotId: SlotId, event: SlotEvent) => void
+  readonly onExit: (slotId: SlotId, slot: number, reason: string) => void
+}
+
+interface Child {
+  readonly slot: number
+  readonly process: ChildProcess
+  killedBecause: string | undefined
+}
+
+export class SlotProcesses {
+  readonly #options: SlotProcessesOptions
+  readonly #children = new Map<SlotId, Child>()
+
+  constructor(options: SlotProcessesOptions) {
+    this.#options = options
+  }
+
+  start(slot: number): void {
+    const id = slotId(this.#options.random.uuid())
+    const child = fork(fileURLToPath(new URL('../slot.main.ts', import.meta.url)), [], {
+      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`],
+      env: { ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    })
+    const entry: Child = { slot, process: child, killedBecause: undefined }
+    this.#children.set(id, entry)
+    child.on('message', (message: FromSlot) => {
+      if (message.kind === 'ready') this.#options.onReady({ slot, slotId: id, pid: child.pid ?? 0, pidStart: pidStartOf(child.pid ?? 0) ?? '' })
+      else this.#options.onEvent(id, eventOf(message.event))
+    })
+    child.on('exit', (code, signal) => {
+      if (!this.#children.delete(id)) return
+      const reason = entry.killedBecause ?? (signal === null ? `exited with ${code}` : `killed by ${signal}`)
+      this.#options.onExit(id, slot, reason)
+    })
+    child.on('error', () => {})
+  }
+
+  bind(id: SlotId, job: string, run: number): void {
+    this.#send(id, { kind: 'bind', job, run })
+  }
+
+  command(id: SlotId, command: SlotCommand): void {
+    this.#send(id, { kind: 'command', command })
+  }
+
+  kill(id: SlotId, reason: string): void {
+    const child = this.#children.get(id)
+    if (child === undefined) return
+    child.killedBecause = reason
+    child.process.kill('SIGKILL')
+  }
+
+  pids(): { readonly pid: number, readonly pidStart: string }[] {
+    return [...this.#children.values()].flatMap(({ process: { pid } }) => (pid === undefined ? [] : { pid, pidStart: pidStartOf(pid) ?? '' }))
+  }
+
+  /** Ends every child; used when the executor itself goes. */
+  killAll(): void {
+    for (const child of this.#children.values()) child.process.kill('SIGKILL')
+    this.#children.clear()
+  }
+
+  #send(id: SlotId, message: ToSlot): void {
+    const child = this.#children.get(id)?.process
+    if (child?.connected) child.send(message, () => {})
+  }
+}
+
+const eventOf = (event: (FromSlot & { readonly kind: 'event' })['event']): SlotEvent => {
+  if (event.kind !== 'failed') return event
+  const { error } = event
+  const blame = error.blame === 'user' || error.blame === 'environment' ? error.blame : 'bug'
+  return { ...event, error: new TidemarkError(error.message, { code: error.code, blame, action: 'fail-job', ...(error.hint === undefined ? {} : { hint: error.hint }) }) }
+}

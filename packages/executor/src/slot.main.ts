@@ -1,0 +1,70 @@
+// A slot process: binds to one run of one job, loads its bundle, and runs its tasks. Ends itself when its executor is gone.
+import { join } from 'node:path'
+import pino from 'pino'
+import { asTidemarkError, executorId, jobId, readSettings, realClock, realRandom, slotId } from '@tidemark/base'
+import type { Log, Logger, ObjectStore } from '@tidemark/base'
+import { ALL_RULES } from '@tidemark/checkpoint'
+import { openKafkaLog } from '@tidemark/log-kafka'
+import { openLocalLog } from '@tidemark/log-local'
+import { Slot } from '@tidemark/runtime'
+import type { SlotEvent } from '@tidemark/runtime'
+import { openLocalStore } from '@tidemark/store-local'
+import { openMinioStore } from '@tidemark/store-minio'
+import { errorMessageOf } from './core/translate.ts'
+import { EXECUTOR_SETTINGS } from './settings.ts'
+import { faultFiles } from './shell/fault-files.ts'
+import type { FromSlot, ToSlot } from './shell/processes.ts'
+import { loadRun } from './slot/load-run.ts'
+import { openSinks } from './slot/sinks.ts'
+import { openReaders } from './slot/source-readers.ts'
+import { ENGINE_VERSION } from './version.ts'
+
+const settings = readSettings(EXECUTOR_SETTINGS, {}, process.env)
+const environment = (name: string): string => process.env[name] ?? ''
+const owner = { executor: executorId(environment('TIDEMARK_SLOT_EXECUTOR')), slot: Number(environment('TIDEMARK_SLOT_NUMBER')), slotId: slotId(environment('TIDEMARK_SLOT_ID')) }
+const logger: Logger = pino({ level: settings.logLevel, base: { slot: owner.slot, slotId: owner.slotId } }, pino.destination({ fd: 1, sync: true }))
+const parent = process.ppid
+
+const tell = (message: FromSlot): void => {
+  if (process.connected) process.send?.(message)
+}
+const emit = (event: SlotEvent): void => tell({ kind: 'event', event: event.kind === 'failed' ? { ...event, error: errorMessageOf(event.error) } : event })
+
+const openLog = (): Log => (settings.kafka === undefined
+  ? openLocalLog({ path: join(settings.folder, 'log.db'), clock: realClock })
+  : openKafkaLog({ brokers: settings.kafka.split(','), clientId: `tidemark-slot-${owner.slotId}`, clock: realClock, logger }))
+const openStore = (): ObjectStore => (settings.s3Endpoint === undefined
+  ? openLocalStore({ root: join(settings.folder, 'store') })
+  : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, clock: realClock, logger }))
+
+const end = (error: unknown): void => {
+  logger.error({ error: asTidemarkError(error) }, 'slot.ended')
+  process.exit(1)
+}
+
+const log = openLog()
+const store = openStore()
+let slot: Promise<Slot> | undefined
+
+const bind = async (job: string, run: number): Promise<Slot> => {
+  const loaded = await loadRun({ store, clock: realClock, logger, folder: settings.folder }, jobId(job), run)
+  const bound = new Slot({
+    log, store, clock: realClock, random: realRandom, logger, emit,
+    faults: faultFiles(settings.faultFolder),
+    reader: openReaders(loaded.plan, realClock),
+    sink: openSinks(loaded.plan),
+    alive: () => process.connected && process.ppid === parent,
+  }, { owner, run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules: ALL_RULES, makeTask: await loaded.taskFactory(log) })
+  bound.run().catch(end)
+  return bound
+}
+
+process.on('disconnect', () => process.exit(0))
+process.on('unhandledRejection', end)
+process.on('message', (message: ToSlot) => {
+  if (message.kind === 'bind') {
+    slot ??= bind(message.job, message.run)
+    slot.catch(end)
+  } else slot?.then((bound) => bound.handle(message.command)).catch(end)
+})
+tell({ kind: 'ready' })

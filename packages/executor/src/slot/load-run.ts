@@ -1,0 +1,81 @@
+// What a slot needs of a run before its first task: run record, plan, bundle, and the manifest it started from. All from the object store.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { Clock, JobId, Log, Logger, ObjectStore, TaskRef } from '@tidemark/base'
+import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
+import type { Manifest, RunRecord } from '@tidemark/checkpoint'
+import type { Task } from '@tidemark/runtime'
+import { cutStages, isJob, jobFunctions, parsePlan, planHash } from 'tidemark'
+import type { LogicalPlan, NodeFunctions, NodeId } from 'tidemark'
+import { taskFactory } from './tasks.ts'
+
+const STORE_RETRY_MS = 500
+
+export interface LoadedRun {
+  readonly run: RunRecord
+  readonly plan: LogicalPlan
+  readonly functions: ReadonlyMap<NodeId, NodeFunctions>
+  readonly origin: Manifest | undefined
+  readonly taskFactory: (log: Log) => Promise<(ref: TaskRef) => Task>
+}
+
+interface Needs {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Bundles are written here to be imported. */
+  readonly folder: string
+}
+
+export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<LoadedRun> => {
+  const key = paths.run(job, run)
+  const record = parseRun(await fetch(needs, key), key)
+  const [planBytes, bundle, manifest] = await Promise.all([
+    fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetch(needs, record.from.manifest),
+  ])
+  const plan = parsePlan(JSON.parse(planBytes.toString('utf8')))
+  const functions = await importBundle(needs.folder, bundle, record)
+  return {
+    run: record, plan, functions, origin: manifest === undefined || record.from === null ? undefined : parseManifest(manifest, record.from.manifest),
+    taskFactory: (log) => taskFactory({ log, clock: needs.clock, run: record, plan, physical: cutStages(plan), functions }),
+  }
+}
+
+/** While the store can't be reached a new takeover has to wait: it says so and tries again. */
+const fetch = async ({ store, clock, logger }: Needs, key: string): Promise<Buffer> => {
+  for (;;) {
+    try {
+      return await store.get(key)
+    } catch (error) {
+      if (!isTidemarkError(error) || error.action !== 'retry') throw error
+      logger.warn({ key, error }, 'slot.store-unreachable')
+      await clock.sleep(STORE_RETRY_MS)
+    }
+  }
+}
+
+const importBundle = async (folder: string, bundle: Buffer, record: RunRecord): Promise<ReadonlyMap<NodeId, NodeFunctions>> => {
+  const refuse = (message: string, cause?: unknown): TidemarkError => new TidemarkError(`the bundle of ${record.job}: ${message}`, {
+    code: 'SLOT_BUNDLE_INVALID', blame: 'user', action: 'fail-job', job: record.job, run: record.run, cause, hint: 'Submit the job again; the bundle must import without side effects and export a job as its default.',
+  })
+  const sha256 = createHash('sha256').update(bundle).digest('hex')
+  if (sha256 !== record.bundle.sha256) throw refuse(`its SHA-256 is ${sha256}, the run record says ${record.bundle.sha256}`)
+  const file = resolve(folder, 'bundles', `${sha256}.mjs`)
+  mkdirSync(resolve(folder, 'bundles'), { recursive: true })
+  const fresh = join(folder, 'bundles', `.${sha256}.${process.pid}`)
+  writeFileSync(fresh, bundle)
+  renameSync(fresh, file)
+  let module: { readonly default?: unknown }
+  try {
+    module = await import(pathToFileURL(file).href) as { readonly default?: unknown }
+  } catch (error) {
+    throw refuse('it does not load', error)
+  }
+  if (!isJob(module.default)) throw refuse('its default export is no job')
+  const hash = planHash(module.default.plan())
+  if (hash !== record.planHash) throw refuse(`it builds a plan with hash ${hash}, submitted was ${record.planHash}: building a job must give the same plan each time`)
+  return jobFunctions(module.default)
+}
