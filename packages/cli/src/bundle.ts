@@ -1,0 +1,55 @@
+// Makes one ESM file out of a job file and everything it imports, `tidemark` included: what a cluster runs.
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+import type { BuildFailure } from 'esbuild'
+import { TidemarkError } from '@tidemark/base'
+import { isJob } from 'tidemark'
+import type { LogicalPlan } from 'tidemark'
+
+/** A bundle larger than this is refused; the driver refuses it too. */
+export const BUNDLE_BYTES_MAX = 32 * 1024 * 1024
+
+export interface BundledJob {
+  readonly plan: LogicalPlan
+  readonly bundle: Buffer
+  /** Hex SHA-256 of the bundle. */
+  readonly sha256: string
+}
+
+/**
+ * Bundles a `.ts` or `.js` job file and builds its plan. Errors: `JOB_FILE_INVALID` (does not compile, throws when imported, exports no
+ * job as its default), `JOB_BUNDLE_TOO_LARGE`.
+ */
+export const bundleJob = async (file: string): Promise<BundledJob> => {
+  const entry = resolve(file)
+  const bundle = await compile(file, entry)
+  if (bundle.length > BUNDLE_BYTES_MAX) {
+    throw new TidemarkError(`the bundle of ${file} has ${bundle.length} bytes, at most ${BUNDLE_BYTES_MAX} are taken`, { code: 'JOB_BUNDLE_TOO_LARGE', blame: 'user', action: 'exit', path: file, hint: 'Import less: a job should not carry data or a whole framework.' })
+  }
+  // The bundle itself is imported, not the file: what is checked here is what will run.
+  const module = await importBundle(file, bundle)
+  if (!isJob(module.default)) {
+    throw new TidemarkError(`${file} exports no job as its default`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, hint: 'End the file with: export default job(\'name\').source(…)….sink(…)' })
+  }
+  return { plan: module.default.plan(), bundle, sha256: createHash('sha256').update(bundle).digest('hex') }
+}
+
+const compile = async (file: string, entry: string): Promise<Buffer> => {
+  try {
+    const result = await build({ entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'node', target: 'node24', logLevel: 'silent', legalComments: 'none' })
+    return Buffer.from(result.outputFiles[0]?.contents ?? [])
+  } catch (error) {
+    const messages = (error as BuildFailure).errors?.map(({ text, location }) => (location ? `${location.file}:${location.line}:${location.column}: ${text}` : text)) ?? [String(error)]
+    throw new TidemarkError(`${file} does not compile:\n  ${messages.join('\n  ')}`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, cause: error })
+  }
+}
+
+const importBundle = async (file: string, bundle: Buffer): Promise<{ readonly default?: unknown }> => {
+  try {
+    return await import(`data:text/javascript;base64,${bundle.toString('base64')}`) as { readonly default?: unknown }
+  } catch (error) {
+    throw new TidemarkError(`${file} throws when it is imported`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: pathToFileURL(file).href, cause: error, hint: 'A job file only builds the job; it must import without doing anything else.' })
+  }
+}

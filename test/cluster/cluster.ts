@@ -1,0 +1,121 @@
+// A real cluster for tests: one driver and some executors as processes, on the embedded log and store or on real servers.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { realClock, silentLogger } from '@tidemark/base'
+import type { Log } from '@tidemark/base'
+import { bundleJob } from '@tidemark/cli'
+import { openKafkaLog } from '@tidemark/log-kafka'
+import { openLocalLog } from '@tidemark/log-local'
+import { jobsClient } from '@tidemark/wire'
+import type { JobDescription, JobsClient, SubmitAnswer } from '@tidemark/wire'
+import { ClusterProcess } from './process.ts'
+
+/** Servers by the environment variables that Tidemark's processes read; empty: embedded. */
+export type ServerEnvironment = Readonly<Record<string, string>>
+
+export interface ClusterOptions {
+  readonly servers?: ServerEnvironment
+  readonly executors?: number
+  readonly slots?: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export class Cluster {
+  readonly folder: string
+  readonly faultFolder: string
+  readonly log: Log
+  readonly executors: ClusterProcess[] = []
+  driver: ClusterProcess | undefined
+  readonly #env: Record<string, string>
+  readonly #everyone: ClusterProcess[] = []
+  #address = ''
+  #jobs: JobsClient | undefined
+  #names = 0
+
+  private constructor(options: ClusterOptions) {
+    this.folder = mkdtempSync(join(tmpdir(), 'tidemark-cluster-'))
+    this.faultFolder = mkdtempSync(join(tmpdir(), 'tidemark-faults-'))
+    const servers = options.servers ?? {}
+    this.#env = {
+      TIDEMARK_DIR: this.folder, TIDEMARK_SLOTS: String(options.slots ?? 1), TIDEMARK_FAULT_FOLDER: this.faultFolder, TIDEMARK_SLOT_HEAP: '1024', ...servers, ...options.env,
+    }
+    const brokers = servers['TIDEMARK_KAFKA']
+    this.log = brokers === undefined ? openLocalLog({ path: join(this.folder, 'log.db'), clock: realClock }) : openKafkaLog({ brokers: brokers.split(','), clientId: 'test', clock: realClock, logger: silentLogger })
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = new Cluster(options)
+    await cluster.startDriver()
+    for (let i = 0; i < (options.executors ?? 2); i += 1) cluster.startExecutor()
+    return cluster
+  }
+
+  /** The first one picks a port; a later one listens on the same, so that executors and clients find it. */
+  async startDriver(): Promise<void> {
+    const driver = this.#start('driver', 'driver/src/main.ts', { TIDEMARK_LISTEN: this.#address === '' ? '127.0.0.1:0' : this.#address })
+    this.driver = driver
+    const line = await driver.line((one) => one.event === 'driver.listening')
+    this.#address = String(line['address'])
+    this.#jobs ??= jobsClient(this.#address)
+  }
+
+  startExecutor(): ClusterProcess {
+    this.#names += 1
+    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: `executor-${this.#names}` })
+    this.executors.push(executor)
+    return executor
+  }
+
+  get jobs(): JobsClient {
+    if (this.#jobs === undefined) throw new Error('no driver was started')
+    return this.#jobs
+  }
+
+  async submit(jobFile: string, fromCheckpoint?: number): Promise<SubmitAnswer> {
+    const { plan, bundle } = await bundleJob(jobFile)
+    return this.jobs.submit({ plan, bundle, ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) })
+  }
+
+  /** Polls `describe` until it satisfies `wanted`. */
+  async until(job: string, wanted: (description: JobDescription) => boolean, what: string): Promise<JobDescription> {
+    let last: JobDescription | undefined
+    for (const began = performance.now(); performance.now() - began < 60_000;) {
+      last = await this.jobs.describe(job).catch(() => undefined)
+      if (last !== undefined && wanted(last)) return last
+      if (last?.summary.state === 'failed') break
+      await realClock.sleep(25)
+    }
+    throw new Error(`${job} did not come to: ${what}\n${JSON.stringify(last, undefined, 1)}\n${this.#everyone.map((one) => `--- ${one.name}\n${one.tail(15)}`).join('\n')}`)
+  }
+
+  allRunning(job: string): Promise<JobDescription> {
+    return this.until(job, ({ summary }) => summary.tasks > 0 && summary.tasksRunning === summary.tasks, 'all tasks running')
+  }
+
+  /** Live executors that own at least one task of the job. */
+  async owners(job: string): Promise<ClusterProcess[]> {
+    const { tasks } = await this.jobs.describe(job)
+    const labels = new Set(tasks.map((task) => task.executor))
+    return this.executors.filter((executor) => executor.alive && labels.has(executor.name))
+  }
+
+  async stop(): Promise<void> {
+    this.#jobs?.close()
+    await Promise.all(this.#everyone.map((one) => one.kill()))
+    await this.log.close()
+    rmSync(this.folder, { recursive: true, force: true })
+    rmSync(this.faultFolder, { recursive: true, force: true })
+  }
+
+  /** For a failing test: what everybody said last. */
+  story(lines = 30): string {
+    return this.#everyone.map((one) => `--- ${one.name} (pid ${one.pid}${one.alive ? '' : ', dead'})\n${one.tail(lines)}`).join('\n')
+  }
+
+  #start(name: string, main: string, env: Record<string, string>): ClusterProcess {
+    const started = new ClusterProcess(name, main, { ...this.#env, ...env })
+    this.#everyone.push(started)
+    return started
+  }
+}
