@@ -147,7 +147,7 @@ export class Claimant {
   /** Its last batch named a snapshot that is exact before that batch; trims up to there. */
   trim(): void {
     const { kafka } = this.#world
-    const at = kafka.entries.findLastIndex((entry) => entry.status === 'committed' && entry.record.kind === 'commit' && entry.record.content.batchId === this.applied && entry.record.transactionalId === this.id)
+    const at = kafka.entries.findLastIndex((entry) => entry.status === 'committed' && entry.record.kind === 'commit' && entry.record.content.batchId === this.applied && compareGenerations(entry.record.generation, this.#generation) === 0)
     if (at < 0 || this.applied < 2) return
     this.#world.snapshot = snapshot(this.me, this.applied, this.applied - 1, at)
     kafka.start = at
