@@ -36,7 +36,7 @@ export class TimerTable extends Table<Times, Times> {
       if (times.length > TIMERS_PER_KEY_MAX) {
         throw new TidemarkError(`key ${JSON.stringify(key)} of "${this.name}" has ${TIMERS_PER_KEY_MAX} pending timers already`, { code: 'TASK_TIMERS_TOO_MANY', blame: 'user', action: 'fail-job', hint: 'Set a timer only when none is pending, or round its time.' })
       }
-      this.#put(group, key, [this.stamp, ...times.slice(1), time].sort((a, b) => a - b), times)
+      this.#put(group, key, [this.stamp, ...[...times.slice(1), time].sort((a, b) => a - b)], times)
     }
     this.#push({ time, key })
     this.meter.changedBytes += 20

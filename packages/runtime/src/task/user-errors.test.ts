@@ -1,0 +1,188 @@
+import { describe, expect, test } from '@jest/globals'
+import type { Append } from '@tidemark/base'
+import { aggregate, count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
+import type { Job, JobOptions } from 'tidemark'
+import { stateHash } from './stage-task.ts'
+import { drain, feed, fixtureOf, ROOMY, valuesIn } from './task-fixture.ts'
+import type { Sent } from './task-fixture.ts'
+
+interface Item {
+  readonly user: string
+  readonly n: number
+}
+
+/** Sums per user and branches; a negative number fails before any effect, 13 after the state was changed. */
+const job13 = (options: JobOptions = {}): Job => {
+  const built = job('errors', options)
+  const items = built.source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 }))
+    .map((item) => {
+      if (item.n < 0) throw new RangeError('negative')
+      return item
+    })
+    .keyBy((item) => item.user, { copartitioned: true })
+  items.aggregate('sums', { n: sum((item) => item.n) }, { emit: 'updates' })
+    .map((result) => {
+      if (result.n % 100 === 13) throw new Error('thirteen')
+      return result
+    })
+    .sink('out', topicSink('out', { value: json() }))
+  return built
+}
+
+const item = (user: string, n: number, timestamp = 0): Sent => ({ key: user, value: { user, n }, timestamp })
+const letters = (appends: readonly Append[]): { value: string, key: string | null, headers: Record<string, string> }[] => appends.filter((append) => append.topic === 'errors.dead-letters').flatMap((append) => append.records.map((one) => ({
+  value: String(one.value), key: one.key === null ? null : String(one.key), headers: Object.fromEntries(Object.entries(one.headers ?? {}).map(([name, value]) => [name, String(value)])),
+})))
+
+describe('user errors', () => {
+  test('dead-letter: what fails before any effect is set aside at once, with everything needed to find it', () => {
+    const task = fixtureOf(job13()).task(0)
+    feed(task, [item('a', 1), item('a', -5, 77), item('a', 2)])
+    const { appends, records } = drain(task)
+    expect(records.length).toBe(1)
+    expect(valuesIn(appends, 'out')).toEqual([{ key: 'a', n: 1 }, { key: 'a', n: 3 }])
+    expect(letters(appends)).toEqual([{ key: 'a', value: '{"user":"a","n":-5}', headers: {
+      'tidemark-job': 'errors', 'tidemark-stage': 's0', 'tidemark-error': 'negative', 'tidemark-code': 'TASK_USER_ERROR', 'tidemark-operator': 'map n1',
+      'tidemark-source-topic': 'in', 'tidemark-source-partition': '0', 'tidemark-source-offset': '1',
+    } }])
+    expect(records[0]?.content.books).toMatchObject({ records: 3, folded: 2, deadLettered: 1, emitted: 2 })
+  })
+
+  test('dead-letter: what fails after an effect leaves none, and ends its batch', () => {
+    const task = fixtureOf(job13()).task(0)
+    feed(task, [item('a', 1), item('a', 12), item('a', 2), item('b', 13), item('b', 1)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([{ key: 'a', n: 1 }, { key: 'a', n: 3 }, { key: 'b', n: 1 }])
+    expect(records.map((one) => one.content.positions[0]?.next)).toEqual([2, 4, 5])
+    expect(letters(appends).map((letter) => letter.value)).toEqual(['{"user":"a","n":12}', '{"user":"b","n":13}'])
+    expect(letters(appends)[0]?.headers).toMatchObject({ 'tidemark-operator': 'map n4', 'tidemark-source-offset': '1' })
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 5, folded: 3, deadLettered: 2 })
+  })
+
+  test('dead-letter: no JSON, no value, no time, a time in the future', () => {
+    const built = job('errors', { futureTimestampBound: '1m' }).source('in', topic('in', { value: json<{ at: number }>(), timestamp: (value) => value.at })).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [{ value: Buffer.from('{"at":') }, { value: null }, { value: {} }, { value: { at: 1e9 + 60_001 } }, { value: { at: 1e9 + 60_000 } }, { value: Buffer.from([0xff]) }])
+    const { appends, records } = drain(task, { now: 1e9 })
+    expect(letters(appends).map((letter) => letter.headers['tidemark-code'])).toEqual(['JOB_DECODE', 'JOB_DECODE', 'TASK_TIMESTAMP_INVALID', 'TASK_TIMESTAMP_FUTURE', 'JOB_DECODE'])
+    expect(records[0]?.content.books).toMatchObject({ records: 6, passedOn: 1, deadLettered: 5 })
+    expect(records[0]?.content.positions[0]?.watermark).toBe(1e9 + 59_000)
+  })
+
+  test('dead-letter: the headers of the record stay', () => {
+    const task = fixtureOf(job13()).task(0)
+    const input = task.inputs()[0]
+    task.offer(input?.input ?? '', { topic: 'in', partition: 0, fromOffset: 0, nextOffset: 1, startOffset: 0, stableOffset: 1, records: [{ offset: 0, timestamp: 9, key: null, value: Buffer.from('x'), headers: { trace: Buffer.from('t1') } }] })
+    expect(letters(drain(task).appends)[0]?.headers).toMatchObject({ trace: 't1', 'tidemark-code': 'JOB_DECODE' })
+  })
+
+  test('skip: counted, not sent', () => {
+    const task = fixtureOf(job13({ onError: 'skip' })).task(0)
+    feed(task, [item('a', -1), item('a', 13), item('a', 1)])
+    const { appends, records } = drain(task)
+    expect(letters(appends)).toEqual([])
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 3, folded: 1, skipped: 2 })
+  })
+
+  test.each([['before', -1], ['after', 12]] as const)('fail: what fails %s an effect stops the task there, with its position; what came before it is kept', (_when, n) => {
+    const task = fixtureOf(job13({ onError: 'fail' })).task(0)
+    feed(task, [item('a', 1), item('a', n), item('a', 2)])
+    const { appends, records } = drain(task)
+    expect(task.failure).toMatchObject({ code: 'TASK_USER_ERROR', blame: 'user', action: 'fail-job', place: { job: 'errors', stage: 's0', topic: 'in', partition: 0, offset: 1 } })
+    expect(valuesIn(appends, 'out')).toEqual([{ key: 'a', n: 1 }])
+    expect(records.map((one) => one.content.positions[0]?.next)).toEqual([1])
+    expect(task.work(ROOMY, 0)).toEqual({ more: false, full: false })
+  })
+
+  test('a promise stops the task whatever the policy', () => {
+    const async = job('errors').source('in', topic('in', { value: json<Item>() })).map((value) => Promise.resolve(value)).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(async).task(0)
+    feed(task, [item('a', 1)])
+    drain(task)
+    expect(task.failure).toMatchObject({ code: 'JOB_ASYNC_FUNCTION', place: { offset: 0 } })
+  })
+
+  test('copartitioned: a record whose key is another stops the task and names it; equal text in UTF-8 passes', () => {
+    const task = fixtureOf(job13()).task(0)
+    feed(task, [item('ä', 1), { key: 'b', value: { user: 'c', n: 1 } }])
+    const { records } = drain(task)
+    expect(records.at(-1)?.content.positions[0]?.next).toBe(1)
+    expect(task.failure).toMatchObject({ code: 'TASK_NOT_COPARTITIONED', place: { topic: 'in', offset: 1 } })
+  })
+
+  test('row 27: a reducer that changes its accumulator in place and fails in the middle of a batch leaves no trace', () => {
+    const mutating = job('errors').source('in', topic('in', { value: json<{ user: string, seen: number[] }>() })).keyBy((value) => value.user, { copartitioned: true })
+      .reduce('seen', (acc, value) => {
+        acc.seen.push(...value.seen)
+        if (value.seen.includes(13)) throw new Error('thirteen')
+        return acc
+      }).sink('out', topicSink('out', { value: json() }))
+    const fixture = fixtureOf(mutating)
+    const sent = (user: string, n: number): Sent => ({ key: user, value: { user, seen: [n] } })
+    const [task, oracle] = [fixture.task(0), fixture.task(0)]
+    feed(task, [sent('a', 1), sent('b', 1), sent('a', 2), sent('a', 13), sent('b', 2), sent('a', 3)])
+    const { appends } = drain(task)
+    feed(oracle, [sent('a', 1), sent('b', 1), sent('a', 2), sent('b', 2), sent('a', 3)])
+    expect(valuesIn(appends, 'out')).toEqual(valuesIn(drain(oracle).appends, 'out'))
+    expect(stateHash(task)).toBe(stateHash(oracle))
+    // The same for a commit that fails.
+    feed(task, [sent('a', 4), sent('c', 1)])
+    task.work(ROOMY, 0)
+    task.freeze()
+    task.undo()
+    expect(stateHash(task)).toBe(stateHash(oracle))
+  })
+
+  test('a window result that fails is set aside as JSON, the others go out', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+      .window(tumbling(10)).aggregate('sums', { n: sum((value) => value.n), count: count() })
+    built.map((result) => {
+      if (result.n === 13) throw new Error('thirteen')
+      return result
+    }).sink('out', topicSink('out', { value: json() }))
+    const fixture = fixtureOf(built.sink('copy', topicSink('copy', { value: json() })))
+    const task = fixture.task(0)
+    feed(task, [item('a', 1, 1), item('b', 13, 2), item('c', 3, 3), item('d', 0, 10)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out').map((value) => (value as { key: string }).key)).toEqual(['a', 'c'])
+    expect(letters(appends).map(({ key, value }) => [key, JSON.parse(value)])).toEqual([['b', { key: 'b', window: { start: 0, end: 10 }, n: 13, count: 1 }]])
+    expect(records.at(-1)?.content.watermark).toBe(10)
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 4, folded: 4, deadLettered: 0 })
+    expect(task.stateKeys).toBe(1)
+  })
+
+  test('fail: a window result that fails stops the task, what went out before it is committed, once', () => {
+    const built = job('errors', { onError: 'fail' }).source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+      .window(tumbling(10)).aggregate('sums', { all: aggregate({ initial: () => 0, add: (total: number, value: Item) => total + value.n, result: (total) => {
+        if (total === 13) throw new Error('thirteen')
+        return total
+      } }) }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a', 1, 1), item('b', 13, 2), item('c', 3, 3), item('d', 0, 10)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out').map((value) => (value as { key: string }).key)).toEqual(['a'])
+    expect(task.failure).toMatchObject({ code: 'TASK_USER_ERROR', details: { operator: 'aggregate "sums"' } })
+    expect(records.at(-1)?.content.watermark).toBeUndefined()
+    expect(task.stateKeys).toBe(3)
+  })
+
+  test('a state value that is too large is its record\'s error, with key and size', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).keyBy((value) => value.user, { copartitioned: true })
+      .process<string, string>('hoard', { state: () => '', onRecord: (ctx, value) => { ctx.state.set(ctx.state.get() + 'x'.repeat(value.n)); ctx.emit(ctx.key) } }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a', 500_000), item('b', 1), item('a', 500_000), item('a', 5)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual(['a', 'b', 'a'])
+    expect(letters(appends).map(({ headers }) => headers)).toMatchObject([{ 'tidemark-code': 'TASK_VALUE_TOO_LARGE', 'tidemark-source-offset': '2' }])
+    expect(letters(appends)[0]?.headers['tidemark-error']).toMatch(/key "a" is 1000005 bytes/)
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 4, folded: 3, deadLettered: 1 })
+    expect(task.failure).toBeUndefined()
+  })
+
+  test('a sink record that its topic does not take is its record\'s error', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).map((value) => 'x'.repeat(value.n)).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built, { maxMessageBytes: 1_000 }).task(0)
+    feed(task, [item('a', 500), item('a', 1_000)])
+    expect(letters(drain(task).appends).map(({ headers }) => headers['tidemark-code'])).toEqual(['TASK_VALUE_TOO_LARGE'])
+  })
+})
