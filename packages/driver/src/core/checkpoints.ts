@@ -1,0 +1,184 @@
+// Checkpoints of all jobs: when the next begins, facts into the pure progress machine of each, its commands out to the owners.
+import { describeError } from '@tidemark/base'
+import type { JobId, TaskRef } from '@tidemark/base'
+import { advanceCheckpoint, beginCheckpoint, missing } from '@tidemark/checkpoint'
+import type { CheckpointFact, CheckpointProgress, CheckpointStep, ManifestInFlight, ManifestOutput, ManifestPart, Rules, TaskId } from '@tidemark/checkpoint'
+import type { CheckpointDescription, JobDescription, SnapshotPart } from '@tidemark/wire'
+import type { ExecutorRegistry } from './executors.ts'
+import type { JobEntry, JobTable, TaskEntry } from './jobs.ts'
+import type { Out } from './out.ts'
+
+interface Current {
+  readonly number: number
+  readonly run: number
+  readonly startedAtMs: number
+  /** Undefined while the outputs' offsets are read. */
+  progress: CheckpointProgress | undefined
+}
+
+export class Checkpoints {
+  readonly #epoch: number
+  readonly #rules: Rules
+  readonly #jobs: JobTable
+  readonly #executors: ExecutorRegistry
+  readonly #out: Out
+  readonly #current = new Map<JobId, Current>()
+  /** When the next one of a job begins. */
+  readonly #dueAtMs = new Map<JobId, number>()
+
+  constructor(epoch: number, rules: Rules, jobs: JobTable, executors: ExecutorRegistry, out: Out) {
+    this.#epoch = epoch
+    this.#rules = rules
+    this.#jobs = jobs
+    this.#executors = executors
+    this.#out = out
+  }
+
+  tick(): void {
+    const now = this.#out.nowMs
+    for (const job of this.#jobs.all()) {
+      const current = this.#current.get(job.id)
+      if (current !== undefined && (job.state !== 'running' || current.run !== job.run.record.run)) {
+        this.#current.delete(job.id)
+        this.#dueAtMs.delete(job.id)
+      } else if (current !== undefined && now - current.startedAtMs >= job.run.settings.checkpointTimeoutMs) {
+        if (current.progress) this.#advance(job, current, { kind: 'timed-out' })
+        else this.#end(job, current, `checkpoint ${current.number} is given up: the offsets of its outputs could not be read in time`)
+      } else if (job.state === 'running' && current === undefined) this.#beginWhenDue(job)
+    }
+  }
+
+  /** The first one begins an interval after the run does; each further one an interval after the last began, and never before it ended. */
+  #beginWhenDue(job: JobEntry): void {
+    const now = this.#out.nowMs
+    const due = this.#dueAtMs.get(job.id)
+    if (due === undefined) this.#dueAtMs.set(job.id, now + job.run.settings.checkpointIntervalMs)
+    // A task that waits for an owner would hold it up: the checkpoint waits for the first moment when all have one.
+    else if (now >= due && [...job.tasks.values()].every(({ place }) => place?.phase === 'running')) {
+      job.checkpointNumber += 1
+      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, progress: undefined })
+      this.#dueAtMs.set(job.id, now + job.run.settings.checkpointIntervalMs)
+      this.#out.push({ kind: 'read-outputs', job: job.id, run: job.run.record.run, checkpoint: job.checkpointNumber })
+    }
+  }
+
+  outputsRead(id: JobId, checkpoint: number, outputs: readonly ManifestOutput[]): void {
+    const found = this.#at(id, checkpoint)
+    if (!found || found.current.progress) return
+    this.#take(found.job, found.current, beginCheckpoint(found.job.run.record, checkpoint, outputs, this.#rules))
+    this.#out.happened({ event: 'checkpoint.begun', job: id, message: `checkpoint ${checkpoint} begins`, facts: { checkpoint } })
+  }
+
+  /** Words of a task's present owner. */
+  cut(ref: TaskRef, checkpoint: number, batchId: number): void {
+    this.#fact(ref, checkpoint, { kind: 'cut', task: idOf(ref), batchId })
+  }
+
+  named(part: SnapshotPart): void {
+    const { task, checkpoint, ref, upstreams, watermark } = part
+    // Both came from the task's owner and went through the wire unread: the manifest's own checks judge them.
+    const known = { ...idOf(task), ref, upstreams, ...(watermark === undefined ? {} : { watermark }) } as ManifestPart
+    this.#fact(task, checkpoint, { kind: 'named', part: known })
+  }
+
+  failed(ref: TaskRef, checkpoint: number, reason: string): void {
+    this.#fact(ref, checkpoint, { kind: 'lost', task: idOf(ref), reason, owned: true })
+  }
+
+  inFlightStored(ref: TaskRef, checkpoint: number, objects: unknown, blocks: number, bytes: number): void {
+    this.#fact(ref, checkpoint, { kind: 'in-flight-stored', stored: { ...idOf(ref), objects, blocks, bytes } as ManifestInFlight })
+  }
+
+  /** The task has lost its owner, or has a new one that runs. */
+  ownerLost(ref: TaskRef, reason: string): void {
+    const current = this.#current.get(ref.job)
+    if (current) this.#fact(ref, current.number, { kind: 'lost', task: idOf(ref), reason, owned: false })
+  }
+
+  ownerFound(ref: TaskRef): void {
+    const current = this.#current.get(ref.job)
+    if (current) this.#fact(ref, current.number, { kind: 'owned', task: idOf(ref) })
+  }
+
+  written(id: JobId, description: CheckpointDescription, retained: readonly CheckpointDescription[]): void {
+    const found = this.#at(id, description.checkpoint)
+    if (!found) return
+    found.job.checkpoints = retained
+    if (found.current.progress) this.#advance(found.job, found.current, { kind: 'written' })
+    this.#current.delete(id)
+    const tookMs = Math.round(this.#out.nowMs - found.current.startedAtMs)
+    this.#out.happened({ event: 'checkpoint.completed', job: id, message: `checkpoint ${description.checkpoint} is complete: ${description.parts} parts, ${description.bytes} bytes, ${tookMs} ms`, facts: { ...description, tookMs } })
+  }
+
+  writeFailed(id: JobId, checkpoint: number, reason: string): void {
+    const found = this.#at(id, checkpoint)
+    if (!found) return
+    if (found.current.progress) this.#advance(found.job, found.current, { kind: 'write-failed', reason })
+    else this.#end(found.job, found.current, `checkpoint ${checkpoint} is given up: ${reason}`)
+  }
+
+  describe(id: JobId): JobDescription['checkpointUnderWay'] {
+    const current = this.#current.get(id)
+    if (!current) return undefined
+    const parts = this.#jobs.get(id)?.tasks.size ?? 0
+    const walking = current.progress === undefined || current.progress.phase === 'walking'
+    return { checkpoint: current.number, startedAt: this.#out.wall(current.startedAtMs), partsNamed: walking ? parts - (current.progress ? missing(current.progress).length : parts) : parts, parts }
+  }
+
+  #at(id: JobId, checkpoint: number): { readonly job: JobEntry, readonly current: Current } | undefined {
+    const job = this.#jobs.get(id)
+    const current = this.#current.get(id)
+    return job && current?.number === checkpoint ? { job, current } : undefined
+  }
+
+  #fact(ref: TaskRef, checkpoint: number, fact: CheckpointFact): void {
+    const found = this.#at(ref.job, checkpoint)
+    if (found && found.current.run === ref.run) this.#advance(found.job, found.current, fact)
+  }
+
+  #advance(job: JobEntry, current: Current, fact: CheckpointFact): void {
+    if (!current.progress) return
+    try {
+      this.#take(job, current, advanceCheckpoint(current.progress, fact))
+    } catch (error) {
+      // What an owner said contradicts the rules: this checkpoint is worth nothing, the job's tasks judge themselves.
+      this.#end(job, current, describeError(error), 'error')
+    }
+  }
+
+  #take(job: JobEntry, current: Current, { progress, commands }: CheckpointStep): void {
+    current.progress = progress
+    for (const command of commands) {
+      switch (command.kind) {
+        case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks })); break
+        case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
+        case 'store-in-flight': {
+          const { ref, cuts } = command
+          this.#toOwners(job, [command.task], (tasks) => tasks.map((task) => ({ kind: 'snapshot-in-flight', epoch: this.#epoch, checkpoint: current.number, task, ref, cuts, bytesMax: job.run.settings.checkpointInFlightBytesMax } as const))[0])
+          break
+        }
+        case 'write-manifest':
+          this.#out.push({ kind: 'write-checkpoint', job: job.id, run: current.run, checkpoint: current.number, parts: command.parts, inFlight: command.inFlight, outputs: command.outputs })
+          break
+        case 'give-up': this.#end(job, current, command.reason)
+      }
+    }
+  }
+
+  #end(job: JobEntry, current: Current, reason: string, level: 'warn' | 'error' = 'warn'): void {
+    this.#current.delete(job.id)
+    this.#out.happened({ event: 'checkpoint.given-up', job: job.id, message: reason, level, facts: { checkpoint: current.number } })
+  }
+
+  /** One message for each executor that owns some of these tasks. */
+  #toOwners(job: JobEntry, ids: readonly TaskId[], message: (tasks: readonly TaskRef[]) => Parameters<Out['send']>[1] | undefined): void {
+    const wanted = new Set(ids.map(({ stage, partition }) => `${stage}-${partition}`))
+    const entries: TaskEntry[] = [...job.tasks.values()].filter(({ ref }) => wanted.has(`${ref.stage}-${ref.partition}`))
+    for (const [owner, tasks] of Map.groupBy(entries, ({ place }) => place?.executor)) {
+      const told = owner === undefined ? undefined : message(tasks.map(({ ref }) => ref))
+      if (owner !== undefined && told) this.#out.send(this.#executors.get(owner), told)
+    }
+  }
+}
+
+const idOf = ({ stage, partition }: TaskRef): TaskId => ({ stage, partition })

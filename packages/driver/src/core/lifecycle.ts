@@ -1,0 +1,46 @@
+// The life of a job, as one table. An illegal move throws.
+//
+//   submitted ──begin──────► starting ───ready──► running ──restore──► restoring ──ready──► running
+//       └───────end-earlier────────────────────────────────────────────►┘
+//
+//   submitted, starting, restoring, running ──fail──► failed ──restore──► restoring
+//   running ──over──► ended ──restore──► restoring
+//   submitted, starting, restoring, running, failed, ended ──cancel──► cancelling ──cancelled──► cancelled
+//
+// `cancelled` is the end of that run; the name is free, and a new submission begins a new life.
+import { invariantBroken } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
+import type { JobState } from '@tidemark/wire'
+
+export type LifecycleMove =
+  /** A first run: make its topics. */
+  | 'begin'
+  /** Earlier runs are ended first (C3). */
+  | 'end-earlier'
+  /** Topics are there: tasks may be given out. */
+  | 'ready'
+  | 'restore'
+  | 'cancel'
+  | 'cancelled'
+  | 'fail'
+  /** Its owners found `ended` records that this driver did not write. */
+  | 'over'
+
+const TABLE: Readonly<Record<JobState, Partial<Record<LifecycleMove, JobState>>>> = {
+  submitted: { begin: 'starting', 'end-earlier': 'restoring', cancel: 'cancelling', fail: 'failed' },
+  starting: { ready: 'running', cancel: 'cancelling', fail: 'failed' },
+  restoring: { ready: 'running', cancel: 'cancelling', fail: 'failed' },
+  running: { ready: 'running', cancel: 'cancelling', fail: 'failed', restore: 'restoring', over: 'ended' },
+  ended: { cancel: 'cancelling', restore: 'restoring' },
+  failed: { cancel: 'cancelling', restore: 'restoring' },
+  cancelling: { cancelled: 'cancelled' },
+  cancelled: {},
+}
+
+export const canMove = (from: JobState, move: LifecycleMove): boolean => TABLE[from][move] !== undefined
+
+export const transition = (job: JobId, from: JobState, move: LifecycleMove): JobState => {
+  const to = TABLE[from][move]
+  if (to === undefined) throw invariantBroken('lifecycle', `job ${job} is ${from}: "${move}" is no legal move`, { job, details: { from, move } })
+  return to
+}
