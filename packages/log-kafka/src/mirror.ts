@@ -5,7 +5,7 @@ import * as api from './wire/api.ts'
 import type { Cluster, TopicPartition } from './wire/cluster.ts'
 
 const PAUSE_MS = 50
-const TRIES_MAX = 20
+const TRIES_MAX = 60
 
 export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[]): Promise<void> => {
   if (positions.length === 0) return

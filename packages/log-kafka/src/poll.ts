@@ -1,4 +1,5 @@
 // One long poll at one broker. It outlives the fetch call that began it: a call that is woken by another broker, or aborted, leaves it pending, and the next call takes its answer if it still asks for the same.
+import type { Timer } from '@tidemark/base'
 import { unavailableError } from './errors.ts'
 import type { Cluster } from './wire/cluster.ts'
 import { fetchCall } from './wire/fetch.ts'
@@ -17,8 +18,11 @@ export interface PollFacts {
 
 /** A poll that asks for something else than is wanted now is waited for when it ends within this, else cut off with its connection. */
 const HURRY_MS = 100
+/** So long after its wait a poll asks another broker whether its own still leads: one that hangs keeps its connections, and its answers may be large. */
+const OVERDUE_MS = 1_000
 
 export class Poll {
+  readonly node: number
   readonly wants: readonly FetchWant[]
   readonly committed: boolean
   /** Resolves when the poll has ended, well or badly; never rejects. */
@@ -33,15 +37,21 @@ export class Poll {
   readonly #endsBy: number
   readonly #offsets: ReadonlyMap<string, number>
   #link: Link | undefined
+  #overdue: Timer
 
   constructor(cluster: Cluster, links: Links, { node, call, wants, committed, maxWaitMs }: PollFacts) {
+    this.node = node
     this.wants = wants
     this.committed = committed
     this.#call = call
     this.#cluster = cluster
     this.#endsBy = cluster.clock.monotonic() + maxWaitMs
     this.#offsets = new Map(wants.map(({ topic, partition, offset }) => [`${topic}/${partition}`, offset]))
-    this.ended = this.#run(links, node, maxWaitMs).catch((error: unknown) => { this.error = error ?? unavailableError('fetch failed') }).finally(() => { this.hasEnded = true })
+    this.#overdue = cluster.clock.after(maxWaitMs + OVERDUE_MS, () => void this.#whenOverdue())
+    this.ended = this.#run(links, maxWaitMs).catch((error: unknown) => { this.error = error ?? unavailableError('fetch failed') }).finally(() => {
+      this.hasEnded = true
+      this.#overdue.cancel()
+    })
   }
 
   offsetOf(topic: string, partition: number): number | undefined {
@@ -65,13 +75,21 @@ export class Poll {
     this.#link?.drop(undefined)
   }
 
-  async #run(links: Links, node: number, maxWaitMs: number): Promise<void> {
-    const address = this.#cluster.addressOf(node)
-    if (!address) throw unavailableError(`broker ${node} has left the cluster`)
+  async #whenOverdue(): Promise<void> {
+    await this.#cluster.metadata([...new Set(this.wants.map(({ topic }) => topic))]).catch(() => undefined)
+    if (this.hasEnded) return
+    const moved = this.wants.some(({ topic, partition }) => { const leader = this.#cluster.leaderOf(topic, partition); return leader !== undefined && leader !== this.node })
+    if (moved) this.#link?.drop(unavailableError(`broker ${this.node} does not answer and leads no longer`))
+    else this.#overdue = this.#cluster.clock.after(OVERDUE_MS, () => void this.#whenOverdue())
+  }
+
+  async #run(links: Links, maxWaitMs: number): Promise<void> {
+    const address = this.#cluster.addressOf(this.node)
+    if (!address) throw unavailableError(`broker ${this.node} has left the cluster`)
     this.#link = await links.to(address)
     if (this.hurried) throw unavailableError('not wanted any more')
     const answer = await this.#link.call(fetchCall(this.wants, this.committed, maxWaitMs, this.#cluster.settings.requestTimeoutMs))
-    if (answer.errorCode !== 0) throw unavailableError(`fetch from broker ${node}: error ${answer.errorCode}`)
+    if (answer.errorCode !== 0) throw unavailableError(`fetch from broker ${this.node}: error ${answer.errorCode}`)
     this.answer = answer.partitions
   }
 }

@@ -136,9 +136,6 @@ export class KafkaSession implements ProducerSession {
   /** Batches of one partition go one after the other; each carries the next sequence numbers. */
   async #send(node: number, outgoing: readonly Outgoing[], configs: ReadonlyMap<string, TopicConfig>, appended: (Appended | undefined)[]): Promise<void> {
     const { producerId, producerEpoch } = this.#initialised()
-    const address = this.#cluster.addressOf(node)
-    if (!address) throw unavailableError(`broker ${node} has left the cluster`)
-    const link = await this.#links.to(address)
     for (;;) {
       const batches = cutRequest(outgoing, configs, this.#encoder, this.#cluster.clock.now(), ({ topic, partition }) => ({ producerId, producerEpoch, firstSequence: this.#sequences.get(`${topic}/${partition}`) ?? 0 }))
       if (batches.length === 0) return
@@ -147,7 +144,9 @@ export class KafkaSession implements ProducerSession {
         this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + count) % SEQUENCES)
       }
       try {
-        const bases = await produce(link, this.transactionalId, batches, this.#cluster.settings.requestTimeoutMs)
+        const address = this.#cluster.addressOf(node)
+        if (!address) throw unavailableError(`broker ${node} has left the cluster`)
+        const bases = await produce(await this.#links.to(address), this.transactionalId, batches, this.#cluster.settings.requestTimeoutMs)
         for (const [index, batch] of batches.entries()) settle(batch, bases[index]!, appended)
       } catch (error) {
         // The next session must not go by what this one believed of these topics.

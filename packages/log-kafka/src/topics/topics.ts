@@ -43,7 +43,7 @@ const atController = async <T extends { readonly topicErrors: readonly { readonl
   for (;;) {
     const address = cluster.addressOf((await cluster.metadata(topics)).controllerId)
     if (!address) throw unavailableError('the cluster has no controller')
-    const answer = await (await cluster.links.to(address)).call(call)
+    const answer = await (await cluster.links.to(address)).call({ ...call, requestTimeout: cluster.settings.requestTimeoutMs })
     if (!answer.topicErrors.some(({ errorCode }) => errorCode === CODE.NOT_CONTROLLER) || cluster.clock.monotonic() >= deadline) return answer
     await cluster.clock.sleep(SETTLE_PAUSE_MS)
   }

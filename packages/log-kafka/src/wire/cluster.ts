@@ -24,6 +24,8 @@ export const MISSING_CONFIRM_MS = 1_000
 /** How long leaders and coordinators are looked for before `LOG_UNAVAILABLE`. */
 export const LOOKUP_MS = 10_000
 const LOOKUP_PAUSE_MS = 50
+/** A broker that hangs may be asked first: the next one is asked after this. Calls that may take longer say so themselves. */
+const LOOKUP_TIMEOUT_MS = 3_000
 
 export class Cluster {
   readonly clock: Clock
@@ -39,7 +41,7 @@ export class Cluster {
     this.#seeds = seeds
     this.settings = settings
     this.clock = settings.clock
-    this.links = new Links(settings)
+    this.links = new Links({ ...settings, requestTimeoutMs: Math.min(settings.requestTimeoutMs, LOOKUP_TIMEOUT_MS) })
   }
 
   /** Asks any broker: the one that answered last, other known ones, then the seeds. Only for calls that are harmless twice. */

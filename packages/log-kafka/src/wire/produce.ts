@@ -38,7 +38,7 @@ const encode = (transactionalId: string | null, batches: readonly ProduceBatch[]
 
 /** Base offsets in the order of `batches`. Any rejection: some batches may be in the log, some not. */
 export const produce = async (link: Link, transactionalId: string | null, batches: readonly ProduceBatch[], timeoutMs: number): Promise<number[]> => {
-  const answer = await link.call<ProduceAnswer>({ request: { ...PRODUCE, encode: async () => encode(transactionalId, batches, timeoutMs) }, response: { decode, parse: (data) => data }, logResponseError: false })
+  const answer = await link.call<ProduceAnswer>({ request: { ...PRODUCE, encode: async () => encode(transactionalId, batches, timeoutMs) }, response: { decode, parse: (data) => data }, requestTimeout: timeoutMs, logResponseError: false })
   const entries = answer.topics.flatMap(({ topicName, partitions }) => partitions.map((entry) => ({ topic: topicName, ...entry })))
   const bases = batches.map(({ topic, partition }) => {
     const found = entries.filter((entry) => entry.topic === topic && entry.partition === partition)
