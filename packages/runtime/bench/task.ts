@@ -65,36 +65,34 @@ const run = (name: string, built: Job): void => {
   const start = 1_700_000_000_000
   const spent = { make: 0, offer: 0, work: 0, freeze: 0, committed: 0 }
   let [batches, outputs, stateBytes] = [0, 0, 0]
-  const timed = (what: keyof typeof spent, body: () => void): void => {
+  const timed = <T>(what: keyof typeof spent, body: () => T): T => {
     const at = performance.now()
-    body()
+    const result = body()
     spent[what] += performance.now() - at
+    return result
   }
-  for (let offset = 0; offset < EVENTS;) {
-    const records: LogRecord[] = []
-    timed('make', () => {
-      for (let i = 0; i < FETCHED; i += 1, offset += 1) {
-        const user = `u${Math.floor(next() * USERS)}`
-        const ts = start + offset
-        records.push({ offset, timestamp: ts, key: Buffer.from(user), value: Buffer.from(`{"user":"${user}","amount":${Math.floor(next() * 100)},"ts":${ts}}`) })
-      }
-    })
-    timed('offer', () => task.offer('n0', { topic: 'in', partition: 0, fromOffset: offset - FETCHED, records, nextOffset: offset, startOffset: 0, stableOffset: EVENTS }))
-    for (let more = true; more;) {
-      timed('work', () => { more = task.work({ workMs: BATCH_MS, outputBytesMax: 16 << 20, stateBytesMax: 16 << 20 }, start + offset).more })
+  const recordAt = (offset: number): LogRecord => {
+    const user = `u${Math.floor(next() * USERS)}`
+    const ts = start + offset
+    return { offset, timestamp: ts, key: Buffer.from(user), value: Buffer.from(`{"user":"${user}","amount":${Math.floor(next() * 100)},"ts":${ts}}`) }
+  }
+  for (let from = 0; from < EVENTS; from += FETCHED) {
+    const records = timed('make', () => Array.from({ length: FETCHED }, (_, i) => recordAt(from + i)))
+    timed('offer', () => task.offer('n0', { topic: 'in', partition: 0, fromOffset: from, records, nextOffset: from + FETCHED, startOffset: 0, stableOffset: EVENTS }))
+    for (;;) {
+      const { more } = timed('work', () => task.work({ workMs: BATCH_MS, outputBytesMax: 16 << 20, stateBytesMax: 16 << 20 }, start + from))
       if (task.failure !== undefined) throw task.failure
-      timed('freeze', () => {
-        const frozen = task.freeze()
-        for (const append of frozen.appends) outputs += append.records.length
-        stateBytes += frozen.content.state.length
-      })
+      const frozen = timed('freeze', () => task.freeze())
+      for (const append of frozen.appends) outputs += append.records.length
+      stateBytes += frozen.content.state.length
       timed('committed', () => task.committed())
       batches += 1
+      if (!more) break
     }
   }
   const ms = spent.offer + spent.work + spent.freeze + spent.committed
   const share = Object.entries(spent).filter(([what]) => what !== 'make').map(([what, each]) => `${what} ${Math.round(each / ms * 100)} %`).join(', ')
-  console.log(`${name}: ${Math.round(EVENTS / ms * 1_000).toLocaleString('en')} events/s; ${share}; ${batches} batches, ${outputs} records out, ${Math.round(stateBytes / EVENTS)} state bytes an event, ${task.stateKeys} keys, heap ${Math.round(process.memoryUsage().heapUsed / 2 ** 20)} MiB`)
+  process.stdout.write(`${name}: ${Math.round(EVENTS / ms * 1_000).toLocaleString('en')} events/s; ${share}; ${batches} batches, ${outputs} records out, ${Math.round(stateBytes / EVENTS)} state bytes an event, ${task.stateKeys} keys, heap ${Math.round(process.memoryUsage().heapUsed / 2 ** 20)} MiB\n`)
 }
 
 const only = process.argv[3]

@@ -1,0 +1,182 @@
+import { describe, expect, test } from '@jest/globals'
+import { job, json, topic, topicSink } from 'tidemark'
+import type { Job, ProcessHandler } from 'tidemark'
+import { stateHash } from './stage-task.ts'
+import { drain, feed, fixtureOf, ROOMY, valuesIn } from './task-fixture.ts'
+import type { Sent } from './task-fixture.ts'
+
+interface Click {
+  readonly user: string
+  readonly page: string
+}
+
+const jobOf = <S>(handler: ProcessHandler<string, Click, unknown, S>): Job => job('clicks')
+  .source('in', topic('in', { value: json<Click>(), outOfOrderness: 0 }))
+  .keyBy((click) => click.user, { copartitioned: true })
+  .process<unknown, S>('handler', handler)
+  .sink('out', topicSink('out', { value: json() }))
+
+const click = (user: string, timestamp: number, page = 'p'): Sent => ({ key: user, value: { user, page }, timestamp })
+
+/** Emits how many clicks of a user there were when none came for 10 ms. */
+const sessions = (): Job => jobOf<{ clicks: number, until: number }>({
+  state: () => ({ clicks: 0, until: 0 }),
+  onRecord(ctx) {
+    const state = ctx.state.get()
+    ctx.timers.delete(state.until)
+    state.clicks += 1
+    state.until = ctx.timestamp + 10
+    ctx.timers.set(state.until)
+    ctx.state.set(state)
+  },
+  onTimer(ctx, time) {
+    ctx.emit({ user: ctx.key, clicks: ctx.state.get().clicks, time, timestamp: ctx.timestamp, now: ctx.now })
+    ctx.state.delete()
+  },
+})
+
+describe('process', () => {
+  test('timers: fire once, in order of time, when the watermark reaches them; outputs get their time', () => {
+    const task = fixtureOf(sessions()).task(0)
+    feed(task, [click('b', 1), click('a', 0), click('a', 5), click('c', 9)])
+    expect(drain(task).appends).toEqual([])
+    feed(task, [click('d', 15)])
+    const { appends } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([
+      { user: 'b', clicks: 1, time: 11, timestamp: 11, now: 11 },
+      { user: 'a', clicks: 2, time: 15, timestamp: 15, now: 15 },
+    ])
+    expect(appends[0]?.records.map((record) => [record.key, record.timestamp])).toEqual([['b', 11], ['a', 15]])
+  })
+
+  test('timers: a new owner, from journal or snapshot, fires the same', () => {
+    const fixture = fixtureOf(sessions())
+    const task = fixture.task(0)
+    feed(task, [click('b', 1), click('a', 0), click('a', 5), click('c', 9)])
+    const { records } = drain(task)
+    const walk = task.startWalk()
+    const blocks: Buffer[] = []
+    for (let block = walk.next(10); block !== undefined; block = walk.next(10)) blocks.push(block)
+    blocks.push(walk.finish().block)
+    const [byJournal, bySnapshot] = [fixture.task(0), fixture.task(0)]
+    for (const record of records) byJournal.apply(record)
+    bySnapshot.loadSnapshot(blocks, task.content())
+    for (const heir of [byJournal, bySnapshot]) expect(stateHash(heir)).toBe(stateHash(task))
+    const results = [task, byJournal, bySnapshot].map((one) => {
+      feed(one, [click('d', 100)])
+      return valuesIn(drain(one).appends, 'out')
+    })
+    expect(results[1]).toEqual(results[0])
+    expect(results[2]).toEqual(results[0])
+    expect(results[0]?.length).toBe(3)
+  })
+
+  test('timers: an undone batch leaves them as they were', () => {
+    const fixture = fixtureOf(sessions())
+    const task = fixture.task(0)
+    feed(task, [click('a', 0)])
+    drain(task)
+    const before = stateHash(task)
+    feed(task, [click('a', 5), click('b', 50)])
+    task.work(ROOMY, 0)
+    expect(stateHash(task)).not.toBe(before)
+    task.undo()
+    expect(stateHash(task)).toBe(before)
+    expect(valuesIn(drain(task).appends, 'out')).toEqual([{ user: 'a', clicks: 2, time: 15, timestamp: 15, now: 15 }])
+  })
+
+  test('timers: more than a batch takes fire in portions, the watermark moves with the last', () => {
+    const task = fixtureOf(sessions()).task(0)
+    feed(task, [...Array.from({ length: 50 }, (_, i) => click(`u${i}`, i % 7)), click('z', 1_000)])
+    const { appends, records } = drain(task, { budget: { ...ROOMY, outputBytesMax: 500 } })
+    expect(valuesIn(appends, 'out').length).toBe(50)
+    expect(records.length).toBeGreaterThan(5)
+    expect(records.map((record) => record.content.watermark)).toEqual([...records.slice(0, -1).map(() => undefined), 1_000])
+  })
+
+  test('timers: one that fails is set aside, with all it did; the others fire', () => {
+    const task = fixtureOf(jobOf<number>({
+      state: () => 0,
+      onRecord: (ctx) => ctx.timers.set(ctx.timestamp + 10),
+      onTimer: (ctx) => {
+        ctx.state.set(1)
+        ctx.emit(ctx.key)
+        if (ctx.key === 'b') throw new Error('no')
+      },
+    })).task(0)
+    feed(task, [click('a', 1), click('b', 2), click('c', 3), click('z', 100)])
+    const { appends } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual(['a', 'c'])
+    expect(valuesIn(appends, 'clicks.dead-letters')).toEqual([{ key: 'b', timer: 12 }])
+    feed(task, [click('z', 200)])
+    expect(valuesIn(drain(task).appends, 'out')).toEqual(['z'])
+  })
+
+  test('state: changed in place without set counts, only looked at does not, and no batch that was undone is seen', () => {
+    const task = fixtureOf(jobOf<{ n: number, pages: string[] }>({
+      state: () => ({ n: 0, pages: [] }),
+      onRecord(ctx, value) {
+        const state = ctx.state.get()
+        if (value.page === 'look') return
+        state.n += 1
+        state.pages.push(value.page)
+        ctx.emit(state)
+      },
+    })).task(0)
+    feed(task, [click('a', 1, 'look')])
+    drain(task)
+    expect(task.stateKeys).toBe(0)
+    feed(task, [click('a', 1, 'x')])
+    drain(task)
+    feed(task, [click('a', 1, 'y'), click('a', 1, 'z')])
+    task.work(ROOMY, 0)
+    task.undo()
+    expect(valuesIn(drain(task).appends, 'out')).toEqual([{ n: 2, pages: ['x', 'y'] }, { n: 3, pages: ['x', 'y', 'z'] }])
+  })
+
+  test('state: delete, then get, begins anew', () => {
+    const task = fixtureOf(jobOf<number>({ state: () => 10, onRecord: (ctx) => { ctx.state.set(ctx.state.get() + 1); ctx.emit(ctx.state.get()); ctx.state.delete(); ctx.emit(ctx.state.get()) } })).task(0)
+    feed(task, [click('a', 1), click('a', 1)])
+    expect(valuesIn(drain(task).appends, 'out')).toEqual([11, 10, 11, 10])
+    expect(task.stateKeys).toBe(0)
+  })
+
+  test('random, uuid, now: repeat when the record is processed again, differ between records, follow from job and position', () => {
+    const fixture = fixtureOf(jobOf<undefined>({ onRecord: (ctx) => ctx.emit([ctx.random(), ctx.random(), ctx.uuid(), ctx.now]) }))
+    const values = (): unknown[] => {
+      const task = fixture.task(0)
+      feed(task, [click('a', 1), click('a', 2)])
+      task.work(ROOMY, 0)
+      task.freeze()
+      task.undo()
+      return valuesIn(drain(task).appends, 'out')
+    }
+    const [first, second] = [values(), values()]
+    expect(second).toEqual(first)
+    const [[one, two, uuid, now], [other]] = first as [[number, number, string, number], [number]]
+    expect(new Set([one, two, other]).size).toBe(3)
+    expect(uuid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    expect(now).toBe(1)
+  })
+
+  test('a context that is kept is refused, and an error behind emit is not the handler\'s to swallow', () => {
+    let kept: { emit(out: unknown): void } | undefined
+    const built = job('clicks').source('in', topic('in', { value: json<Click>() })).keyBy((value) => value.user, { copartitioned: true })
+      .process<string>('handler', { onRecord: (ctx, value) => {
+        kept = ctx
+        try {
+          ctx.emit(value.page)
+        } catch {
+          // what a careless handler does
+        }
+      } }).map((page) => {
+        if (page === 'bad') throw new Error('bad page')
+        return page
+      }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [click('a', 1, 'ok'), click('a', 2, 'bad')])
+    const { records } = drain(task)
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 2, folded: 1, deadLettered: 1 })
+    expect(() => kept?.emit('later')).toThrow('after its call had returned')
+  })
+})
