@@ -87,8 +87,8 @@ const byPath = new Map(sources.map((source) => [source.path, source]))
 /** `./x.ts` seen from a file, as a path from the root. */
 export const resolveRelative = (from: string, specifier: string): string => relative(ROOT, normalize(join(ROOT, dirname(from), specifier))).replaceAll('\\', '/')
 
-/** `packages/<room>/src/…` → the room's folder name. */
-export const roomOf = (path: string): string | undefined => /^packages\/([^/]+)\/src\//.exec(path)?.[1]
+/** `packages/<room>/src/…` and `packages/<room>/bench/…` → the room's folder name. */
+export const roomOf = (path: string): string | undefined => /^packages\/([^/]+)\/(?:src|bench)\//.exec(path)?.[1]
 
 export const isMain = (path: string): boolean => /(?:^|\/|\.)main\.ts$/.test(path)
 
@@ -110,5 +110,5 @@ const production = ((): ReadonlySet<string> => {
   return reached
 })()
 
-/** Tests, files that only tests use, and everything outside the rooms. */
+/** Tests, benchmarks, files that only they use, and everything outside the rooms. */
 export const isForTests = (path: string): boolean => !isEntry(path) && !production.has(path)

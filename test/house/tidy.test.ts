@@ -77,10 +77,12 @@ const fileRules = (path: string, text: string): string[] => {
   const lines = text.split('\n')
   const count = lines.at(-1) === '' ? lines.length - 1 : lines.length
   const first = lines[0]?.startsWith('#!') ? lines[1] : lines[0]
+  // A unit test beside its file has that file's first line, and its own name says the rest.
+  const besideItsFile = files.includes(path.replace(/\.test\.ts$/, '.ts')) && path.endsWith('.test.ts')
   const comment = /\.(?:[jt]s|proto)$/.test(path) ? /^(?:\/\/|\/\*\*?) ?\S/ : /^# ?\S/
   return [
     ...count > LINES_MAX ? [`${path}:${count} has ${count} lines, ${LINES_MAX} at most: find the second idea in it and give it a file`] : [],
-    ...first !== undefined && comment.test(first) ? [] : [`${path}:1 begins without a comment that says the file's job, in one sentence`],
+    ...besideItsFile || (first !== undefined && comment.test(first)) ? [] : [`${path}:1 begins without a comment that says the file's job, in one sentence`],
   ]
 }
 
