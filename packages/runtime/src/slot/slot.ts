@@ -42,6 +42,9 @@ export class Slot {
   readonly #recovery: Recovery
   readonly #takeover: Takeover
   readonly #fetching: readonly Fetching[]
+  /** Resolves with the first session: nothing is claimed before. */
+  readonly #ready: Promise<void>
+  #tellReady: () => void = () => {}
   #stopping = false
   #lastCommitAt = 0
   #openedAt: number | undefined
@@ -52,6 +55,7 @@ export class Slot {
     this.#ports = ports
     this.#options = options
     this.#signal = new Signal(ports.clock)
+    this.#ready = new Promise((resolve) => { this.#tellReady = resolve })
     const wake = (): void => this.#signal.raise()
     const holds = (held: HeldTask): boolean => this.#held.get(held.key) === held
     this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive })
@@ -81,6 +85,7 @@ export class Slot {
   /** Runs until `stop`, or until an error that ends the process (action `exit`) rejects it. */
   async run(): Promise<void> {
     await this.#lock.run(() => this.#recovery.firstSession())
+    this.#tellReady()
     const fetching = this.#fetching.map((one) => one.run())
     try {
       while (!this.#stopping) {
@@ -111,6 +116,7 @@ export class Slot {
       case 'assign': {
         const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).map(({ task, generation }) => new HeldTask(this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock))
         for (const held of fresh) this.#held.set(held.key, held)
+        await this.#ready
         await this.#takeover.run(fresh)
         break
       }

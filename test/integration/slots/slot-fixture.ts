@@ -1,18 +1,19 @@
-// Slots over a log in a temporary folder, for the tests of this room: a job, its run, and slots that can be cut off as if killed.
+// Slots in this process over a log and a store: a job, its run, and slots that can be cut off as if killed.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { executorId, jobId, noFaults, realClock, realRandom, silentLogger, slotId, stageId } from '@tidemark/base'
-import type { FaultPoints, Log, ObjectStore, TaskRef } from '@tidemark/base'
+import { executorId, jobId, noFaults, realClock, realRandom, silentLogger, slotId, stageId, TidemarkError } from '@tidemark/base'
+import type { FaultPoints, Log, ObjectStore, ProducerSession, TaskRef, TransactionalId } from '@tidemark/base'
 import { ALL_RULES, paths } from '@tidemark/checkpoint'
 import type { Generation, Manifest, RunRecord } from '@tidemark/checkpoint'
-import { openLocalLog } from '@tidemark/log-local'
 import { openLocalStore } from '@tidemark/store-local'
 import { cutStages, jobFunctions, planHash } from 'tidemark'
 import type { Job } from 'tidemark'
-import { createTask } from '../task/create-task.ts'
-import type { SlotEvent } from './messages.ts'
-import { Slot } from './slot.ts'
+import { createTask, Slot } from '@tidemark/runtime'
+import type { SlotEvent } from '@tidemark/runtime'
+
+/** `folder`: for a log that lives in one; removed with the fixture. */
+export type OpenLog = (folder: string) => Log
 
 export interface RunningSlot {
   readonly slot: Slot
@@ -31,17 +32,17 @@ export class SlotFixture {
   readonly #slots: RunningSlot[] = []
   #counter = 0
 
-  private constructor(job: Job, partitions: number) {
-    this.log = openLocalLog({ path: join(this.#folder, 'log.db'), clock: realClock })
+  private constructor(openLog: OpenLog, job: Job, partitions: number) {
+    this.log = openLog(this.#folder)
     this.store = openLocalStore({ root: join(this.#folder, 'store') })
     this.job = job
     this.run = runOf(job, partitions)
   }
 
-  static async start(job: Job, partitions: number, topics: readonly string[]): Promise<SlotFixture> {
-    const fixture = new SlotFixture(job, partitions)
+  static async start(openLog: OpenLog, job: Job, partitions: number, topics: readonly string[]): Promise<SlotFixture> {
+    const fixture = new SlotFixture(openLog, job, partitions)
     const { run, log } = fixture
-    await log.createTopics([...topics.map((topic) => ({ topic, partitions })), { topic: job.plan().settings.deadLetterTopic, partitions: 1 },
+    await log.createTopics([...topics.map((topic) => ({ topic, partitions, config: { 'retention.ms': '-1' } })), { topic: job.plan().settings.deadLetterTopic, partitions: 1 },
       ...run.stages.map(({ stage, partitions: tasks }) => ({ topic: paths.journalTopic(run.job, run.run, stage), partitions: tasks })), ...run.shuffles.map(({ topic, partitions: tasks }) => ({ topic, partitions: tasks }))])
     return fixture
   }
@@ -55,13 +56,22 @@ export class SlotFixture {
     return { epoch: 1, counter: this.#counter }
   }
 
-  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest } = {}): Promise<RunningSlot> {
+  /** `spoil`: asked at each commit; `lost`: it commits and the answer gets lost; `never`: the request gets lost. */
+  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest, readonly spoil?: () => 'lost' | 'never' | undefined } = {}): Promise<RunningSlot> {
     const events: SlotEvent[] = []
     let alive = true
     const dead = (): never => {
       throw new Error('this slot was killed')
     }
-    const log: Log = new Proxy(this.log, { get: (target, name, receiver) => (alive ? (typeof Reflect.get(target, name, receiver) === 'function' ? (Reflect.get(target, name) as () => unknown).bind(target) : Reflect.get(target, name)) : dead) })
+    const real = this.log
+    const own: Log = options.spoil === undefined ? real : Object.assign(Object.create(real) as Log, { session: (id: TransactionalId) => spoiled(real.session(id), options.spoil ?? (() => undefined)) })
+    const log = new Proxy(own, {
+      get: (_target, name) => {
+        if (!alive) return dead
+        const value: unknown = Reflect.get(name === 'session' ? own : real, name)
+        return typeof value === 'function' ? value.bind(name === 'session' ? own : real) : value
+      },
+    })
     const plan = this.job.plan()
     const topics = await this.log.describeTopics(await this.log.listTopics())
     const slot = new Slot({
@@ -107,10 +117,24 @@ export class SlotFixture {
   async stop(): Promise<void> {
     for (const one of this.#slots) one.slot.stop()
     await Promise.all(this.#slots.map((one) => one.ended))
+    await this.log.deleteTopics((await this.log.listTopics()).filter((topic) => topic.includes(this.run.job)))
     await this.log.close()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 }
+
+const spoiled = (session: ProducerSession, spoil: () => 'lost' | 'never' | undefined): ProducerSession => ({
+  transactionalId: session.transactionalId,
+  initialise: () => session.initialise(),
+  append: (writes) => session.append(writes),
+  commit: async () => {
+    const how = spoil()
+    if (how === undefined) return session.commit()
+    if (how === 'lost') await session.commit()
+    throw new TidemarkError(`the answer of a commit is made to get lost (${how})`, { code: 'LOG_OUTCOME_UNKNOWN', blame: 'environment', action: 'restart-task' })
+  },
+  close: () => session.close(),
+})
 
 const runOf = (job: Job, partitions: number): RunRecord => {
   const plan = job.plan()
