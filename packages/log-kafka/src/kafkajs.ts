@@ -76,6 +76,8 @@ export interface ConnectionOptions {
   readonly connectionTimeout: number
   readonly requestTimeout: number
   readonly enforceRequestTimeout: true
+  /** Milliseconds before its credentials end that a connection authenticates anew. */
+  readonly reauthenticationThreshold: number
   readonly ssl: object | null
   readonly sasl: object | null
 }

@@ -2,6 +2,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { Clock, Log, Logger } from '@tidemark/base'
 import { check } from './check.ts'
+import { closedError } from './errors.ts'
 import { fence } from './fence.ts'
 import { createKafkajsLogger, murmur2 } from './kafkajs.ts'
 import { mirrorPositions } from './mirror.ts'
@@ -54,6 +55,14 @@ export const openKafkaLog = (options: KafkaLogOptions): Log => {
   const kafkajsLogger = createKafkajsLogger(({ label, namespace, log }) => logger.debug({ label, namespace, text: log['message'] }, 'log.client'))
   const cluster = new Cluster(seeds, { clientId, clock, kafkajsLogger, connectTimeoutMs, requestTimeoutMs, tls, sasl })
   const configs = new TopicConfigs(cluster)
+  const users = new Set<{ close(): Promise<void> }>()
+  let closed = false
+  const opened = <U extends { close(): Promise<void> }>(make: (onClose: () => void) => U): U => {
+    if (closed) throw closedError('the log')
+    const user = make(() => users.delete(user))
+    users.add(user)
+    return user
+  }
   return {
     name: `kafka ${seeds.map(({ host, port }) => `${host}:${port}`).join(',')}`,
     hasOpenTransactions: true,
@@ -63,13 +72,17 @@ export const openKafkaLog = (options: KafkaLogOptions): Log => {
     listTopics: () => listTopics(cluster),
     deleteTopics: (topics) => deleteTopics(cluster, configs, topics),
     offsets: (topic, partitions) => partitionOffsets(cluster, topic, partitions),
-    reader: () => new KafkaReader(cluster, configs, logger),
-    session: (id) => new KafkaSession(cluster, configs, id, transactionTimeoutMs),
+    reader: () => opened((onClose) => new KafkaReader(cluster, configs, logger, onClose)),
+    session: (id) => opened((onClose) => new KafkaSession(cluster, configs, id, transactionTimeoutMs, onClose)),
     fence: (id) => fence(cluster, id, transactionTimeoutMs),
     write: (writes) => write(cluster, configs, writes),
     trim: (topic, partition, before) => trim(cluster, topic, partition, before),
     partitionFor: (key, partitions) => (murmur2(key) & 0x7fffffff) % partitions,
     mirrorPositions: (group, positions) => mirrorPositions(cluster, group, positions),
-    close: () => cluster.close(),
+    close: async () => {
+      closed = true
+      await Promise.all(Array.from(users, (user) => user.close()))
+      await cluster.close()
+    },
   }
 }

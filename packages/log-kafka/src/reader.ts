@@ -24,6 +24,7 @@ export class KafkaReader implements LogReader {
   readonly #configs: TopicConfigs
   readonly #logger: Logger
   readonly #links: Links
+  readonly #onClose: () => void
   /** One per broker at most. */
   readonly #polls = new Map<number, Poll>()
   /** Partitions that cannot be read: since when, and when to try again; monotonic. */
@@ -34,11 +35,12 @@ export class KafkaReader implements LogReader {
   #busy = false
   #closed = false
 
-  constructor(cluster: Cluster, configs: TopicConfigs, logger: Logger) {
+  constructor(cluster: Cluster, configs: TopicConfigs, logger: Logger, onClose: () => void) {
     this.#cluster = cluster
     this.#configs = configs
     this.#logger = logger
     this.#links = new Links(cluster.settings)
+    this.#onClose = onClose
   }
 
   async fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]> {
@@ -195,6 +197,7 @@ export class KafkaReader implements LogReader {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#onClose()
     await this.#links.close()
   }
 }

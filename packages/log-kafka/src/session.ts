@@ -22,6 +22,7 @@ export class KafkaSession implements ProducerSession {
   readonly #configs: TopicConfigs
   readonly #transactionTimeoutMs: number
   readonly #links: Links
+  readonly #onClose: () => void
   readonly #encoder = new BatchEncoder()
   #producer: Producer | undefined
   #dead: TidemarkError | undefined
@@ -32,12 +33,13 @@ export class KafkaSession implements ProducerSession {
   readonly #added = new Set<string>()
   #appended: Appended[] = []
 
-  constructor(cluster: Cluster, configs: TopicConfigs, id: TransactionalId, transactionTimeoutMs: number) {
+  constructor(cluster: Cluster, configs: TopicConfigs, id: TransactionalId, transactionTimeoutMs: number, onClose: () => void) {
     this.transactionalId = id
     this.#cluster = cluster
     this.#configs = configs
     this.#transactionTimeoutMs = transactionTimeoutMs
     this.#links = new Links(cluster.settings)
+    this.#onClose = onClose
   }
 
   initialise(): Promise<void> {
@@ -63,8 +65,8 @@ export class KafkaSession implements ProducerSession {
 
   commit(): Promise<Appended[]> {
     return this.#only(async () => {
-      if (this.#added.size === 0) return []
       const producer = this.#initialised()
+      if (this.#added.size === 0) return []
       const doing = `commit a transaction of "${this.transactionalId}"`
       const request = api.endTxn({ transactionalId: this.transactionalId, producerId: producer.producerId, producerEpoch: producer.producerEpoch, transactionResult: true })
       let errorCode: number
@@ -86,6 +88,7 @@ export class KafkaSession implements ProducerSession {
 
   async close(): Promise<void> {
     this.#dead ??= closedError(`session "${this.transactionalId}"`)
+    this.#onClose()
     await this.#links.close()
   }
 

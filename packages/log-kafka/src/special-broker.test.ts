@@ -2,16 +2,33 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { realClock } from '@tidemark/base'
 import { describeWith, startKafka } from '../../../test/services/index.ts'
-import { append, openTestLog, readAll, settled, text } from './test-log.ts'
+import { append, freePorts, openTestLog, readAll, settled, text } from './test-log.ts'
 import type { TestLog } from './test-log.ts'
 
 const CLEAN_MS_MAX = 60_000
+/** How long the broker takes a connection's password for valid. */
+const CREDENTIALS_MS = 1_000
 
 describeWith(['kafka'], 'Kafka with settings of its own', () => {
   let server: Awaited<ReturnType<typeof startKafka>>
   let at: TestLog
+  let passwordBrokers: string
   beforeAll(async () => {
-    server = await startKafka({ settings: { 'log.cleaner.backoff.ms': '100', 'log.initial.task.delay.ms': '100', 'transaction.partition.verification.enable': 'false' } })
+    const [port, controllerPort, saslPort] = await freePorts(3)
+    passwordBrokers = `127.0.0.1:${saslPort}`
+    server = await startKafka({
+      port: port!,
+      settings: {
+        'log.cleaner.backoff.ms': '100', 'log.initial.task.delay.ms': '100', 'transaction.partition.verification.enable': 'false',
+        'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
+        'listeners': `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort},PASSWORD://127.0.0.1:${saslPort}`,
+        'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PASSWORD://127.0.0.1:${saslPort}`,
+        'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PASSWORD:SASL_PLAINTEXT',
+        'listener.name.password.sasl.enabled.mechanisms': 'PLAIN',
+        'listener.name.password.plain.sasl.jaas.config': 'org.apache.kafka.common.security.plain.PlainLoginModule required user_tidemark="secret";',
+        'listener.name.password.plain.connections.max.reauth.ms': String(CREDENTIALS_MS),
+      },
+    })
     at = openTestLog(server.brokers)
   }, 150_000)
   afterAll(async () => {
@@ -45,6 +62,27 @@ describeWith(['kafka'], 'Kafka with settings of its own', () => {
 
   test('check: transaction.partition.verification.enable=false → refused by name', async () => {
     await expect(at.log.check()).rejects.toMatchObject({ code: 'LOG_UNSUPPORTED', message: expect.stringContaining('transaction.partition.verification.enable=false') })
+  })
+
+  test('passwords: the right one works, also when connections must be replaced because it has been valid long enough; a wrong one → LOG_NOT_AUTHORISED', async () => {
+    const authorised = openTestLog(passwordBrokers, { sasl: { mechanism: 'plain', username: 'tidemark', password: 'secret' } })
+    const topic = await authorised.topic()
+    const session = await authorised.session()
+    const reader = authorised.reader()
+    const began = realClock.monotonic()
+    let [offset, written] = [0, 0]
+    while (realClock.monotonic() - began < CREDENTIALS_MS * 3) {
+      await append(session, topic, String(written))
+      await session.commit()
+      const [fetched] = await reader.fetch([{ topic, partition: 0, offset, maxBytes: 1_000_000 }], { isolation: 'committed', maxWaitMs: 5_000 })
+      offset = fetched?.nextOffset ?? offset
+      written++
+    }
+    expect((await readAll(authorised.log, topic)).map(({ value }) => String(value))).toEqual(Array.from({ length: written }, (_, index) => String(index)))
+    await authorised.close()
+    const wrong = openTestLog(passwordBrokers, { sasl: { mechanism: 'plain', username: 'tidemark', password: 'guess' } })
+    await expect(wrong.log.listTopics()).rejects.toMatchObject({ code: 'LOG_NOT_AUTHORISED' })
+    await wrong.close()
   })
 
   test('broker killed and started again: a session says so and is dead, a reader goes on by itself', async () => {

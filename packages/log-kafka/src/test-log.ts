@@ -1,4 +1,6 @@
 // For this room's tests on a real broker: a log that cleans up its topics, and faults put into answers of the broker.
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { realClock, silentLogger, transactionalId } from '@tidemark/base'
 import type { AppendRecord, Log, LogReader, LogRecord, ProducerSession, TopicSpec } from '@tidemark/base'
 import { Connection } from './kafkajs.ts'
@@ -102,3 +104,10 @@ export const withFault = (apiName: string, fault: (real: () => Promise<unknown>)
 
 /** What kafkajs rejects with when no answer comes in time. */
 export const lostAnswer = (): Error => Object.assign(new Error('Request timed out'), { name: 'KafkaJSRequestTimeoutError' })
+
+export const freePorts = async (count: number): Promise<number[]> => {
+  const servers = await Promise.all(Array.from({ length: count }, () => new Promise<ReturnType<typeof createServer>>((resolve) => { const server = createServer().listen(0, '127.0.0.1', () => resolve(server)) })))
+  const ports = servers.map((server) => (server.address() as AddressInfo).port)
+  await Promise.all(servers.map((server) => new Promise((resolve) => { server.close(resolve) })))
+  return ports
+}

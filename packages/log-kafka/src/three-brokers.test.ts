@@ -1,11 +1,9 @@
 // Leaders and coordinators that move, on three real brokers: one transaction after another with what design asks of an owner after a failure, and a reader beside it. Each value is seen once, in order, in every partition.
-import { createServer } from 'node:net'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { isTidemarkError, realClock, transactionalId } from '@tidemark/base'
 import type { Log, ProducerSession } from '@tidemark/base'
 import { describeWith, startKafka } from '../../../test/services/index.ts'
-import { openTestLog, readAll, text, values } from './test-log.ts'
+import { freePorts, openTestLog, readAll, text, values } from './test-log.ts'
 import type { TestLog } from './test-log.ts'
 
 type Server = Awaited<ReturnType<typeof startKafka>>
@@ -14,13 +12,6 @@ const PARTITIONS = 6
 const PHASE_MS_MAX = 60_000
 /** Transactions that must get through after each fault. */
 const MORE = 20
-
-const freePorts = async (count: number): Promise<number[]> => {
-  const servers = await Promise.all(Array.from({ length: count }, () => new Promise<ReturnType<typeof createServer>>((resolve) => { const server = createServer().listen(0, '127.0.0.1', () => resolve(server)) })))
-  const ports = servers.map((server) => (server.address() as AddressInfo).port)
-  await Promise.all(servers.map((server) => new Promise((resolve) => { server.close(resolve) })))
-  return ports
-}
 
 const startThree = async (): Promise<Server[]> => {
   const ports = await freePorts(6)

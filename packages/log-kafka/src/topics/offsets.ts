@@ -59,12 +59,13 @@ export const partitionOffsets = async (cluster: Cluster, topic: string, partitio
 export const trim = async (cluster: Cluster, topic: string, partition: number, before: number): Promise<void> => {
   const place = { topic, partition, offset: before }
   const doing = `delete records of partition ${partition} of "${topic}" below ${before}`
-  if (!Number.isSafeInteger(before) || before < 0) throw new RangeError(`${doing}: no such offset`)
+  const outOfRange = (why: string): TidemarkError => new TidemarkError(`${doing}: ${why}`, { code: 'LOG_OUT_OF_RANGE', blame: 'bug', action: 'fail-job', ...place })
+  if (!Number.isSafeInteger(before) || before < 0) throw outOfRange('no such offset')
   const timeout = cluster.settings.requestTimeoutMs
   await atLeaders(cluster, topic, [partition], async (link) => {
     const answer = await link.call({ ...api.deleteRecords({ topics: [{ topic, partitions: [{ partition, offset: String(before) }] }], timeout }), requestTimeout: timeout })
     const code = answer.topics.flatMap(({ partitions }) => partitions).find((entry) => entry.partition === partition)?.errorCode
-    if (code === CODE.OFFSET_OUT_OF_RANGE) throw new TidemarkError(`${doing}: that is above its end`, { code: 'LOG_OUT_OF_RANGE', blame: 'bug', action: 'fail-job', ...place })
+    if (code === CODE.OFFSET_OUT_OF_RANGE) throw outOfRange('that is above its end')
     if (code !== CODE.NONE) throw brokerError(code ?? -1, doing, place)
     return []
   })

@@ -40,7 +40,7 @@ export class Link {
     this.#settings = settings
     this.address = address
     this.#connection = new Connection({
-      ...address, clientId: settings.clientId, logger: settings.kafkajsLogger, socketFactory, connectionTimeout: settings.connectTimeoutMs, requestTimeout: settings.requestTimeoutMs, enforceRequestTimeout: true,
+      ...address, clientId: settings.clientId, logger: settings.kafkajsLogger, socketFactory, connectionTimeout: settings.connectTimeoutMs, requestTimeout: settings.requestTimeoutMs, enforceRequestTimeout: true, reauthenticationThreshold: 0,
       ssl: settings.tls ?? null, sasl: settings.sasl ?? null,
     })
   }
