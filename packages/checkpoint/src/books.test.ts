@@ -1,3 +1,4 @@
+// The books of a batch balance, and every way to get them wrong is seen.
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { addBooks, assertBalanced, assertTotals, emptyBooks } from './books.ts'

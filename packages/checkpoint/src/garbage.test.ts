@@ -1,3 +1,4 @@
+// What garbage collection removes, and everything it must spare (S7).
 import { describe, expect, test } from '@jest/globals'
 import { jobId, stageId } from '@tidemark/base'
 import type { ObjectInfo } from '@tidemark/base'

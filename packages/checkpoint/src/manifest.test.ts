@@ -1,3 +1,4 @@
+// Manifests: round trip, what is refused when one is built or read, and the files beside it.
 import { describe, expect, test } from '@jest/globals'
 import { isTidemarkError } from '@tidemark/base'
 import { buildManifest, formatManifest, objectsOf, parseManifest } from './manifest.ts'

@@ -9,7 +9,7 @@ import type { RunRecord } from './run.ts'
 import { ALL_RULES } from './rules.ts'
 import type { Rules } from './rules.ts'
 
-export const MANIFEST_FORMAT_VERSION = 1
+const MANIFEST_FORMAT_VERSION = 1
 
 /** One task's part: its snapshot, and what the batch at which that is exact said. */
 export interface ManifestPart {

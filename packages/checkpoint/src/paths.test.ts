@@ -1,3 +1,4 @@
+// Every name is parsed to what it was made of, and no name is taken for another.
 import { describe, expect, test } from '@jest/globals'
 import { jobId, slotId, stageId } from '@tidemark/base'
 import * as fc from 'fast-check'

@@ -1,3 +1,4 @@
+// Which checkpoints are kept, which are removed, and whether their input still exists.
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { buildManifest } from './manifest.ts'

@@ -1,3 +1,4 @@
+// Run records: round trip, every mistake told, and which task reads which partition.
 import { describe, expect, test } from '@jest/globals'
 import { isTidemarkError, stageId } from '@tidemark/base'
 import * as fc from 'fast-check'

@@ -5,7 +5,7 @@ import { formatJson, readChecked } from './files/checked.ts'
 import type { Checked } from './files/checked.ts'
 import { paths } from './paths.ts'
 
-export const RUN_FORMAT_VERSION = 1
+const RUN_FORMAT_VERSION = 1
 
 export interface RunInput {
   /** Plan node id of a source, or id of a shuffle. */

@@ -1,3 +1,4 @@
+// Where a takeover begins, what it falls back to, and that it never begins empty instead.
 import { describe, expect, test } from '@jest/globals'
 import { newestCommit, planTakeover, startsOf } from './takeover.ts'
 import type { TakeoverPlan } from './takeover.ts'

@@ -1,3 +1,4 @@
+// One checkpoint as the driver leads it: order, losses, deaths, in any order of facts.
 import { describe, expect, test } from '@jest/globals'
 import { stageId } from '@tidemark/base'
 import * as fc from 'fast-check'

@@ -1,3 +1,4 @@
+// The chain of batches: legal histories fold, every break is seen with both values.
 import { describe, expect, test } from '@jest/globals'
 import * as fc from 'fast-check'
 import { commit, snapshot, stamp } from '../samples/records.ts'

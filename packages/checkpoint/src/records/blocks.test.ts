@@ -1,3 +1,4 @@
+// Shuffle blocks: round trip, limits, marks, damage.
 import { describe, expect, test } from '@jest/globals'
 import { isTidemarkError } from '@tidemark/base'
 import * as fc from 'fast-check'

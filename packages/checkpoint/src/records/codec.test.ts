@@ -1,3 +1,4 @@
+// Journal records as bytes: round trip, parts, damage, versions, limits.
 import { describe, expect, test } from '@jest/globals'
 import { isTidemarkError } from '@tidemark/base'
 import * as fc from 'fast-check'

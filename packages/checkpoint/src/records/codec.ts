@@ -9,7 +9,7 @@ import type { Frame, FrameFamily } from './framing.ts'
 /** One Kafka record at most; stays below the default `max.message.bytes` with its overhead. */
 export const RECORD_PART_BYTES_MAX = 900 * 1024
 /** One commit record at most, about 450 MiB. */
-export const RECORD_PARTS_MAX = 512
+const RECORD_PARTS_MAX = 512
 
 const JOURNAL: FrameFamily = { what: 'journal record', version: 1, corrupt: 'JOURNAL_CORRUPT', tooNew: 'JOURNAL_TOO_NEW' }
 const KINDS = ['claim', 'release', 'ended', 'commit'] as const

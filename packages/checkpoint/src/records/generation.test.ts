@@ -1,3 +1,4 @@
+// Generations are ordered, and drivers never give one twice (R1).
 import { describe, expect, test } from '@jest/globals'
 import { nextGeneration } from '../ownership/assign.ts'
 import { ALL_RULES } from '../rules.ts'

@@ -15,7 +15,7 @@ export const driverStamp = (name: string, epoch: number): Stamp => {
   return { ...base, owner: { ...base.owner, slot: -1 } }
 }
 
-export const noBooks: Books = {
+const noBooks: Books = {
   offsets: 0, noRecord: 0, records: 0, shuffleRecords: 0, blocks: 0, folded: 0, passedOn: 0, filtered: 0, late: 0, deadLettered: 0, skipped: 0, emitted: 0,
 }
 

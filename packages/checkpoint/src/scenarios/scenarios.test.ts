@@ -1,3 +1,4 @@
+// Each rule of the protocol: its promise is kept with it, and seen to break without it.
 import { describe, expect, test } from '@jest/globals'
 import { ALL_RULES } from '../rules.ts'
 import { SCENARIOS } from './all.ts'

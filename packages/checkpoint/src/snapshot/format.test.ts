@@ -1,3 +1,4 @@
+// Snapshot objects and in-flight blocks: round trip, limits, damage, versions; formats of earlier releases stay readable.
 import { describe, expect, test } from '@jest/globals'
 import { createCipheriv, createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'

@@ -7,7 +7,7 @@ import type { ObjectRef, Stamp } from '../records/records.ts'
 import { ObjectPacker, unpackObjects } from './objects.ts'
 import type { EncodedObject } from './objects.ts'
 
-export const SNAPSHOT_FORMAT_VERSION = 1
+const SNAPSHOT_FORMAT_VERSION = 1
 const SNAPSHOT: FrameFamily = { what: 'snapshot block', version: SNAPSHOT_FORMAT_VERSION, corrupt: 'SNAPSHOT_CORRUPT', tooNew: 'SNAPSHOT_TOO_NEW' }
 const [HEADER, BLOCK, END] = [32, 33, 34]
 const NOTHING = Buffer.alloc(0)

@@ -1,3 +1,4 @@
+// Which snapshots a record names, and what may be trimmed behind them.
 import { describe, expect, test } from '@jest/globals'
 import { commit, snapshot, stamp } from '../samples/records.ts'
 import { snapshotsToName, trimPlan } from './plan.ts'

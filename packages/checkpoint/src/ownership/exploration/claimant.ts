@@ -12,7 +12,7 @@ import { afterClaim, beforeClaim, countFence, openRecords } from '../decide.ts'
 import { afterSessionEnd } from '../session.ts'
 import { emptyView, see, seeSnapshot, seeStart } from '../view.ts'
 import type { JournalView } from '../view.ts'
-import type { KafkaPartition } from './kafka.ts'
+import type { Entry, KafkaPartition } from './kafka.ts'
 
 type Phase = 'idle' | 'session' | 'hint' | 'read' | 'fence' | 'claim' | 'claiming' | 'tail' | 'running' | 'committing' | 'releasing' | 'failed'
 
@@ -147,7 +147,8 @@ export class Claimant {
   /** Its last batch named a snapshot that is exact before that batch; trims up to there. */
   trim(): void {
     const { kafka } = this.#world
-    const at = kafka.entries.findLastIndex((entry) => entry.status === 'committed' && entry.record.kind === 'commit' && entry.record.content.batchId === this.applied && compareGenerations(entry.record.generation, this.#generation) === 0)
+    const isLast = ({ record }: Entry): boolean => record.kind === 'commit' && record.content.batchId === this.applied && record.transactionalId === this.id && compareGenerations(record.generation, this.#generation) === 0
+    const at = kafka.entries.findLastIndex((entry) => entry.status === 'committed' && isLast(entry))
     if (at < 0 || this.applied < 2) return
     this.#world.snapshot = snapshot(this.me, this.applied, this.applied - 1, at)
     kafka.start = at

@@ -1,3 +1,4 @@
+// Random interleavings of slots, drivers and faults over the real ownership decisions; a failure prints its seed.
 import { describe, expect, test } from '@jest/globals'
 import { realRandom } from '@tidemark/base'
 import { ALL_RULES } from '../../rules.ts'

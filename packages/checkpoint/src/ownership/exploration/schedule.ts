@@ -12,7 +12,7 @@ import type { World } from './claimant.ts'
 import { KafkaPartition } from './kafka.ts'
 
 /** Mulberry32: a small generator that is good enough to choose steps. */
-export const chanceOf = (seed: number): ((below: number) => number) => {
+const chanceOf = (seed: number): ((below: number) => number) => {
   let state = seed >>> 0
   return (below) => {
     state = (state + 0x6d2b79f5) >>> 0
