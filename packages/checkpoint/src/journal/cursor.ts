@@ -29,7 +29,11 @@ export class JournalCursor {
   recordNext: number
   view: JournalView
   chain: Chain
-  readonly #assembler = new RecordAssembler()
+  /**
+   * Where it begins may lie inside a record of several parts that is applied already, when another writer's record came between the parts:
+   * what is left of it is passed over. A record that is really missing is seen by the chain.
+   */
+  #assembler = new RecordAssembler({ midway: true })
 
   /** `chain` is what `begin` is exact after: that of a snapshot, or of nothing at the journal's start. */
   constructor(task: TaskRef, topic: string, begin: number, chain: Chain, view: JournalView = emptyView()) {
@@ -83,5 +87,6 @@ export class JournalCursor {
     if (record.kind === 'commit') this.chain = foldCommit(this.chain, record)
     this.next = next
     this.recordNext = next
+    this.#assembler = new RecordAssembler({ midway: true })
   }
 }

@@ -1,0 +1,61 @@
+// Reading a journal record by record: where it stops, what it refuses, and that owners and chain are folded on the way.
+import { describe, expect, test } from '@jest/globals'
+import type { FetchedPartition, LogReader, LogRecord } from '@tidemark/base'
+import { chainAfter, emptyChain } from '../ownership/chain.ts'
+import { encodeRecord } from '../records/codec.ts'
+import type { JournalRecord } from '../records/records.ts'
+import { claim, commit, snapshot, stamp, task } from '../samples/records.ts'
+import { JournalCursor } from './cursor.ts'
+
+const [A, B] = [stamp('A', 1), stamp('B', 2)]
+const large = Buffer.alloc(2_000_000)
+
+/** A log partition of these values; a hole is a control record. Answers at most `atOnce` offsets a fetch. */
+const readerOf = (values: readonly (Buffer | 'hole' | null)[], atOnce = 2, shift = 0): LogReader => ({
+  fetch: async ([request]) => {
+    const from = request?.offset ?? 0
+    const records = values.slice(from, from + atOnce).flatMap((value, i): LogRecord[] => (value === 'hole' ? [] : [{ offset: from + i, timestamp: 0, key: null, value }]))
+    const answer: FetchedPartition = { topic: 'j', partition: task.partition, fromOffset: from + shift, records, nextOffset: Math.min(from + atOnce, values.length), startOffset: 0, stableOffset: values.length }
+    return from >= values.length ? [] : [answer]
+  },
+  close: async () => {},
+})
+const values = (...records: readonly JournalRecord[]): Buffer[] => records.flatMap(encodeRecord)
+const cursorAt = (begin = 0, chain = emptyChain()): JournalCursor => new JournalCursor(task, 'j', begin, chain)
+
+describe('journal cursor', () => {
+  test('reads whole records across fetches and holes, folds owners and chain', async () => {
+    const cursor = cursorAt()
+    const placed = await cursor.read(readerOf([...values(claim(A)), 'hole', ...values(commit(A, 1), commit(A, 2, [], large)), 'hole']), 100)
+    expect(placed.map(({ record, offset, next }) => [record.kind, offset, next])).toEqual([['claim', 0, 1], ['commit', 2, 3], ['commit', 3, 6]])
+    expect([cursor.next, cursor.recordNext, cursor.chain.batchId]).toEqual([7, 6, 2])
+    expect([...cursor.view.ids.keys()]).toEqual([A.transactionalId])
+  })
+  test('goes on behind a snapshot, and sees a hole there', async () => {
+    const list = values(claim(A), commit(A, 8), commit(A, 9))
+    expect((await cursorAt(2, chainAfter(snapshot(A, 1, 8, 2))).read(readerOf(list), 100)).length).toBe(1)
+    await expect(cursorAt(2, chainAfter(snapshot(A, 1, 7, 2))).read(readerOf(list), 100)).rejects.toThrow('batch 8 must follow, the journal has 9')
+  })
+  test('an answer that does not continue the position, or a record without a value, is a broken invariant', async () => {
+    await expect(cursorAt().read(readerOf(values(claim(A)), 2, 1), 100)).rejects.toThrow('asked the journal for offset 0, got 1')
+    await expect(cursorAt().read(readerOf([null]), 100)).rejects.toThrow('without a value at j/2@0')
+  })
+  test('behind the own record it goes on even when another\'s record came between its parts', async () => {
+    const [first, second, third] = encodeRecord(commit(A, 1, [], large)) as [Buffer, Buffer, Buffer]
+    const log = [first, ...values(claim(B)), second, third, ...values(commit(A, 2))]
+    const cursor = cursorAt()
+    // The log's answer tells the first offset only.
+    cursor.passed(commit(A, 1, [], large), 0, 3)
+    expect((await cursor.read(readerOf(log), 100)).map(({ record }) => record.kind)).toEqual(['commit'])
+    expect(cursor.chain.batchId).toBe(2)
+    // A record that is really missing is still seen.
+    await expect(cursorAt(2).read(readerOf(log), 100)).rejects.toThrow('batch 1 must follow, the journal has 2')
+  })
+  test('stops at the asked offset and at the end of what is committed', async () => {
+    const cursor = cursorAt()
+    const reader = readerOf(values(claim(A), commit(A, 1), commit(A, 2)), 1)
+    expect(await cursor.read(reader, 2)).toHaveLength(2)
+    expect(await cursor.read(reader, 2)).toHaveLength(0)
+    expect(await cursor.read(reader, 50)).toHaveLength(1)
+  })
+})
