@@ -1,3 +1,4 @@
+// Slots on each log that is there.
 import { describe } from '@jest/globals'
 import { join } from 'node:path'
 import { realClock, silentLogger } from '@tidemark/base'

@@ -88,6 +88,8 @@ export const slotSuite = (openLog: OpenLog): void => { describe.each([['copartit
     await fixture.until(async () => (await fixture.read(`${fixture.run.job}.out`)).length >= 200, 'some outputs')
     const second = await fixture.slot()
     fixture.assign(second, fixture.tasks())
+    // The old owner learns it from the log when it next has something to commit.
+    await fixture.until(() => second.events.filter((event) => event.kind === 'running').length === fixture.tasks().length, 'the new owner running')
     await write(fixture, 500, 1_000)
     await fixture.until(async () => (await fixture.read(`${fixture.run.job}.out`)).length >= 1_000, 'all outputs')
     await fixture.until(() => first.events.filter((event) => event.kind === 'given-up').length === fixture.tasks().length, 'the old owner giving up')
