@@ -145,15 +145,26 @@ describe('file reader: refusals', () => {
 })
 
 describe('file reader: waiting', () => {
-  test('nothing to read → waits as long as asked; an abort ends it', async () => {
+  test('nothing to read → waits as long as asked', async () => {
     await writeFile(path, '')
     const begun = realClock.monotonic()
     expect(await fetchAt(reader(), 0, 10, 120)).toEqual([])
     expect(realClock.monotonic() - begun).toBeGreaterThanOrEqual(119)
+  })
+  test('aborted before or while it waits → rejects with the reason, the reader goes on; fetched twice at once → misused; closed while it waits → closed', async () => {
+    await writeFile(path, 'a\n')
+    const from = reader()
     const controller = new AbortController()
-    const pending = reader().fetch([{ topic: path, partition: 0, offset: 0, maxBytes: 10 }], { isolation: 'committed', maxWaitMs: 600_000, signal: controller.signal })
-    controller.abort()
-    expect(await pending).toEqual([])
+    const wait = (): Promise<unknown> => from.fetch([{ topic: path, partition: 0, offset: 1, maxBytes: 10 }], { isolation: 'committed', maxWaitMs: 600_000, signal: controller.signal })
+    const pending = wait()
+    controller.abort(new Error('enough'))
+    await expect(pending).rejects.toThrow('enough')
+    await expect(wait()).rejects.toThrow('enough')
+    expect(values(await fetchAt(from, 0))).toEqual(['a'])
+    const last = failure(fetchAt(from, 1, 10, 600_000))
+    expect(await failure(fetchAt(from, 0))).toMatchObject({ code: 'LOG_READER_MISUSED', blame: 'bug' })
+    await from.close()
+    expect((await last).code).toBe('LOG_CLOSED')
   })
   test('a start far away → found over several fetches, then read on at once', async () => {
     const line = `${'x'.repeat(1023)}\n`

@@ -7,7 +7,7 @@ import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { formatSize, TidemarkError } from '@tidemark/base'
-import type { Clock, FetchedPartition, FetchRequest, LogReader, LogRecord } from '@tidemark/base'
+import type { Clock, FetchedPartition, FetchOptions, FetchRequest, LogReader, LogRecord } from '@tidemark/base'
 import { LineIndex } from './line-index.ts'
 import type { LineStart } from './line-index.ts'
 
@@ -60,11 +60,11 @@ const readAt = async (file: FileHandle, position: number, length: number): Promi
  * A LogReader over files. Reading on is one read at a known position, a start at line n scans the file once up to n. `timestamp` is the
  * file's modification time at the fetch, `key` null. `stableOffset` is the number of complete lines known so far, and at least one more
  * than `nextOffset` when a complete line follows (one whose end lies within 64 KiB of its beginning; a longer one shows with the next fetch).
- * A path that names another file than before, or a file that was cut, is `LOG_OUT_OF_RANGE`.
+ * A path that names another file than before, or a file that was cut, is `LOG_OUT_OF_RANGE`. An aborted fetch rejects with the signal's reason.
  */
 export const openFileReader = ({ clock, lineBytesMax = LINE_BYTES_MAX }: FileReaderOptions): LogReader => {
   const indexes = new Map<string, LineIndex>()
-  let closed = false
+  const ending = new AbortController()
 
   const tooLong = (path: string, line: number): TidemarkError =>
     new TidemarkError(`${path}: line ${line} is longer than ${formatSize(lineBytesMax)}`, {
@@ -156,26 +156,38 @@ export const openFileReader = ({ clock, lineBytesMax = LINE_BYTES_MAX }: FileRea
     }
   }
 
+  const fetchAll = async (requests: readonly FetchRequest[], { maxWaitMs, signal }: FetchOptions): Promise<FetchedPartition[]> => {
+    const end = clock.monotonic() + maxWaitMs
+    const stop = signal ? AbortSignal.any([ending.signal, signal]) : ending.signal
+    for (;;) {
+      stop.throwIfAborted()
+      const fetched: FetchedPartition[] = []
+      let scanning = false
+      for (const request of requests) {
+        const answer = await fetchOne(request)
+        if (answer === 'scanning') scanning = true
+        else if (answer) fetched.push(answer)
+      }
+      const left = end - clock.monotonic()
+      if (fetched.length > 0 || left <= 0) return fetched
+      // An abort is seen in the next turn, which throws the signal's own reason.
+      if (!scanning) await clock.sleep(Math.min(POLL_MS, left), stop).catch(() => {})
+    }
+  }
+
+  let busy = false
   return {
-    fetch: async (requests, { maxWaitMs, signal }) => {
-      const end = clock.monotonic() + maxWaitMs
-      for (;;) {
-        if (closed) throw new TidemarkError('this file reader is closed', { code: 'LOG_CLOSED', blame: 'bug', action: 'restart-task' })
-        const fetched: FetchedPartition[] = []
-        let scanning = false
-        for (const request of requests) {
-          const answer = await fetchOne(request)
-          if (answer === 'scanning') scanning = true
-          else if (answer) fetched.push(answer)
-        }
-        const left = end - clock.monotonic()
-        if (fetched.length > 0 || left <= 0 || signal?.aborted) return fetched
-        // Aborted while it sleeps: the next turn returns.
-        if (!scanning) await clock.sleep(Math.min(POLL_MS, left), signal).catch(() => {})
+    fetch: async (requests, options) => {
+      if (busy) throw new TidemarkError('two fetches at once on one file reader', { code: 'LOG_READER_MISUSED', blame: 'bug', action: 'restart-task' })
+      busy = true
+      try {
+        return await fetchAll(requests, options)
+      } finally {
+        busy = false
       }
     },
     close: async () => {
-      closed = true
+      ending.abort(new TidemarkError('this file reader is closed', { code: 'LOG_CLOSED', blame: 'bug', action: 'restart-task' }))
     },
   }
 }
