@@ -62,6 +62,7 @@ export class KafkaReader implements LogReader {
     const { clock } = this.#cluster
     const deadline = clock.monotonic() + options.maxWaitMs
     const committed = options.isolation === 'committed'
+    for (const request of requests) if (!Number.isSafeInteger(request.offset) || request.offset < 0) throw await this.#outOfRange(request)
     const wanted = new Map(requests.map((request) => [keyOf(request.topic, request.partition), request]))
     const call = ++this.#calls
     /** Brokers that in this call have answered all that is wanted of them, or failed. */
