@@ -4,6 +4,7 @@ import pino from 'pino'
 import { asTidemarkError, executorId, jobId, readSettings, realClock, realRandom, slotId } from '@tidemark/base'
 import type { Log, Logger, ObjectStore } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
+import { openFileReader, openFileSink, openStdoutSink } from '@tidemark/connectors'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
 import { Slot } from '@tidemark/runtime'
@@ -51,8 +52,8 @@ const bind = async (job: string, run: number): Promise<Slot> => {
   const bound = new Slot({
     log, store, clock: realClock, random: realRandom, logger, emit,
     faults: faultFiles(settings.faultFolder),
-    reader: openReaders(loaded.plan, realClock),
-    sink: openSinks(loaded.plan),
+    reader: openReaders(loaded.plan, realClock, () => openFileReader({ clock: realClock })),
+    sink: openSinks(loaded.plan, { file: openFileSink, stdout: () => openStdoutSink() }),
     alive: () => process.connected && process.ppid === parent,
   }, { owner, run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules: ALL_RULES, makeTask: await loaded.taskFactory(log) })
   bound.run().catch(end)

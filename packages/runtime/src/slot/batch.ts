@@ -14,9 +14,9 @@ interface Frozen {
   readonly held: HeldTask
   readonly batch: FrozenBatch
   readonly record: CommitRecord
-  /** Index of the commit record among the appends of the transaction. */
-  readonly at: number
-  readonly parts: number
+  /** Indexes of the commit record's first and last part among the appends of the transaction: others' records may stand between them. */
+  readonly first: number
+  readonly last: number
 }
 
 export interface CommittedBatch {
@@ -56,11 +56,11 @@ export class BatchCommit {
       throw error
     }
     this.#ports.faults.reach('commit.committed')
-    for (const { held, record, at, parts } of frozen) {
-      const offset = appended[at]?.baseOffset
-      if (offset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
+    for (const { held, record, first, last } of frozen) {
+      const [offset, lastOffset] = [appended[first]?.baseOffset, appended[last]?.baseOffset]
+      if (offset === undefined || lastOffset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
       held.task.committed()
-      held.cursor?.passed(record, offset, offset + parts)
+      held.cursor?.passed(record, offset, lastOffset + 1)
       held.snapshots = record.snapshots
       held.suspect = false
       if (held.timeline.firstCommitMs === undefined) {
@@ -85,9 +85,9 @@ export class BatchCommit {
       ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed),
     }
     writes.push(...batch.appends)
-    const append = this.#claiming.recordAppend(held, record)
-    const at = writes.push(append) - 1
-    return { held, batch, record, at, parts: append.records.length }
+    const first = writes.length
+    writes.push(...this.#claiming.recordAppends(held, record))
+    return { held, batch, record, first, last: writes.length - 1 }
   }
 }
 

@@ -52,13 +52,14 @@ export class Claiming {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
     const nonces = helds.map(() => this.#ports.random.uuid())
-    const writes = helds.map((held, i): Append => this.recordAppend(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...this.stamp(held, id) }))
+    const writes = helds.flatMap((held, i) => this.recordAppends(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...this.stamp(held, id) }))
     const appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
     for (const [i, held] of helds.entries()) held.claim = { nonce: nonces[i] ?? '', offset: appended[i]?.baseOffset ?? -1, transactionalId: id }
   }
 
-  recordAppend(held: HeldTask, record: JournalRecord): Append {
-    return { topic: held.journalTopic, partition: held.ref.partition, records: encodeRecord(record).map((value) => ({ key: null, value, timestamp: record.timestamp })) }
+  /** One append a part, so that the log's answer tells where each stands. Only commit records have more than one. */
+  recordAppends(held: HeldTask, record: JournalRecord): Append[] {
+    return encodeRecord(record).map((value) => ({ topic: held.journalTopic, partition: held.ref.partition, records: [{ key: null, value, timestamp: record.timestamp }] }))
   }
 
   /** After `write`: reads to the own claim and decides; fences and claims again as often as R3 asks. `again` writes one more claim under the lock. */

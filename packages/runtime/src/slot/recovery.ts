@@ -113,7 +113,7 @@ export class Recovery {
     if (id === undefined) return
     held.enter('releasing')
     try {
-      await this.#transactions.run([this.#claiming.recordAppend(held, { kind: 'release', task: held.ref, timestamp: this.#ports.clock.now(), ...this.#claiming.stamp(held, id) })], () => {})
+      await this.#transactions.run(this.#claiming.recordAppends(held, { kind: 'release', task: held.ref, timestamp: this.#ports.clock.now(), ...this.#claiming.stamp(held, id) }), () => {})
     } catch (error) {
       if (!(error instanceof SessionLost)) throw error
     }
