@@ -12,7 +12,7 @@ import type { Links } from './wire/links.ts'
  * Between two tries while the coordinator still ends another transaction. Measured: that takes 3-7 ms, and kafkajs' default of 300 ms
  * would make a fence last as long.
  */
-export const CONCURRENT_PAUSE_MS = 2
+const CONCURRENT_PAUSE_MS = 2
 /** While a coordinator moves or loads. */
 const MOVE_PAUSE_MS = 50
 

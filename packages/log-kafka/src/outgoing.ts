@@ -7,7 +7,7 @@ import type { TopicConfig } from './topics/configs.ts'
 import type { ProduceBatch } from './wire/produce.ts'
 
 /** Soft bound of one produce request; one batch is always sent. Kafka's `socket.request.max.bytes` is 100 MiB. */
-export const REQUEST_BYTES_MAX = 8 * 1024 * 1024
+const REQUEST_BYTES_MAX = 8 * 1024 * 1024
 
 /** All records of one append call for one partition, in order. */
 export interface Outgoing {

@@ -1,8 +1,12 @@
 // The repairs of kafkajs: its own answers, marked right; nothing scheduled while nothing is pending.
-import { describe, expect, test } from '@jest/globals'
+import { createRequire } from 'node:module'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { describeWith } from '../../../test/services/index.ts'
 import { checkKafkajsVersion, innerPrototypes, KAFKAJS_VERSION } from './kafkajs.ts'
 import type { KafkajsFetchAnswer } from './kafkajs.ts'
 import { hideAborted, repairKafkajs } from './patch.ts'
+import { append, openTestLog, settled } from './test-log.ts'
+import type { TestLog } from './test-log.ts'
 
 type Message = KafkajsFetchAnswer['responses'][number]['partitions'][number]['messages'][number]
 
@@ -54,5 +58,42 @@ describe('kafkajs: pinned and repaired', () => {
     queue.scheduleCheckPendingRequests()
     expect(queue.throttleCheckTimeoutId).not.toBeNull()
     clearTimeout(queue.throttleCheckTimeoutId ?? undefined)
+  })
+})
+
+interface Kafkajs {
+  consumer(options: object): { connect(): Promise<void>, disconnect(): Promise<void>, subscribe(options: object): Promise<void>, run(options: object): Promise<void> }
+}
+const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as { Kafka: new (options: object) => Kafkajs, logLevel: { NOTHING: number } }
+
+describeWith(['kafka'], 'kafkajs consumer, repaired', (server) => {
+  let at: TestLog
+  beforeAll(() => { at = openTestLog(server('kafka').brokers) })
+  afterAll(() => at.close())
+
+  test('aborted records: overlapping aborted transactions of two producers → a read_committed consumer sees only what was committed', async () => {
+    const topic = await at.topic()
+    const [a, b, c] = [await at.session(), await at.session(), await at.session()]
+    await append(b, topic, 'B0', 'B1')
+    await append(a, topic, 'A2')
+    await append(b, topic, 'B3')
+    await at.log.fence(a.transactionalId)
+    await append(b, topic, 'B5')
+    await at.log.fence(b.transactionalId)
+    await append(c, topic, 'C')
+    await c.commit()
+    await settled(at.log, topic)
+    const consumer = new Kafka({ clientId: 'test', brokers: server('kafka').brokers.split(','), logLevel: logLevel.NOTHING }).consumer({ groupId: topic, maxWaitTimeInMs: 20 })
+    const seen: string[] = []
+    const last = Promise.withResolvers<void>()
+    await consumer.connect()
+    await consumer.subscribe({ topic, fromBeginning: true })
+    await consumer.run({ autoCommit: false, eachMessage: async ({ message }: { message: { value: Buffer } }) => {
+      seen.push(String(message.value))
+      if (seen.at(-1) === 'C') last.resolve()
+    } })
+    await last.promise
+    await consumer.disconnect()
+    expect(seen).toEqual(['C'])
   })
 })

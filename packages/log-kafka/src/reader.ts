@@ -15,7 +15,7 @@ import { Links } from './wire/links.ts'
 /** Between two tries at a partition whose leader is being looked for. */
 const TROUBLE_PAUSE_MS = 50
 /** A partition that cannot be read for this long fails the fetch, once per this long; the others are answered meanwhile. */
-export const TROUBLE_MAX_MS = 10_000
+const TROUBLE_MAX_MS = 10_000
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
 

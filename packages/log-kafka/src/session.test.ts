@@ -84,6 +84,22 @@ describeWith(['kafka'], 'Kafka producer session', (server) => {
     expect(await readAll(at.log, topic, { partition: 1 })).toEqual([])
   })
 
+  test.each([
+    ['no entry', []],
+    ['two entries', [{ partition: 0, errorCode: 0, baseOffset: '0' }, { partition: 0, errorCode: 0, baseOffset: '0' }]],
+    ['another partition', [{ partition: 1, errorCode: 0, baseOffset: '0' }]],
+    ['one more partition', [{ partition: 0, errorCode: 0, baseOffset: '0' }, { partition: 1, errorCode: 0, baseOffset: '0' }]],
+    ['no base offset', [{ partition: 0, errorCode: 0, baseOffset: '-1' }]],
+  ])('an answer to an append with %s → INVARIANT_BROKEN, the session is dead', async (_what, partitions) => {
+    const topic = await at.topic(2)
+    const session = await at.session()
+    {
+      using _fault = withFault('Produce', async () => ({ topics: [{ topicName: topic, partitions }] }))
+      await expect(append(session, topic, 'x')).rejects.toEqual(code('INVARIANT_BROKEN'))
+    }
+    await expect(session.commit()).rejects.toEqual(code('LOG_CLOSED'))
+  })
+
   test('a lost answer to a commit → LOG_OUTCOME_UNKNOWN, the session is dead; after a fence the log says what happened', async () => {
     const topic = await at.topic()
     for (const happened of [true, false]) {

@@ -116,7 +116,10 @@ export interface ProducerSession {
    * `commit`. Topics are never created by this.
    */
   append(writes: readonly Append[]): Promise<void>
-  /** Ends the transaction; when it resolves every append is visible to committed readers, in order. One entry per append since the last commit, in order. */
+  /**
+   * Ends the transaction; when it resolves every append will be seen by committed readers, in order, whatever happens to this process. On Kafka
+   * the answer comes some milliseconds before the stable offset passes them. One entry per append since the last commit, in order.
+   */
   commit(): Promise<Appended[]>
   /** Lets go of connections; never rejects; leaves an open transaction to be fenced. */
   close(): Promise<void>

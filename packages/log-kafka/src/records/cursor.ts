@@ -59,7 +59,7 @@ export class Cursor {
 }
 
 /** A 64-bit integer as a number. Throws `RangeError` above 2^53 - 1. */
-export const safe = (value: bigint): number => {
+const safe = (value: bigint): number => {
   const number = Number(value)
   if (!Number.isSafeInteger(number)) throw new RangeError(`${value} is more than 2^53 - 1`)
   return number

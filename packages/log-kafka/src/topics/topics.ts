@@ -10,7 +10,7 @@ import type { TopicConfigs } from './configs.ts'
 import { partitionOffsets } from './offsets.ts'
 
 /** How long creation and deletion may take until all brokers know. */
-export const SETTLE_MS = 30_000
+const SETTLE_MS = 30_000
 const SETTLE_PAUSE_MS = 50
 const REPLICAS = 3
 const IN_SYNC_REPLICAS_MIN = '2'

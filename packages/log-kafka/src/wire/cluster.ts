@@ -20,7 +20,7 @@ export interface TopicPartition {
 }
 
 /** A topic is said to be missing only after this long of being unknown: another broker may not have heard of it yet. */
-export const MISSING_CONFIRM_MS = 1_000
+const MISSING_CONFIRM_MS = 1_000
 /** How long leaders and coordinators are looked for before `LOG_UNAVAILABLE`. */
 export const LOOKUP_MS = 10_000
 const LOOKUP_PAUSE_MS = 50

@@ -28,7 +28,7 @@ interface FetchAnswer {
 }
 
 /** Bound of one answer, whatever its partitions ask for; the first non-empty partition is still answered with one whole batch. */
-export const ANSWER_BYTES_MAX = 32 * 1024 * 1024
+const ANSWER_BYTES_MAX = 32 * 1024 * 1024
 
 /** The broker fills partitions in the order asked until the answer is full, so the caller turns that order. */
 export const fetchCall = (wants: readonly FetchWant[], committed: boolean, maxWaitMs: number, requestTimeoutMs: number): WireCall<FetchAnswer> => {
