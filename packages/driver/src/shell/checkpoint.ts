@@ -1,0 +1,60 @@
+// A checkpoint's part of the driver: offsets of its outputs before the first cut, the manifest as the last file, retention, garbage.
+import type { JobId } from '@tidemark/base'
+import { buildManifest, DEFAULT_RETENTION, formatManifest, garbagePlan, metadataFile, objectsOf, offsetsFile, parseManifest, paths, retentionPlan } from '@tidemark/checkpoint'
+import type { GarbagePlan, Manifest, ManifestOutput, RunRecord } from '@tidemark/checkpoint'
+import type { CheckpointDescription } from '@tidemark/wire'
+import type { LogicalPlan } from 'tidemark'
+import type { DriverCommand } from '../core/protocol.ts'
+import { listCheckpoints } from './load-jobs.ts'
+import type { DriverPorts, Leadership } from './ports.ts'
+
+/** Of every topic that the plan writes to; files and others have no offsets. */
+export const readOutputs = async ({ log }: DriverPorts, plan: LogicalPlan): Promise<ManifestOutput[]> => {
+  const topics = new Set(plan.nodes.flatMap((node) => node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []))
+  const outputs: ManifestOutput[] = []
+  for (const topic of topics) for (const { partition, stable } of await log.offsets(topic)) outputs.push({ topic, partition, next: stable })
+  return outputs
+}
+
+type WriteCheckpoint = Extract<DriverCommand, { readonly kind: 'write-checkpoint' }>
+
+/** The manifest is written last and create-if-absent: without it there is no checkpoint. */
+export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership: Leadership, record: RunRecord, engineVersion: string, command: WriteCheckpoint): Promise<CheckpointDescription> => {
+  const { checkpoint, parts, inFlight, outputs } = command
+  const manifest = buildManifest(record, { checkpoint, engineVersion, schemas: {}, driverEpoch: leadership.epoch, timestamp: clock.now(), parts, inFlight, outputs }, leadership.rules)
+  await store.put(paths.offsets(record.job, checkpoint), offsetsFile(manifest))
+  if (await store.putIfAbsent(paths.manifest(record.job, checkpoint), formatManifest(manifest)) === 'exists') throw new RangeError(`checkpoint ${checkpoint} of ${record.job} is there already`)
+  await store.put(paths.metadata(record.job), metadataFile(manifest))
+  return { checkpoint, run: record.run, takenAt: manifest.timestamp, bytes: objectsOf(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), parts: parts.length }
+}
+
+/** Removes what retention does not keep, the file for people with it. Returns what is left, newest first. */
+export const retain = async (ports: DriverPorts, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
+  const { store, clock, logger } = ports
+  const there = await listCheckpoints(ports, record.job)
+  const { remove } = retentionPlan(there.map(({ checkpoint, run, takenAt }) => ({ checkpoint, run, timestamp: takenAt })), { ...DEFAULT_RETENTION, newest }, record.run, record.from?.checkpoint, clock.now())
+  if (remove.length > 0) {
+    // The manifest first: what is left of it without one is no checkpoint.
+    await store.delete(remove.map((checkpoint) => paths.manifest(record.job, checkpoint)))
+    await store.delete(remove.map((checkpoint) => paths.offsets(record.job, checkpoint)))
+    logger.info({ job: record.job, checkpoints: remove }, 'checkpoint.removed')
+  }
+  const gone = new Set(remove)
+  return there.filter(({ checkpoint }) => !gone.has(checkpoint))
+}
+
+/** S7: objects are listed first, then manifests. */
+export const collectGarbage = async ({ store, clock, logger }: DriverPorts, leadership: Leadership, job: JobId, run: number, { dryRun }: { readonly dryRun: boolean }): Promise<GarbagePlan> => {
+  const objectsListedAt = clock.monotonic()
+  const objects = await store.list(paths.statePrefix(job))
+  const manifestsListedAt = clock.monotonic()
+  const keys = [...await store.list(paths.manifestPrefix(job)), ...await store.list(paths.savepointPrefix(job))].map(({ key }) => key)
+  const manifests: Manifest[] = []
+  for (const key of keys) manifests.push(parseManifest(await store.get(key), key))
+  const plan = garbagePlan({ job, run, objects, objectsListedAt, manifests, manifestsListedAt, now: clock.now() }, leadership.rules)
+  if (!dryRun && plan.remove.length > 0) {
+    await store.delete(plan.remove.map(({ key }) => key))
+    logger.info({ job, objects: plan.remove.length, bytes: plan.bytes, spared: plan.spared }, 'garbage.collected')
+  }
+  return plan
+}

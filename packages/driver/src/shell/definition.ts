@@ -1,0 +1,66 @@
+// `jobs/<job>/definition.json`: what is wanted of a job, and how far that is. The one file of a job that changes; only the leader writes it.
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { JobId, ObjectStore } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import type { ErrorMessage } from '@tidemark/wire'
+import type { Leadership } from './ports.ts'
+
+export interface Definition {
+  readonly formatVersion: 1
+  readonly job: JobId
+  readonly run: number
+  readonly desired: 'running' | 'cancelled'
+  /** `new`: the run's topics may not be there yet. `started`: they are, and are never made again: a journal that is gone then is a loss, not a beginning. */
+  readonly state: 'new' | 'started' | 'failed' | 'cancelled'
+  readonly submittedAt: number
+  /** Epoch of the driver that wrote it. */
+  readonly epoch: number
+  readonly error?: ErrorMessage
+}
+
+const isDefinition = (value: unknown, job: JobId): value is Definition => {
+  const found = value as Partial<Definition> | null
+  return typeof found === 'object' && found !== null && found.formatVersion === 1 && found.job === job && Number.isSafeInteger(found.run) && Number.isSafeInteger(found.epoch)
+    && (found.desired === 'running' || found.desired === 'cancelled') && ['new', 'started', 'failed', 'cancelled'].includes(found.state ?? '') && typeof found.submittedAt === 'number'
+}
+
+/** The object's bytes, or undefined when there is none. */
+export const getIfThere = async (store: ObjectStore, key: string): Promise<Buffer | undefined> => {
+  try {
+    return await store.get(key)
+  } catch (error) {
+    if (isTidemarkError(error) && error.code === 'STORE_NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+export const readDefinition = async (store: ObjectStore, job: JobId): Promise<Definition | undefined> => {
+  const key = paths.definition(job)
+  const body = await getIfThere(store, key)
+  if (body === undefined) return undefined
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    value = undefined
+  }
+  if (isDefinition(value, job)) return value
+  throw new TidemarkError(`${key} is damaged`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: key, hint: 'It was edited by hand, or written by a newer engine. Restore it from a backup of the bucket.' })
+}
+
+/** Refuses to write over a later driver's word: this one has been replaced and does not know it yet. */
+export const writeDefinition = async (store: ObjectStore, definition: Definition): Promise<void> => {
+  const before = await readDefinition(store, definition.job)
+  if (before !== undefined && before.epoch > definition.epoch) {
+    throw new TidemarkError(`driver of epoch ${before.epoch} has written the definition of ${definition.job}, this one has epoch ${definition.epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'exit', job: definition.job })
+  }
+  await store.put(paths.definition(definition.job), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
+}
+
+/** Changes some fields of what is there; nothing when the job has gone on to another run. */
+export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error'>>): Promise<void> =>
+  leadership.exclusive(job, async () => {
+    const before = await readDefinition(store, job)
+    if (before === undefined || before.run !== run) return
+    await writeDefinition(store, { ...before, ...change, epoch: leadership.epoch })
+  })

@@ -1,0 +1,62 @@
+// What the leading driver does for clients.
+import { isJobName, jobId, TidemarkError } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
+import type { JobHandlers } from '@tidemark/wire'
+import { concerns } from '../core/event-log.ts'
+import { updateDefinition } from './definition.ts'
+import type { Leading } from './leading.ts'
+import { loadJob } from './load-jobs.ts'
+import type { DriverPorts } from './ports.ts'
+import { submit } from './submit.ts'
+
+const unknown = (job: string): TidemarkError =>
+  new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
+
+const nameIn = (plan: unknown): JobId | undefined => {
+  const name = (plan as { readonly job?: unknown } | null)?.job
+  return typeof name === 'string' && isJobName(name) ? jobId(name) : undefined
+}
+
+export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>): JobHandlers => ({
+  submit: async (request) => {
+    const { core, leadership, feed } = await bound(leading)
+    const accept = async () => {
+      const { answer, run } = await submit(ports, leadership, request, (id) => core.job(id)?.state)
+      // Checkpoints of earlier runs under this name go on to be its own.
+      if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job, run.record.run), run } })
+      return answer
+    }
+    const job = nameIn(request.plan)
+    // Two submissions of one name come one after the other; a plan without a name is refused whatever else happens.
+    return job === undefined ? accept() : leadership.exclusive(job, accept)
+  },
+  list: async () => (await leading()).core.list(ports.clock.monotonic()),
+  describe: async (job) => {
+    const description = (await leading()).core.describe(job, ports.clock.monotonic())
+    if (!description) throw unknown(job)
+    return description
+  },
+  cancel: async (name) => {
+    const { core, leadership, feed } = await bound(leading)
+    const before = core.job(name)
+    if (!before) throw unknown(name)
+    const { id, run } = before
+    if (before.state !== 'cancelled' && before.state !== 'cancelling') {
+      await updateDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled' })
+      feed({ kind: 'cancel', job: id })
+    }
+    return { job: id, run: run.record.run, state: core.job(name)?.state ?? 'cancelling' }
+  },
+  watchEvents: async ({ job, after, follow }, emit, signal) => {
+    const now = await leading()
+    for (const event of now.core.events({ after, ...(job === undefined ? {} : { job }) })) emit(event)
+    if (follow) await now.watch((event) => {
+      if (concerns(event, job)) emit(event)
+    }, signal)
+  },
+})
+
+const bound = async (leading: () => Promise<Leading>): Promise<Pick<Leading, 'core' | 'leadership' | 'feed'>> => {
+  const now = await leading()
+  return { core: now.core, leadership: now.leadership, feed: (event) => now.feed(event) }
+}

@@ -1,0 +1,68 @@
+// What a new leader finds in the object store: every job with its newest run, whatever the leader before was about to do with it.
+import { asTidemarkError } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
+import { objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
+import type { CheckpointDescription } from '@tidemark/wire'
+import { parsePlan } from 'tidemark'
+import type { KnownJob } from '../core/protocol.ts'
+import { readDefinition } from './definition.ts'
+import type { DriverPorts } from './ports.ts'
+import { readRun } from './start-run.ts'
+
+const jobsThere = async ({ store }: DriverPorts): Promise<Map<JobId, number>> => {
+  const newest = new Map<JobId, number>()
+  for (const { key } of await store.list(paths.jobsPrefix)) {
+    const run = paths.parseRun(key)
+    if (run) newest.set(run.job, Math.max(newest.get(run.job) ?? 0, run.number))
+  }
+  return newest
+}
+
+/** Newest first. One that can't be read is left out and logged: it is no reason not to lead. */
+export const listCheckpoints = async ({ store, logger }: DriverPorts, job: JobId): Promise<CheckpointDescription[]> => {
+  const found: CheckpointDescription[] = []
+  for (const { key } of await store.list(paths.manifestPrefix(job))) {
+    try {
+      const manifest = parseManifest(await store.get(key), key)
+      found.push({ checkpoint: manifest.checkpoint, run: manifest.run, takenAt: manifest.timestamp, bytes: objectsOf(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), parts: manifest.parts.length })
+    } catch (error) {
+      const known = asTidemarkError(error)
+      if (known.action === 'retry') throw known
+      logger.error({ job, key, error: known }, 'checkpoint.unreadable')
+    }
+  }
+  return found.toSorted((a, b) => b.checkpoint - a.checkpoint)
+}
+
+/** Numbers that a given-up checkpoint used count too: its snapshots may be named by journals. */
+const highestNumber = async ({ store }: DriverPorts, job: JobId, checkpoints: readonly CheckpointDescription[]): Promise<number> =>
+  (await store.list(paths.statePrefix(job))).reduce((most, { key }) => Math.max(most, paths.parseStateObject(key)?.checkpoint ?? 0), checkpoints[0]?.checkpoint ?? 0)
+
+export const loadJob = async (ports: DriverPorts, job: JobId, run: number): Promise<KnownJob> => {
+  const definition = await readDefinition(ports.store, job)
+  const record = await readRun(ports, job, run)
+  const plan = parsePlan(JSON.parse((await ports.store.get(record.plan)).toString()))
+  const checkpoints = await listCheckpoints(ports, job)
+  // A run record that is newer than the definition: its driver died between the two, this one finishes what it finds.
+  const current = definition?.run === run ? definition : undefined
+  const state = current === undefined ? 'new' : current.desired === 'cancelled' && current.state !== 'cancelled' ? 'cancelling' : current.state
+  return {
+    run: { record, settings: plan.settings, submittedAt: current?.submittedAt ?? record.createdAt }, state, ...(current?.error === undefined ? {} : { error: current.error }),
+    checkpoints, checkpointNumber: await highestNumber(ports, job, checkpoints),
+  }
+}
+
+/** A job that can't be read does not stop the others; an object store that can't be reached stops all of it. */
+export const loadJobs = async (ports: DriverPorts): Promise<KnownJob[]> => {
+  const jobs: KnownJob[] = []
+  for (const [job, run] of await jobsThere(ports)) {
+    try {
+      jobs.push(await loadJob(ports, job, run))
+    } catch (error) {
+      const known = asTidemarkError(error)
+      if (known.action === 'retry') throw known
+      ports.logger.error({ job, run, error: known }, 'job.unreadable')
+    }
+  }
+  return jobs
+}

@@ -1,0 +1,88 @@
+// What a plan needs of the log at submit: its topics exist, and how many partitions each source has. Every mistake in one answer.
+import { TidemarkError, jobId } from '@tidemark/base'
+import type { JobId, Log, TopicDescription } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import type { RunInput, RunRecord } from '@tidemark/checkpoint'
+import { cutStages, stagePartitions } from 'tidemark'
+import type { LogicalPlan, PlanProblem, SourceNode } from 'tidemark'
+
+const topicsUsed = (plan: LogicalPlan): { readonly path: string, readonly topic: string }[] => plan.nodes.flatMap((node) => {
+  const topic = node.kind === 'source' && node.source.kind === 'topic' ? node.source.topic : node.kind === 'sink' && node.sink.kind === 'topic' ? node.sink.topic : undefined
+  return topic === undefined || (node.kind !== 'source' && node.kind !== 'sink') ? [] : [{ path: `nodes.${node.kind}:${node.name}.topic`, topic }]
+})
+
+const refuse = (problems: readonly PlanProblem[]): TidemarkError => new TidemarkError(`the plan cannot run here:\n  ${problems.map(({ path, message, code }) => `${path}: ${message} (${code})`).join('\n  ')}`, {
+  code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems }, hint: 'Make the topics first: `tidemark topics --create <topic> --partitions <n>`, or with your own tools.',
+})
+
+export interface Surroundings {
+  readonly topics: ReadonlyMap<string, TopicDescription>
+  /** What a person should know. */
+  readonly notes: readonly string[]
+}
+
+/** Throws `PLAN_INVALID` with every topic that is missing or belongs to Tidemark itself. Makes the dead letter topic when it is not there. */
+export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Surroundings> => {
+  const used = topicsUsed(plan)
+  const { deadLetterTopic, onError } = plan.settings
+  const topics = await log.describeTopics([...new Set([...used.map(({ topic }) => topic), deadLetterTopic])])
+  const problems = used.flatMap(({ path, topic }): PlanProblem[] => {
+    if (paths.parseInternalTopic(topic)) return [{ path, code: 'PLAN_TOPIC_INTERNAL', message: `${topic} is an internal topic of a job` }]
+    return topics.has(topic) ? [] : [{ path, code: 'PLAN_TOPIC_MISSING', message: `topic ${topic} does not exist in ${log.name}` }]
+  })
+  if (problems.length > 0) throw refuse(problems)
+  const notes: string[] = []
+  if (onError === 'dead-letter' && !topics.has(deadLetterTopic)) {
+    await log.createTopics([{ topic: deadLetterTopic, partitions: 1, config: { 'retention.ms': '-1' } }])
+    notes.push(`made the dead letter topic ${deadLetterTopic}`)
+  }
+  for (const { topic } of used) {
+    const found = topics.get(topic)
+    if (found?.compacted) notes.push(`topic ${topic} is compacted: records between two that are there may be missing`)
+  }
+  const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
+  if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${replication} replica${replication === 1 ? '' : 's'}: what they hold is lost with that many disks`)
+  return { topics, notes }
+}
+
+const inputOf = (node: SourceNode, topics: Surroundings['topics']): RunInput => {
+  const { source } = node
+  switch (source.kind) {
+    case 'topic': return { input: node.id, kind: 'topic', topic: source.topic, partitions: topics.get(source.topic)?.partitions ?? 0 }
+    case 'file': return { input: node.id, kind: 'file', topic: node.name, partitions: source.paths.length, files: source.paths }
+    case 'generator': return { input: node.id, kind: 'generator', topic: node.name, partitions: source.partitions }
+  }
+}
+
+export interface RunFrame {
+  readonly run: number
+  readonly planHash: string
+  readonly bundle: RunRecord['bundle']
+  readonly from: RunRecord['from']
+  readonly createdAt: number
+}
+
+/** Everything that must never change in the run. */
+export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], { run, planHash, bundle, from, createdAt }: RunFrame): RunRecord => {
+  const job: JobId = jobId(plan.job)
+  const physical = cutStages(plan)
+  const sources = new Map(plan.nodes.flatMap((node) => node.kind === 'source' ? [[node.id, inputOf(node, topics)] as const] : []))
+  const partitions = stagePartitions(plan, physical, (node) => sources.get(node)?.partitions ?? 0)
+  const shuffleTopic = (shuffle: string): string => paths.shuffleTopic(job, run, shuffle)
+  const partitionsOf = (stage: string): number => partitions.get(stage) ?? 0
+  return {
+    formatVersion: 1, job, run, jobVersion: plan.version, planHash, plan: paths.plan(job, planHash), bundle, from, createdAt,
+    stages: physical.stages.map(({ id, inputs }) => ({
+      stage: id as RunRecord['stages'][number]['stage'], partitions: partitionsOf(id),
+      inputs: inputs.map((input): RunInput => {
+        if (input.kind === 'shuffle') return { input: input.shuffle, kind: 'shuffle', topic: shuffleTopic(input.shuffle), partitions: partitionsOf(id) }
+        const source = sources.get(input.node)
+        if (!source) throw new RangeError(`stage ${id} reads ${input.node}, which is no source`)
+        return source
+      }),
+    })),
+    shuffles: physical.stages.flatMap(({ id, shuffles }) => shuffles.map(({ shuffle, to }): RunRecord['shuffles'][number] => ({
+      shuffle, from: id as RunRecord['stages'][number]['stage'], to: to as RunRecord['stages'][number]['stage'], topic: shuffleTopic(shuffle), partitions: partitionsOf(to),
+    }))),
+  }
+}

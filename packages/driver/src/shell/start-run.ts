@@ -1,0 +1,70 @@
+// Makes a run ready: earlier runs are ended first (C3), then its topics are made, then the earlier runs' topics go.
+import type { JobId } from '@tidemark/base'
+import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
+import type { Generation, RunRecord } from '@tidemark/checkpoint'
+import { updateDefinition } from './definition.ts'
+import { endRun } from './end-run.ts'
+import type { DriverPorts, Leadership } from './ports.ts'
+import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
+import type { FoundTopic } from './run-topics.ts'
+
+export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId, run: number): Promise<RunRecord> => {
+  const key = paths.run(job, run)
+  return parseRun(await store.get(key), key)
+}
+
+/** Ends each of these runs that still has topics; shared by restore and cancel. */
+export const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, topics: readonly FoundTopic[], generation: Generation): Promise<void> => {
+  for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)
+}
+
+/** Output that went out after the checkpoint: too much rather than too little, for other writers of that topic are in it too. */
+const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord): Promise<string[]> => {
+  if (record.from === null) return []
+  const { manifest: key, checkpoint } = record.from
+  const { outputs } = parseManifest(await store.get(key), key)
+  const notes: string[] = []
+  for (const [topic, partitions] of Map.groupBy(outputs, (output) => output.topic)) {
+    for (const { partition, end } of await log.offsets(topic, partitions.map((output) => output.partition))) {
+      const next = partitions.find((output) => output.partition === partition)?.next ?? end
+      if (end > next) notes.push(`output of ${topic}/${partition} in [${next}, ${end}) was written after checkpoint ${checkpoint} and is not called back`)
+    }
+  }
+  return notes
+}
+
+export interface ReadyRun {
+  /** For people. */
+  readonly notes: readonly string[]
+  /** To be called once the run has been allowed to start. */
+  cleanUp(): Promise<void>
+}
+
+export const startRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, started: boolean): Promise<ReadyRun> => {
+  const { log, store, logger } = ports
+  const record = await readRun(ports, job, run)
+  const earlier = await findTopics(log, job, run - 1)
+  if (started) await checkTopics(log, record)
+  await endRuns(ports, leadership, job, earlier, generation)
+  const notes = earlier.length > 0 ? await notCalledBack(ports, record) : []
+  if (!started) {
+    await log.createTopics(topicsOfRun(record))
+    await updateDefinition(store, leadership, job, run, { state: 'started' })
+  }
+  return {
+    notes,
+    cleanUp: async () => {
+      if (earlier.length === 0) return
+      await log.deleteTopics(earlier.map(({ topic }) => topic))
+      logger.info({ job, run, topics: earlier.length }, 'run.earlier-topics-deleted')
+    },
+  }
+}
+
+/** The run is over: `ended` records, then its topics go. Checkpoints stay; the name is free. */
+export const cancelRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation): Promise<void> => {
+  const topics = await findTopics(ports.log, job, run)
+  await endRuns(ports, leadership, job, topics, generation)
+  await ports.log.deleteTopics(topics.map(({ topic }) => topic))
+  await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled' })
+}

@@ -1,0 +1,114 @@
+// Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
+import { jobId, TidemarkError } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
+import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
+import type { Manifest, RunRecord } from '@tidemark/checkpoint'
+import type { JobState, SubmitAnswer, SubmitRequest } from '@tidemark/wire'
+import { createHash } from 'node:crypto'
+import { parsePlan, planHash } from 'tidemark'
+import type { LogicalPlan } from 'tidemark'
+import type { RunFacts } from '../core/protocol.ts'
+import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
+import type { Definition } from './definition.ts'
+import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
+import type { DriverPorts, Leadership } from './ports.ts'
+import { readRun } from './start-run.ts'
+
+export interface Submission {
+  readonly answer: SubmitAnswer
+  /** What the core is told; undefined: nothing has changed. */
+  readonly run: RunFacts | undefined
+}
+
+/** States in which a job of this name may be restored. */
+const RESTORABLE: readonly JobState[] = ['running', 'failed', 'ended', 'cancelled']
+
+export const submit = async (ports: DriverPorts, leadership: Leadership, request: SubmitRequest, stateOf: (job: JobId) => JobState | undefined): Promise<Submission> => {
+  const { log, store, clock } = ports
+  const plan = parsePlan(request.plan)
+  const job = jobId(plan.job)
+  const hash = planHash(plan)
+  const sha256 = createHash('sha256').update(request.bundle).digest('hex')
+  const state = stateOf(job)
+  const definition = await readDefinition(store, job)
+  if (state !== undefined && state !== 'cancelled' && definition !== undefined && request.fromCheckpoint === undefined) return { answer: await answerTaken(ports, definition, state, hash, sha256), run: undefined }
+  if (request.fromCheckpoint !== undefined && state !== undefined && !RESTORABLE.includes(state)) throw busy(job, state)
+
+  const { topics, notes } = await checkTopicsOfPlan(log, plan)
+  const run = await newestRun(ports, job) + 1
+  const bundle = { key: paths.bundle(job, sha256), sha256, sizeBytes: request.bundle.length }
+  const origin = request.fromCheckpoint === undefined ? undefined : await findCheckpoint(ports, job, request.fromCheckpoint)
+  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), from: origin === undefined ? null : { run: origin.manifest.run, checkpoint: origin.manifest.checkpoint, manifest: origin.key } })
+  if (origin !== undefined) await checkFits(ports, record, origin.manifest)
+
+  // Content-addressed: whoever wrote them before wrote the same.
+  await store.put(bundle.key, request.bundle)
+  await store.put(record.plan, Buffer.from(JSON.stringify(plan)))
+  if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
+  await writeDefinition(store, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch })
+  return {
+    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...notes, ...readerNotes(plan)] },
+    run: { record, settings: plan.settings, submittedAt: record.createdAt },
+  }
+}
+
+const busy = (job: JobId, state: JobState): TidemarkError =>
+  new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
+
+/** The name is taken: the same content changes nothing, other content is refused with the way out. */
+const answerTaken = async (ports: DriverPorts, definition: Definition, state: JobState, hash: string, sha256: string): Promise<SubmitAnswer> => {
+  const { job, run } = definition
+  if (state === 'cancelling') throw busy(job, state)
+  const record = await readRun(ports, job, run)
+  if (record.planHash === hash && record.bundle.sha256 === sha256 && state !== 'failed' && state !== 'ended') return { job, run, outcome: 'unchanged', notes: [`run ${run} of it is ${state} already`] }
+  const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its plan or bundle is another'
+  throw new TidemarkError(`there is a job ${job} (version ${record.jobVersion}, run ${run}, ${state}): ${how}`, {
+    code: 'JOB_EXISTS', blame: 'user', action: 'fail-job', job, run,
+    hint: `Go on with its state: \`tidemark submit --from <checkpoint>\`. Begin empty: \`tidemark cancel ${job}\` first. Run both: give this one another name.`,
+  })
+}
+
+const newestRun = async ({ store }: DriverPorts, job: JobId): Promise<number> =>
+  Math.max(0, ...(await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []))
+
+const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: number): Promise<{ readonly manifest: Manifest, readonly key: string }> => {
+  for (const key of [paths.manifest(job, checkpoint), paths.savepoint(job, checkpoint)]) {
+    const body = await getIfThere(store, key)
+    if (body !== undefined) return { manifest: parseManifest(body, key), key }
+  }
+  const there = (await store.list(paths.manifestPrefix(job))).flatMap(({ key }) => paths.parseManifest(key)?.number ?? []).toSorted((a, b) => b - a)
+  throw new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
+}
+
+/** The state must find its tasks again, and the input behind its positions must still be there. */
+const checkFits = async ({ log }: DriverPorts, record: RunRecord, manifest: Manifest): Promise<void> => {
+  const has = new Map<string, number>()
+  for (const { stage } of manifest.parts) has.set(stage, (has.get(stage) ?? 0) + 1)
+  const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${partitions} tasks, the checkpoint ${has.get(stage) ?? 0}`)
+  if (has.size > record.stages.length) different.push(`the checkpoint has ${has.size} stages, the plan ${record.stages.length}`)
+  if (different.length > 0) {
+    throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, { code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job, hint: 'A restore keeps stages and their numbers of tasks.' })
+  }
+  const inputs = record.stages.flatMap((stage) => stage.inputs).filter(({ kind }) => kind === 'topic')
+  const starts = new Map<string, number>()
+  for (const topic of new Set(inputs.map((input) => input.topic))) for (const { partition, start } of await log.offsets(topic)) starts.set(`${topic}/${partition}`, start)
+  const gaps = inputGaps(manifest, new Set(inputs.map(({ input }) => input)), (topic, partition) => starts.get(`${topic}/${partition}`))
+  if (gaps.length > 0) {
+    throw new TidemarkError(`input behind checkpoint ${manifest.checkpoint} is gone: ${gaps.map(({ topic, partition, from, to }) => `${topic}/${partition} [${from}, ${to})`).join(', ')}`, {
+      code: 'CHECKPOINT_INPUT_GONE', blame: 'user', action: 'fail-job', job: record.job, details: { gaps }, hint: 'Retention removed it. Choose a newer checkpoint.',
+    })
+  }
+}
+
+const startNotes = (record: RunRecord, origin: Manifest | undefined): string[] => {
+  if (origin === undefined) return [`run ${record.run} starts empty`]
+  const outputs = origin.outputs.map(({ topic, partition, next }) => `${topic}/${partition} from ${next}`)
+  return [
+    `run ${record.run} starts from checkpoint ${origin.checkpoint} of run ${origin.run}`,
+    ...(outputs.length === 0 ? [] : [`output after it is not called back: ${outputs.join(', ')} up to where the run before ends (\`tidemark events\` tells)`]),
+  ]
+}
+
+/** Many Kafka readers default to read_uncommitted. */
+const readerNotes = (plan: LogicalPlan): string[] =>
+  plan.nodes.some((node) => node.kind === 'sink' && node.sink.kind === 'topic') ? ['readers of its output topics must set isolation.level=read_committed'] : []
