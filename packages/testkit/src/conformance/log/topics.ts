@@ -1,6 +1,6 @@
 // The log suite, topics: made, described, deleted, and never made by the way.
 import { describe, expect, test } from '@jest/globals'
-import { from, to, useFixture } from './fixture.ts'
+import { from, PATIENCE_MS, to, useFixture } from './fixture.ts'
 import type { MakeLog } from './fixture.ts'
 
 export const topicTests = (makeLog: MakeLog): void => describe('topics', () => {
@@ -60,7 +60,7 @@ export const topicTests = (makeLog: MakeLog): void => describe('topics', () => {
     const session = await at().session()
     const appended = session.append([to(topic, 0, 'x')]).then(() => session.commit())
     const expected = { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', place: { topic } }
-    await Promise.all([appended, at().log.offsets(topic), at().log.write([to(topic, 0, 'x')]), at().log.trim(topic, 0, 0), at().reader().fetch([from(topic, 0)], { isolation: 'committed', maxWaitMs: 0 })].map((call) => expect(call).rejects.toMatchObject(expected)))
+    await Promise.all([appended, at().log.offsets(topic), at().log.write([to(topic, 0, 'x')]), at().log.trim(topic, 0, 0), at().reader().fetch([from(topic, 0)], { isolation: 'committed', maxWaitMs: PATIENCE_MS })].map((call) => expect(call).rejects.toMatchObject(expected)))
     expect(await at().log.describeTopics([topic])).toEqual(new Map())
     expect(await at().log.listTopics()).not.toContain(topic)
   })
@@ -70,7 +70,7 @@ export const topicTests = (makeLog: MakeLog): void => describe('topics', () => {
     const session = await at().session()
     const appended = session.append([to(topic, 2, 'x')]).then(() => session.commit())
     const expected = { code: 'LOG_TOPIC_MISSING', place: { topic, partition: 2 } }
-    await Promise.all([appended, at().log.offsets(topic, [2]), at().log.write([to(topic, 2, 'x')]), at().log.trim(topic, 2, 0), at().reader().fetch([from(topic, 0, { partition: 2 })], { isolation: 'committed', maxWaitMs: 0 })].map((call) => expect(call).rejects.toMatchObject(expected)))
+    await Promise.all([appended, at().log.offsets(topic, [2]), at().log.write([to(topic, 2, 'x')]), at().log.trim(topic, 2, 0), at().reader().fetch([from(topic, 0, { partition: 2 })], { isolation: 'committed', maxWaitMs: PATIENCE_MS })].map((call) => expect(call).rejects.toMatchObject(expected)))
   })
 
   test('offsets: all partitions in order, or those asked for', async () => {
