@@ -50,8 +50,12 @@ export const leaseConformance = (name: string, makeLeases: () => Promise<LeasesU
     const names = all.map((_, index) => `driver ${index} at host:${index}`)
     const held: (HeldLease | undefined)[] = await Promise.all(all.map((lease, index) => lease.acquire(names[index]!, LONG_MS, 0)))
     expect(held.filter((one) => one !== undefined).length).toBeLessThanOrEqual(1)
-    if (held.every((one) => one === undefined)) await until('somebody has it', async () => (held[0] = await all[0]!.acquire(names[0]!, LONG_MS, 0)) !== undefined)
-    const winner = held.findIndex((one) => one !== undefined)
+    const taken = (): number => held.findIndex((one) => one !== undefined)
+    await until('somebody has it', async () => {
+      if (taken() < 0) held[0] = await all[0]!.acquire(names[0]!, LONG_MS, 0)
+      return taken() >= 0
+    })
+    const winner = taken()
     for (const lease of all) expect(await lease.holder()).toBe(names[winner])
     await held[winner]?.release()
   })
