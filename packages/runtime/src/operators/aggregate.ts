@@ -125,6 +125,10 @@ export class AggregateOperator implements Closing<Tuple> {
     return this.table.earliest()
   }
 
+  present(): boolean {
+    return true
+  }
+
   emitResult(start: number, key: Key, tuple: Tuple): void {
     this.#scope.node = this.node.id
     this.#emit(start, key, tuple)

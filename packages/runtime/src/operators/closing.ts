@@ -20,6 +20,8 @@ export interface Closing<E> {
   readonly node: AggregateNode | ReduceNode
   readonly lagMs: number
   earliest(): Group<E, unknown> | undefined
+  /** False: it went out in a portion of this very batch. */
+  present(entry: E): boolean
   emitResult(start: number, key: Key, entry: E): void
   describe(start: number, key: Key, entry: E): unknown
   dropGroup(group: Group<E, unknown>): void
@@ -55,6 +57,7 @@ export class WindowCloser<E> implements Advancing {
     let whole = true
     try {
       for (const [key, entry] of group.entries) {
+        if (!this.#closing.present(entry)) continue
         if (room.spent()) {
           whole = false
           break
@@ -84,8 +87,9 @@ export class WindowCloser<E> implements Advancing {
 
   #deleteFirst(group: Group<E, unknown>, count: number): void {
     let left = count
-    for (const key of group.entries.keys()) {
+    for (const [key, entry] of group.entries) {
       if (left === 0) return
+      if (!this.#closing.present(entry)) continue
       this.#closing.deleteKey(group, key)
       left -= 1
     }

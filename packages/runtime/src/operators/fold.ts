@@ -98,6 +98,10 @@ export class FoldOperator implements Closing<Cell> {
     return this.table.earliest()
   }
 
+  present(cell: Cell): boolean {
+    return cell.isOpen ? cell.has : cell.encoded !== undefined
+  }
+
   emitResult(start: number, key: Key, cell: Cell): void {
     const { window } = this.node
     const scope = this.#scope

@@ -134,6 +134,21 @@ describe('process', () => {
     expect(valuesIn(drain(task).appends, 'out')).toEqual([{ n: 2, pages: ['x', 'y'] }, { n: 3, pages: ['x', 'y', 'z'] }])
   })
 
+  test('state: a value that another branch\'s reducer changes in place does not change here', () => {
+    const built = job('clicks')
+    const keyed = built.source('in', topic('in', { value: json<{ user: string, n: number }>() })).keyBy((value) => value.user, { copartitioned: true })
+    keyed.reduce('mutating', (acc, value) => Object.assign(acc, { n: acc.n + value.n })).sink('sums', topicSink('sums', { value: json() }))
+    keyed.process<unknown, { n: number } | undefined>('first', { onRecord(ctx, value) {
+      if (ctx.state.get() === undefined) ctx.state.set(value)
+      ctx.emit(ctx.state.get()?.n)
+    } }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [1, 2, 3].map((n) => ({ key: 'a', value: { user: 'a', n } })))
+    const { appends } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([1, 1, 1])
+    expect(valuesIn(appends, 'sums').map((result) => (result as { value: { n: number } }).value.n)).toEqual([1, 3, 6])
+  })
+
   test('state: delete, then get, begins anew', () => {
     const task = fixtureOf(jobOf<number>({ state: () => 10, onRecord: (ctx) => { ctx.state.set(ctx.state.get() + 1); ctx.emit(ctx.state.get()); ctx.state.delete(); ctx.emit(ctx.state.get()) } })).task(0)
     feed(task, [click('a', 1), click('a', 1)])
