@@ -62,7 +62,7 @@ export class Cluster {
         this.#good = undefined
       }
     }
-    throw unavailableError(`no Kafka broker answers at ${[...tried].join(', ')}`, {}, last)
+    throw unavailableError(`no Kafka broker answers at ${[...tried].join(', ')}${isTidemarkError(last) ? ` (${last.message})` : ''}`, {}, last)
   }
 
   /** Raw metadata; all topics when none is named. Never creates one. */
