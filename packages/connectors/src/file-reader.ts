@@ -41,7 +41,7 @@ const openError = (path: string, error: unknown): TidemarkError => {
 
 const outOfRange = (request: FetchRequest, lines: number, why: string): TidemarkError =>
   new TidemarkError(`${request.topic}: line ${request.offset} is to be read next, but ${why}`, {
-    code: 'LOG_OUT_OF_RANGE', blame: 'user', action: 'fail-job', topic: request.topic, partition: 0, offset: request.offset, details: { start: 0, end: lines, requested: request.offset },
+    code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job', topic: request.topic, partition: 0, offset: request.offset, details: { start: 0, end: lines, requested: request.offset },
     hint: 'A source file may only grow. Put the file back as it was, or start a new run of the job for the new one.',
   })
 

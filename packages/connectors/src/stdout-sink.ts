@@ -7,7 +7,7 @@ const NEWLINE = Buffer.from('\n')
 
 const refused = (cause: unknown): TidemarkError =>
   new TidemarkError(`the output takes no more lines: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    code: 'SINK_REFUSED', blame: 'environment', action: 'fail-job', cause, hint: 'Whoever read the output of this process is gone. Start it with an output that stays.',
+    code: 'SINK_REFUSED', blame: 'user', action: 'fail-job', cause, hint: 'Whoever read the output of this process is gone. Start it with an output that stays.',
   })
 
 /**

@@ -72,7 +72,7 @@ test('lease, a name that has no address → unavailable', async () => {
 test('lease, a server that wants a password → the user is told, and no password is shown', async () => {
   const { url } = await listen((socket) => socket.on('data', (data) => socket.write('-WRONGPASS invalid username-password pair\r\n'.repeat(data.toString().split('*').length - 1))))
   const error = await failure(open(url).acquire('a', 1_000, 0))
-  expect(error).toMatchObject({ code: 'LEASE_UNAVAILABLE', blame: 'user' })
+  expect(error).toMatchObject({ code: 'LEASE_UNAVAILABLE', hint: expect.stringMatching(/password/) })
   expect(JSON.stringify(error)).not.toMatch(/secret/)
 })
 

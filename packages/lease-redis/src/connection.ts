@@ -57,7 +57,7 @@ export const connect = (options: { readonly url: string, readonly commandTimeout
   const unavailable = (what: string, why: string, cause: unknown): TidemarkError => {
     const denied = AUTHENTICATION.test(why)
     return new TidemarkError(`${what}: ${name}: ${why}`, {
-      code: 'LEASE_UNAVAILABLE', blame: denied ? 'user' : 'environment', action: 'retry', cause,
+      code: 'LEASE_UNAVAILABLE', blame: 'environment', action: 'retry', cause,
       hint: denied ? 'Check user and password in the Redis URL, and the rights of that user.' : 'Running jobs go on without Redis; it is needed to elect a driver. See that it runs and can be reached from here.',
     })
   }

@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals'
 import { realClock, silentLogger, TidemarkError } from '@tidemark/base'
 import type { Lease } from '@tidemark/base'
+import { leaseConformance } from '@tidemark/testkit'
 import { describeWith, startRedis } from '../../../test/services/index.ts'
 import { openRedisLease } from './redis-lease.ts'
 
@@ -33,57 +34,14 @@ const open = (key = 'leader'): Lease => {
 }
 const code = (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined, (error: unknown) => (error instanceof TidemarkError ? error.code : error))
 
-describeWith(['redis'], 'lease-redis on a real Redis', () => {
+describeWith(['redis'], 'lease-redis on the shared Redis', (service) => {
+  leaseConformance('redis', async () => ({ open: (name) => openRedisLease({ url: service('redis').url, key: name, clock: realClock, logger: silentLogger }), close: async () => {} }))
+})
+
+describeWith(['redis'], 'lease-redis on a Redis that is killed', () => {
   beforeEach(async () => {
     server ??= await startRedis()
     await server.restart()
-  })
-
-  test('lease: one of twenty gets it, the others see who', async () => {
-    const leases = Array.from({ length: 20 }, () => open())
-    const got = await Promise.all(leases.map((lease, i) => lease.acquire(`driver ${i} at host:1`, 10_000, 0)))
-    expect(got.filter((held) => held !== undefined)).toHaveLength(1)
-    expect(await open().holder()).toBe(`driver ${got.findIndex((held) => held !== undefined)} at host:1`)
-    expect(await open('another').holder()).toBeUndefined()
-  })
-
-  test('lease: epochs grow over release and expiry, and above what the caller knows', async () => {
-    const lease = open()
-    const first = await lease.acquire('a', 10_000, 0)
-    expect(first?.epoch).toBe(1)
-    expect(await lease.acquire('a', 10_000, 0)).toBeUndefined()
-    await first?.release()
-    const second = await lease.acquire('b', 50, 40)
-    expect(second?.epoch).toBe(41)
-    await until('it runs out', async () => await lease.holder() === undefined)
-    expect(await second?.renew()).toBe(false)
-    expect((await lease.acquire('c', 10_000, 7))?.epoch).toBe(42)
-  })
-
-  test('lease: large epochs stay exact', async () => {
-    const held = await open().acquire('a', 10_000, 2 ** 53 - 3)
-    expect(held?.epoch).toBe(2 ** 53 - 2)
-  })
-
-  test('lease: renewed, it outlives its first time; lost, it stays lost and takes nothing from its successor', async () => {
-    const [mine, theirs] = [open(), open()]
-    const held = await mine.acquire('mine', 300, 0)
-    const begun = realClock.monotonic()
-    while (realClock.monotonic() - begun < 700) {
-      expect(await held?.renew()).toBe(true)
-      await realClock.sleep(50)
-    }
-    expect(await theirs.acquire('theirs', 10_000, 0)).toBeUndefined()
-    await until('it runs out', async () => await mine.holder() === undefined)
-    const next = await theirs.acquire('theirs', 10_000, 0)
-    expect(next?.epoch).toBe(2)
-    expect(await held?.renew()).toBe(false)
-    await held?.release()
-    await held?.release()
-    expect(await mine.holder()).toBe('theirs')
-    await next?.release()
-    expect(await next?.renew()).toBe(false)
-    expect(await mine.holder()).toBeUndefined()
   })
 
   test('lease: redis killed and started again empty → unavailable meanwhile, lost after, epochs go on growing', async () => {

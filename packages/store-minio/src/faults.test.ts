@@ -65,7 +65,7 @@ describe('store-minio: check', () => {
   })
   test('check, rights are refused → final at the start, to be tried again later', async () => {
     const { store } = await fake({ failures: 2, failStatus: 403 })
-    expect(await failure(store.check())).toMatchObject({ code: 'STORE_DENIED', blame: 'user', action: 'exit' })
+    expect(await failure(store.check())).toMatchObject({ code: 'STORE_UNUSABLE', blame: 'user', action: 'exit' })
     expect(await failure(store.get('a'))).toMatchObject({ code: 'STORE_DENIED', action: 'retry' })
   })
 })
@@ -157,7 +157,7 @@ describe('store-minio: failures', () => {
 })
 
 describe('store-minio: refused before any request', () => {
-  test.each(['', '/a', 'a/', 'a//b', 'a b', 'ä', '007', '1e3', 'a'.repeat(1025)])('key %j → refused', async (key) => {
+  test.each(['', '/a', 'a/../b', './a', '007', '1e3', 'a'.repeat(1025)])('key %j → refused', async (key) => {
     const { server, store } = await fake()
     expect(await failure(store.put(key, Buffer.from('x')))).toMatchObject({ code: 'STORE_KEY_INVALID', blame: 'bug' })
     expect(server.requests).toEqual([])

@@ -16,7 +16,8 @@ const LIST_KEYS_MAX = 1_000
 const KEY_BYTES_MAX = 1_024
 const DEADLINE_MS = 30_000
 const REGION = 'us-east-1'
-const KEY = /^[A-Za-z0-9._=-]+(\/[A-Za-z0-9._=-]+)*$/
+/** Parts that are a folder or its parent are none: servers that keep files refuse them. */
+const KEY = /^(?!\.\.?(?:\/|$))[A-Za-z0-9._=-]+(?:\/(?!\.\.?(?:\/|$))[A-Za-z0-9._=-]+)*$/
 
 export interface MinioStoreOptions {
   /** `http://127.0.0.1:9000` or `https://s3.eu-west-1.amazonaws.com`; no path. */

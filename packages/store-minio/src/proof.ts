@@ -8,7 +8,7 @@ const refuse = (store: ObjectStore, what: string): TidemarkError =>
     hint: 'Without this two drivers could both lead, or a checkpoint could name what is not there. Use an S3 server with conditional writes: MinIO since 2024, AWS S3 and others have them.',
   })
 
-/** Works on a scratch object of its own under `.tidemark/`, which is deleted again. At the start a refusal of rights is final, so its action becomes `exit`. */
+/** Works on a scratch object of its own under `.tidemark/`, which is deleted again. Rights refused and no bucket are mistakes at the start: `STORE_UNUSABLE`. */
 export const proveStore = async (store: ObjectStore, random: Random): Promise<void> => {
   // No job's name begins with a dot.
   const key = `.tidemark/check-${random.uuid()}`
@@ -27,7 +27,7 @@ export const proveStore = async (store: ObjectStore, random: Random): Promise<vo
   } catch (error) {
     if (isTidemarkError(error) && error.code === 'STORE_UNSUPPORTED') await store.delete([key]).catch(() => {})
     if (isTidemarkError(error) && (error.code === 'STORE_DENIED' || error.code === 'STORE_BUCKET_MISSING')) {
-      throw new TidemarkError(error.message, { code: error.code, blame: error.blame, action: 'exit', cause: error, ...(error.hint ? { hint: error.hint } : {}) })
+      throw new TidemarkError(error.message, { code: 'STORE_UNUSABLE', blame: 'user', action: 'exit', cause: error, ...(error.hint ? { hint: error.hint } : {}) })
     }
     throw error
   }
