@@ -30,15 +30,15 @@ export const flatMapOperator = (node: NodeId, functions: FlatMapFunctions, scope
   }
 }
 
-/** The record must have been keyed by this in its topic already: its bytes are the key's text. */
+/** The record must have been keyed by this in its topic already: its bytes are the key's text. A window's result or a timer's output has the key it was made under. */
 export const copartitionedKeyOperator = (node: NodeId, functions: KeyByFunctions, scope: Scope, next: Push): Push => (value) => {
   scope.node = node
   const key = functions.key(value)
   refusePromise(key, `keyBy ${node}`)
   checkKey(key)
   const text = typeof key === 'string' ? key : String(key)
-  if (scope.recordKey === null || !sameText(scope.recordKey, text)) {
-    throw new TidemarkError(`keyBy(…, { copartitioned: true }) selected the key ${JSON.stringify(key)} of a record whose own key is ${scope.recordKey === null ? 'null' : JSON.stringify(scope.recordKey.toString())}`, {
+  if (scope.recordKey === null ? scope.key === undefined || String(scope.key) !== text : !sameText(scope.recordKey, text)) {
+    throw new TidemarkError(`keyBy(…, { copartitioned: true }) selected the key ${JSON.stringify(key)} of a record whose own key is ${JSON.stringify(scope.recordKey?.toString() ?? scope.key ?? null)}`, {
       code: 'TASK_NOT_COPARTITIONED', blame: 'user', action: 'fail-job', hint: 'The topic is not keyed by this. Leave `copartitioned` out: the records are shuffled then.',
     })
   }

@@ -149,6 +149,20 @@ describe('process', () => {
     expect(valuesIn(appends, 'sums').map((result) => (result as { value: { n: number } }).value.n)).toEqual([1, 3, 6])
   })
 
+  test('state: what a reducer behind which it stands changes in place later does not change here', () => {
+    const built = job('clicks')
+    built.source('in', topic('in', { value: json<{ user: string, n: number }>() })).keyBy((value) => value.user, { copartitioned: true })
+      .reduce('mutating', (acc, value) => Object.assign(acc, { n: acc.n + value.n }))
+      .keyBy((result) => result.key, { copartitioned: true })
+      .process<unknown, { n: number } | undefined>('first', { onRecord(ctx, result) {
+        if (ctx.state.get() === undefined) ctx.state.set(result.value)
+        ctx.emit([ctx.state.get()?.n, result.value.n])
+      } }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [1, 2, 3].map((n) => ({ key: 'a', value: { user: 'a', n } })))
+    expect(valuesIn(drain(task).appends, 'out')).toEqual([[1, 1], [1, 3], [1, 6]])
+  })
+
   test('state: delete, then get, begins anew', () => {
     const task = fixtureOf(jobOf<number>({ state: () => 10, onRecord: (ctx) => { ctx.state.set(ctx.state.get() + 1); ctx.emit(ctx.state.get()); ctx.state.delete(); ctx.emit(ctx.state.get()) } })).task(0)
     feed(task, [click('a', 1), click('a', 1)])

@@ -43,6 +43,13 @@ describe('shuffle', () => {
     expect([0, 1].map((partition) => blocksIn(appends, partition).map((block) => block.watermark))).toEqual([[30], [30]])
     expect(records[0]?.content.books).toMatchObject({ passedOn: 4, emitted: 4 })
     carry(appends, readers)
+    for (const reader of readers) {
+      reader.work(ROOMY, 0)
+      expect(reader.freeze().content.upstreams.length).toBe(1)
+      reader.undo()
+      expect(reader.freeze().content.upstreams).toEqual([])
+      reader.undo()
+    }
     for (const reader of readers) expect(drain(reader).appends).toEqual([])
     expect(readers[0].watermark).toBeUndefined()
 

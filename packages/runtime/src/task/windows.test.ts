@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
 import type { Job } from 'tidemark'
 import { stateHash } from './stage-task.ts'
-import { drain, feed, fixtureOf, valuesIn } from './task-fixture.ts'
+import { drain, feed, fixtureOf, ROOMY, valuesIn } from './task-fixture.ts'
 
 interface Order {
   readonly user: string
@@ -41,5 +41,85 @@ describe('windows', () => {
     for (const one of [...records, ...late.records]) if (one.content.batchId === heir.batchId + 1) heir.apply(one)
     expect(task.batchId).toBe(3)
     expect(stateHash(task)).not.toBe(stateHash(fixture.task(0)))
+  })
+
+  test('final, custom: a window that closes in two goes within one batch emits each key once', () => {
+    const built = job('revenue').source('orders', topic('orders', { value: json<Order>(), timestamp: (one) => one.ts, outOfOrderness: 0 })).keyBy((one) => one.user, { copartitioned: true })
+      .window(tumbling('10s')).reduce('last', (_, one) => one).sink('out', topicSink('out', { value: json() }))
+    const fixture = fixtureOf(built)
+    const task = fixture.task(0)
+    feed(task, [order('a', 1, 1), order('b', 2, 2), order('c', 3, 3), order('d', 4, 10_000)])
+    const states = [1, 100, 1_000_000].map((outputBytesMax) => task.work({ ...ROOMY, outputBytesMax }, 0))
+    expect(states.map((state) => state.full)).toEqual([true, true, false])
+    expect(valuesIn(task.freeze().appends, 'out').map((result) => (result as { key: string }).key)).toEqual(['a', 'b', 'c'])
+    task.committed()
+    expect(task.stateKeys).toBe(1)
+  })
+
+  test('updates: a result for every change, until the window is over; then its state is dropped', () => {
+    const built = job('revenue').source('orders', topic('orders', { value: json<Order>(), timestamp: (one) => one.ts, outOfOrderness: 0 })).keyBy((one) => one.user, { copartitioned: true })
+      .window(tumbling('10s', { allowedLateness: '1s' })).aggregate('totals', { n: count() }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [order('a', 1, 1), order('a', 1, 10_500), order('a', 1, 9_000)])
+    expect(valuesIn(drain(task).appends, 'out').map((result) => (result as { window: { start: number }, n: number })).map(({ window, n }) => [window.start, n])).toEqual([[0, 1], [10_000, 1], [0, 2]])
+    expect(task.stateKeys).toBe(2)
+    feed(task, [order('a', 1, 11_000)])
+    drain(task)
+    expect(task.stateKeys).toBe(1)
+    feed(task, [order('a', 1, 9_999)])
+    expect(drain(task).records[0]?.content.books.late).toBe(1)
+  })
+
+  test('a window behind a window in one stage takes the first one\'s results in time', () => {
+    const built = job('revenue').source('orders', topic('orders', { value: json<Order>(), timestamp: (one) => one.ts, outOfOrderness: 0 })).keyBy((one) => one.user, { copartitioned: true })
+      .window(tumbling('10s', { allowedLateness: '3s' })).aggregate('tens', { n: count() })
+      .keyBy((result) => result.key, { copartitioned: true }).window(tumbling('20s')).aggregate('twenties', { n: sum((result) => result.n) }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [order('a', 1, 1), order('a', 1, 12_000), order('a', 1, 19_000)])
+    drain(task)
+    feed(task, [order('a', 1, 100_000)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([{ key: 'a', window: { start: 0, end: 20_000 }, n: 3 }])
+    expect(records.at(-1)?.content.totals.late).toBe(0)
+  })
+
+  test('two partitions: the watermark is the lesser one\'s; an idle one does not hold it, known backlog is not idleness', () => {
+    const fixture = fixtureOf(revenue(), { sourcePartitions: 2, tasks: 1 })
+    const task = fixture.task(0)
+    feed(task, [order('a', 1, 50_000)], 0)
+    expect(drain(task, { now: 1 }).records.at(-1)?.content.watermark).toBeUndefined()
+    feed(task, [order('b', 1, 5_000)], 1)
+    expect(drain(task, { now: 2 }).records.at(-1)?.content.watermark).toBe(5_000)
+    const input = task.inputs()[1]
+    task.offer(input?.input ?? '', { topic: 'orders', partition: 1, fromOffset: 1, nextOffset: 1, records: [], startOffset: 0, stableOffset: 9 })
+    expect(drain(task, { now: 20_000 }).records.at(-1)?.content.positions.map((position) => position.idle)).toEqual([true, false])
+    expect(task.watermark).toBe(5_000)
+    task.offer(input?.input ?? '', { topic: 'orders', partition: 1, fromOffset: 1, nextOffset: 9, records: [], startOffset: 0, stableOffset: 9 })
+    expect(drain(task, { now: 20_001 }).records.at(-1)?.content.books).toMatchObject({ offsets: 8, noRecord: 8, records: 0 })
+    feed(task, [order('a', 1, 51_000)], 0)
+    drain(task, { now: 30_000 })
+    expect(task.watermark).toBe(5_000)
+    expect(valuesIn(drain(task, { now: 31_000 }).appends, 'out').length).toBe(1)
+    expect(task.watermark).toBe(51_000)
+    expect(task.content()).toMatchObject({ idle: false })
+  })
+
+  test('what is offered must continue what was there (invariant 7)', () => {
+    const fixture = fixtureOf(revenue())
+    const offer = (fromOffset: number, offsets: readonly number[], nextOffset: number): string => {
+      const task = fixture.task(0)
+      feed(task, [order('a', 1, 1), order('a', 1, 2)])
+      try {
+        task.offer('n0', { topic: 'orders', partition: 0, fromOffset, nextOffset, records: offsets.map((offset) => ({ offset, timestamp: 0, key: null, value: null })), startOffset: 0, stableOffset: nextOffset })
+        return 'taken'
+      } catch (error) {
+        return String(error)
+      }
+    }
+    expect(offer(2, [2, 5], 7)).toBe('taken')
+    expect(offer(3, [3], 4)).toContain('invariant 7')
+    expect(offer(1, [1], 2)).toContain('invariant 7')
+    expect(offer(2, [3, 2], 4)).toContain('invariant 7')
+    expect(offer(2, [2, 5], 5)).toContain('invariant 7')
   })
 })
