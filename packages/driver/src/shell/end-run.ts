@@ -27,10 +27,10 @@ export interface EndedRun {
   readonly missing: readonly string[]
 }
 
-/** Everything that is committed now. */
-const readOn = async (journal: Journal, reader: LogReader): Promise<void> => {
+/** Everything that is committed now, or in `maxWaitMs` if that is nothing. */
+const readOn = async (journal: Journal, reader: LogReader, maxWaitMs: number): Promise<void> => {
   for (;;) {
-    const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
+    const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs })
     if (fetched === undefined) return
     if (fetched.fromOffset !== journal.next) throw invariantBroken('7', `asked the journal for offset ${journal.next}, got ${fetched.fromOffset}`, { ...journal.task, topic: journal.topic })
     journal.view = seeStart(journal.view, fetched.startOffset)
@@ -124,7 +124,7 @@ type Fence = (journal: Journal, ids: readonly TransactionalId[]) => Promise<void
 /** Until the decision is: claim. */
 const prepare = async (journal: Journal, me: Stamp, reader: LogReader, leadership: Leadership, fence: Fence): Promise<void> => {
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    await readOn(journal, reader)
+    await readOn(journal, reader, 0)
     const decision = beforeClaim(journal.view, me, journal.fenced, leadership.rules)
     if (decision.kind === 'give-up') throw replaced(journal.task, decision.because)
     if (decision.kind === 'claim') return
@@ -136,7 +136,7 @@ const prepare = async (journal: Journal, me: Stamp, reader: LogReader, leadershi
 /** Reads back to the own record and judges it. False: it has to be written again. */
 const settle = async (journal: Journal, me: Stamp, offset: number, reader: LogReader, { clock }: DriverPorts, leadership: Leadership, fence: Fence): Promise<boolean> => {
   while (journal.next <= offset) {
-    await readOn(journal, reader)
+    await readOn(journal, reader, FETCH_WAIT_MS)
     if (journal.next > offset) break
     await fence(journal, await openIds(journal, me, reader, leadership.rules))
     await clock.sleep(FETCH_WAIT_MS)

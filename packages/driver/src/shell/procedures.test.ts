@@ -1,0 +1,202 @@
+// Submit, start, end, restore and cancel over ports in memory.
+import { beforeEach, describe, expect, test } from '@jest/globals'
+import { formatManifest, parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
+import type { JournalRecord, Manifest, SnapshotRef } from '@tidemark/checkpoint'
+import { executorId, slotId, transactionalId } from '@tidemark/base'
+import type { JobState } from '@tidemark/wire'
+import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner } from './cluster.sample.ts'
+import type { TestPorts } from './cluster.sample.ts'
+import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
+import { endRun } from './end-run.ts'
+import { loadJobs } from './load-jobs.ts'
+import { cancelRun, readRun, startRun } from './start-run.ts'
+import { submit } from './submit.ts'
+
+let ports: TestPorts
+const leader = lead(5)
+const generation = { epoch: 5, counter: 1 }
+beforeEach(async () => {
+  ports = await memoryPorts()
+})
+const send = (over: { readonly version?: string, readonly input?: string, readonly output?: string, readonly from?: number } = {}, state: JobState | undefined = undefined) =>
+  submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }) }, () => state)
+
+const journal = async (run: number, partition: number): Promise<JournalRecord[]> => {
+  const reader = ports.log.reader()
+  const assembler = new RecordAssembler()
+  const [fetched] = await reader.fetch([{ topic: paths.journalTopic(JOB, run, 's0'), partition, offset: 0, maxBytes: 1e6 }], { isolation: 'committed', maxWaitMs: 0 })
+  return (fetched?.records ?? []).flatMap(({ value, offset }) => (value ? assembler.push(value, offset)?.record : undefined) ?? [])
+}
+const topicsLeft = async (): Promise<string[]> => (await ports.log.listTopics()).filter((topic) => topic.startsWith('tidemark.')).toSorted()
+const store = async (run: number, checkpoint: number): Promise<void> => {
+  const ref = (partition: number): SnapshotRef => ({
+    generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('x'), checkpoint, batchId: 1, journalNext: 1, positions: [{ input: 'n0', topic: 'in', partition, next: 0 }], keys: 1,
+    objects: [{ key: paths.snapshotObject({ job: JOB, run, stage: 's0' as never, partition }, checkpoint, generation, 'n', 0), sizeBytes: 3, sha256: 'b'.repeat(64) }],
+  })
+  const manifest: Manifest = {
+    formatVersion: 1, job: JOB, run, checkpoint, engineVersion: '0.1.0', jobVersion: '1', schemas: {}, driverEpoch: 5, timestamp: 1, inFlight: [], outputs: [{ topic: 'out', partition: 0, next: 0 }],
+    parts: [0, 1].map((partition) => ({ stage: 's0' as never, partition, ref: ref(partition), upstreams: [] })),
+  }
+  await ports.store.put(paths.manifest(JOB, checkpoint), formatManifest(manifest))
+}
+
+describe('submit', () => {
+  test('a first time → bundle, plan, run record and definition are stored before the answer', async () => {
+    const { answer, run } = await send()
+    expect(answer).toMatchObject({ job: JOB, run: 1, outcome: 'created', notes: expect.arrayContaining(['run 1 starts empty', 'made the dead letter topic orders.dead-letters']) })
+    const record = parseRun(await ports.store.get(paths.run(JOB, 1)), 'run')
+    expect(record).toEqual(run?.record)
+    expect(record.stages).toEqual([{ stage: 's0', partitions: 2, inputs: [expect.objectContaining({ kind: 'topic', topic: 'in', partitions: 2 })] }])
+    expect((await ports.store.get(record.bundle.key)).equals(bundle())).toBe(true)
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 1, desired: 'running', state: 'new', epoch: 5 })
+  })
+  test('topics that are missing → all named with their paths, nothing stored', async () => {
+    await expect(send({ input: 'nowhere', output: 'nor-here' })).rejects.toMatchObject({ code: 'PLAN_INVALID', details: { problems: [
+      expect.objectContaining({ path: 'nodes.source:in.topic', code: 'PLAN_TOPIC_MISSING' }), expect.objectContaining({ path: 'nodes.sink:out.topic', code: 'PLAN_TOPIC_MISSING' }),
+    ] } })
+    expect(await ports.store.list('jobs/')).toEqual([])
+  })
+  test('the same again → unchanged', async () => {
+    await send()
+    expect(await send({}, 'running')).toMatchObject({ answer: { run: 1, outcome: 'unchanged' }, run: undefined })
+  })
+  test('other content under the same name → refused with the way out', async () => {
+    await send()
+    await expect(send({ version: '2' }, 'running')).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringContaining('--from') })
+  })
+  test('while it is cancelled → busy; after that → the next run, empty', async () => {
+    await send()
+    await expect(send({}, 'cancelling')).rejects.toMatchObject({ code: 'JOB_BUSY' })
+    expect(await send({ version: '2' }, 'cancelled')).toMatchObject({ answer: { run: 2, outcome: 'created' } })
+  })
+  test('from a checkpoint that does not exist → refused', async () => {
+    await send()
+    await expect(send({ from: 9 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' })
+  })
+  test('from a checkpoint → the next run names its manifest', async () => {
+    await send()
+    await store(1, 3)
+    const { answer } = await send({ from: 3, version: '2' }, 'running')
+    expect(answer).toMatchObject({ run: 2, outcome: 'restored' })
+    expect((await readRun(ports, JOB, 2)).from).toEqual({ run: 1, checkpoint: 3, manifest: paths.manifest(JOB, 3) })
+  })
+  test('from a checkpoint whose input retention has removed → refused with the range', async () => {
+    await send()
+    await store(1, 3)
+    await ports.log.write([{ topic: 'in', partition: 1, records: [1, 2, 3].map((n) => ({ key: null, value: String(n) })) }])
+    await ports.log.trim('in', 1, 2)
+    await expect(send({ from: 3 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_INPUT_GONE', details: { gaps: [{ topic: 'in', partition: 1, from: 0, to: 2 }] } })
+  })
+})
+
+describe('end of a run (C3)', () => {
+  const begin = async (): Promise<void> => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+  }
+  test('tasks with and without an owner → each journal ends with an ended record, the owner can commit no more', async () => {
+    await begin()
+    const owner = new PlayedOwner(ports.log, 1, 'slot-a', { epoch: 4, counter: 9 })
+    await owner.session.initialise()
+    await owner.claim(0)
+    await owner.commit(0, 1)
+    await endRun(ports, leader, await readRun(ports, JOB, 1), generation)
+    expect((await journal(1, 0)).map(({ kind }) => kind)).toEqual(['claim', 'commit', 'ended'])
+    expect((await journal(1, 1)).map(({ kind }) => kind)).toEqual(['ended'])
+    await expect(owner.commit(0, 2)).rejects.toMatchObject({ code: 'LOG_FENCED' })
+  })
+  test('an owner with an open transaction → aborted by the fence, nothing of it is seen behind the end', async () => {
+    await begin()
+    const owner = new PlayedOwner(ports.log, 1, 'slot-a', { epoch: 4, counter: 9 })
+    await owner.session.initialise()
+    await owner.claim(0)
+    await owner.append(0, 1)
+    await endRun(ports, leader, await readRun(ports, JOB, 1), generation)
+    expect((await journal(1, 0)).map(({ kind }) => kind)).toEqual(['claim', 'ended'])
+  })
+  test('a claimant whose claim is still open is in no journal yet (R8) → found by an uncommitted read and fenced', async () => {
+    await begin()
+    const owner = new PlayedOwner(ports.log, 1, 'slot-b', { epoch: 4, counter: 9 })
+    await owner.session.initialise()
+    await owner.append(0, 1)
+    await endRun(ports, leader, await readRun(ports, JOB, 1), generation)
+    expect((await journal(1, 0)).map(({ kind }) => kind)).toEqual(['ended'])
+    await expect(owner.session.commit()).rejects.toMatchObject({ code: 'LOG_FENCED' })
+  })
+  test('a task was given out at a higher generation → it gives up before it fences anybody (R2)', async () => {
+    await begin()
+    const owner = new PlayedOwner(ports.log, 1, 'slot-a', { epoch: 6, counter: 1 })
+    await owner.session.initialise()
+    await owner.claim(0)
+    await expect(endRun(ports, leader, await readRun(ports, JOB, 1), generation)).rejects.toMatchObject({ code: 'DRIVER_REPLACED', action: 'retry' })
+    await owner.commit(0, 1)
+  })
+  test('again, by the same driver and by a later one → ended all the same', async () => {
+    await begin()
+    const record = await readRun(ports, JOB, 1)
+    await endRun(ports, leader, record, generation)
+    await endRun(ports, leader, record, { epoch: 5, counter: 2 })
+    await endRun(ports, lead(6), record, { epoch: 6, counter: 1 })
+    expect(new Set((await journal(1, 1)).map(({ kind }) => kind))).toEqual(new Set(['ended']))
+  })
+  test('a journal that is gone → ended before', async () => {
+    await begin()
+    await ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])
+    expect(await endRun(ports, leader, await readRun(ports, JOB, 1), generation)).toEqual({ missing: [paths.journalTopic(JOB, 1, 's0')] })
+  })
+})
+
+describe('restore and cancel', () => {
+  test('restore → run 1 is ended, run 2 is ready, only then run 1 loses its topics; output is told', async () => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    await store(1, 3)
+    await send({ from: 3 }, 'running')
+    await ports.log.write([{ topic: 'out', partition: 0, records: [{ key: null, value: 'x' }, { key: null, value: 'y' }] }])
+    const ready = await startRun(ports, leader, JOB, 2, { epoch: 5, counter: 2 }, false)
+    expect(ready.notes).toEqual(['output of out/0 in [0, 2) was written after checkpoint 3 and is not called back'])
+    expect(await topicsLeft()).toEqual([paths.journalTopic(JOB, 1, 's0'), paths.journalTopic(JOB, 2, 's0')])
+    expect((await journal(1, 0)).at(-1)?.kind).toBe('ended')
+    await ready.cleanUp()
+    expect(await topicsLeft()).toEqual([paths.journalTopic(JOB, 2, 's0')])
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, state: 'started' })
+  })
+  test('cancel → ended, topics gone, checkpoints kept, definition says so', async () => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    await store(1, 3)
+    await cancelRun(ports, leader, JOB, 1, { epoch: 5, counter: 2 })
+    expect(await topicsLeft()).toEqual([])
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ desired: 'cancelled', state: 'cancelled' })
+    expect((await loadJobs(ports)).map(({ state, checkpoints }) => ({ state, checkpoints: checkpoints.map(({ checkpoint }) => checkpoint) }))).toEqual([{ state: 'cancelled', checkpoints: [3] }])
+  })
+  test('a started run whose journal somebody deleted → refused, never made anew empty', async () => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    await ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])
+    await expect(startRun(ports, leader, JOB, 1, generation, true)).rejects.toMatchObject({ code: 'RUN_TOPICS_GONE', action: 'fail-job' })
+  })
+})
+
+describe('a new driver', () => {
+  test('finds jobs as they were left: started, being cancelled, or with a run record newer than the definition', async () => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    expect(await loadJobs(ports)).toEqual([expect.objectContaining({ state: 'started', checkpointNumber: 0 })])
+    await updateDefinition(ports.store, leader, JOB, 1, { desired: 'cancelled' })
+    expect(await loadJobs(ports)).toEqual([expect.objectContaining({ state: 'cancelling' })])
+    await store(1, 7)
+    const before = await readDefinition(ports.store, JOB)
+    await send({ from: 7 }, 'failed')
+    if (before) await ports.store.put(paths.definition(JOB), Buffer.from(JSON.stringify(before)))
+    const [job] = await loadJobs(ports)
+    expect(job).toMatchObject({ state: 'new', run: { record: { run: 2 } }, checkpointNumber: 7 })
+  })
+  test('an old leader writes a definition behind a later one → refused', async () => {
+    await send()
+    const before = await readDefinition(ports.store, JOB)
+    if (!before) throw new Error('no definition')
+    await writeDefinition(ports.store, { ...before, epoch: 9 })
+    await expect(updateDefinition(ports.store, leader, JOB, 1, { state: 'failed' })).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
+  })
+})
