@@ -21,7 +21,10 @@ const NOW = 1_700_000_000_000
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 const content = fc.oneof(fc.constant(null), bytes, fc.string({ unit: 'grapheme', maxLength: 50 }))
 const timestamp = fc.oneof(fc.integer({ min: NOW - 1_000_000, max: NOW + 1_000_000 }), fc.integer({ min: 0, max: 4_000_000_000_000 }))
-const appendRecord: fc.Arbitrary<AppendRecord> = fc.record({ key: content, value: content, timestamp, headers: fc.dictionary(fc.string({ maxLength: 20 }).filter((name) => name !== '__proto__'), fc.oneof(bytes, fc.string({ unit: 'grapheme' })), { maxKeys: 3 }) }, { requiredKeys: ['key', 'value'] })
+const headerName = fc.string({ maxLength: 20 }).filter((name) => name !== '__proto__')
+const recordWith = (name: fc.Arbitrary<string>): fc.Arbitrary<AppendRecord> =>
+  fc.record({ key: content, value: content, timestamp, headers: fc.dictionary(name, fc.oneof(bytes, fc.string({ unit: 'grapheme' })), { maxKeys: 3 }) }, { requiredKeys: ['key', 'value'] })
+const appendRecord = recordWith(headerName)
 const buffer = (value: Buffer | string | null): Buffer | null => (typeof value === 'string' ? Buffer.from(value) : value)
 const wanted = (records: readonly AppendRecord[]): LogRecord[] => records.map(({ key, value, timestamp: at, headers }, offset) => ({
   offset, timestamp: at ?? NOW, key: buffer(key), value: buffer(value),
@@ -45,7 +48,8 @@ describe('record batches', () => {
   })
 
   test('encoding: kafkajs reads what we write', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(appendRecord, { minLength: 1, maxLength: 10 }), async (records) => {
+    // kafkajs takes a header named like a method of Object for one that comes twice.
+    await fc.assert(fc.asyncProperty(fc.array(recordWith(headerName.map((name) => `h${name}`).filter((name) => !(name in {}))), { minLength: 1, maxLength: 10 }), async (records) => {
       const batch = await kafkajsDecode(new KafkajsDecoder(new BatchEncoder().encode(records, 0, 1_000_000, NOW, CODEC.none, { producerId: '9007199254740993', producerEpoch: 3, firstSequence: 7 }).bytes))
       expect(batch).toMatchObject({ inTransaction: true, producerId: '9007199254740993', producerEpoch: 3, firstSequence: 7 })
       expect(batch.records.map((record) => ({ offset: Number(record.offset), timestamp: Number(record.timestamp), key: record.key, value: record.value, ...Object.keys(record.headers).length > 0 ? { headers: { ...record.headers } } : {} }))).toEqual(wanted(records))
