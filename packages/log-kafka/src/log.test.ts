@@ -1,4 +1,5 @@
 // Topics, offsets, trimming, writing, mirrored positions on a real broker.
+import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { realClock, silentLogger } from '@tidemark/base'
 import { describeWith, kcat } from '../../../test/services/index.ts'
@@ -6,6 +7,9 @@ import { judge } from './check.ts'
 import { openKafkaLog, parseBrokers } from './log.ts'
 import { openTestLog, readAll, text, values, withFault } from './test-log.ts'
 import type { TestLog } from './test-log.ts'
+
+interface Kafkajs { admin(): { connect(): Promise<void>, disconnect(): Promise<void>, createPartitions(options: object): Promise<unknown> } }
+const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as { Kafka: new (options: object) => Kafkajs, logLevel: { NOTHING: number } }
 
 describe('Kafka log: settings', () => {
   test('addresses: one, several, IPv6; anything else is refused by name', () => {
@@ -61,6 +65,20 @@ describeWith(['kafka', 'kcat'], 'Kafka log', (server) => {
     await expect(at.log.offsets(topic)).rejects.toMatchObject({ code: 'LOG_TOPIC_MISSING', place: { topic } })
     await at.log.createTopics([{ topic, partitions: 1 }])
     expect(await at.log.offsets(topic)).toEqual([{ partition: 0, start: 0, stable: 0, end: 0 }])
+  })
+
+  test('topics: partitions added by somebody else → found when asked for', async () => {
+    const topic = await at.topic(1)
+    const reader = at.reader()
+    const third = { topic, partition: 2, offset: 0, maxBytes: 1_000_000 }
+    await expect(reader.fetch([third], { isolation: 'committed', maxWaitMs: 0 })).rejects.toMatchObject({ code: 'LOG_TOPIC_MISSING' })
+    const admin = new Kafka({ clientId: 'test', brokers: server('kafka').brokers.split(','), logLevel: logLevel.NOTHING }).admin()
+    await admin.connect()
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 3 }] })
+    await admin.disconnect()
+    await at.log.write([{ topic, partition: 2, records: text('new') }])
+    expect((await reader.fetch([third], { isolation: 'committed', maxWaitMs: 5_000 })).map(({ records }) => values(records))).toEqual([['new']])
+    expect((await at.log.offsets(topic)).map(({ end }) => end)).toEqual([0, 0, 1])
   })
 
   test('topics: a setting or a name that the broker refuses → LOG_TOPIC_INVALID with its words', async () => {

@@ -2,7 +2,7 @@
 import { invariantBroken, TidemarkError } from '@tidemark/base'
 import type { FetchedPartition, FetchOptions, FetchRequest, Logger, LogReader } from '@tidemark/base'
 import { AbortedTransactions } from './aborted.ts'
-import { brokerError, clientError, closedError, CODE, isStaleLeader, missingError, unavailableError } from './errors.ts'
+import { brokerError, clientError, closedError, CODE, isStaleLeader, unavailableError } from './errors.ts'
 import { Poll } from './poll.ts'
 import { decodeRecords } from './records/decode.ts'
 import type { OffsetRange } from './records/decode.ts'
@@ -91,10 +91,7 @@ export class KafkaReader implements LogReader {
     for (const request of requests) {
       const { topic, partition } = request
       const pauseMs = (this.#trouble.get(keyOf(topic, partition))?.retryAt ?? 0) - this.#cluster.clock.monotonic()
-      if (pauseMs <= 0) {
-        const view = await this.#cluster.topic(topic)
-        if (partition >= view.partitions) throw missingError(topic, partition)
-      }
+      if (pauseMs <= 0) await this.#cluster.topicWith(topic, partition)
       const leader = pauseMs > 0 ? undefined : this.#cluster.leaderOf(topic, partition)
       const group = leader === undefined ? undefined : groups.get(leader)
       if (group) group.push(request)

@@ -44,6 +44,7 @@ const listOffsets = async (link: Link, topic: string, partitions: readonly numbe
 
 /** In partition order. All of them when `partitions` is left out. `LOG_TOPIC_MISSING`, `LOG_UNAVAILABLE`. */
 export const partitionOffsets = async (cluster: Cluster, topic: string, partitions?: readonly number[]): Promise<PartitionOffsets[]> => {
+  if (!partitions) cluster.forget(topic)
   const wanted = partitions ?? Array.from({ length: (await cluster.topic(topic)).partitions }, (_, partition) => partition)
   const found = await atLeaders(cluster, topic, wanted, async (link, ofLeader) => {
     // In this order: start ≤ stable ≤ end holds although the log grows between the three answers.

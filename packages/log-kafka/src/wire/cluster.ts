@@ -110,6 +110,16 @@ export class Cluster {
     }
   }
 
+  /** The topic, asked for again when it had no such partition: partitions are added while we run. `LOG_TOPIC_MISSING`. */
+  async topicWith(topic: string, partition: number): Promise<TopicView> {
+    const known = await this.topic(topic)
+    if (partition < known.partitions) return known
+    this.forget(topic)
+    const fresh = await this.topic(topic)
+    if (partition < fresh.partitions) return fresh
+    throw missingError(topic, partition)
+  }
+
   /** Partitions by leader; waits up to `waitMs` for leaders. `LOG_TOPIC_MISSING`, `LOG_UNAVAILABLE`. */
   async byLeader<P extends TopicPartition>(wanted: readonly P[], waitMs = LOOKUP_MS): Promise<Map<number, P[]>> {
     const deadline = this.clock.monotonic() + waitMs
@@ -117,8 +127,7 @@ export class Cluster {
       const groups = new Map<number, P[]>()
       let leaderless: P | undefined
       for (const item of wanted) {
-        const view = await this.topic(item.topic)
-        if (item.partition >= view.partitions) throw missingError(item.topic, item.partition)
+        await this.topicWith(item.topic, item.partition)
         const leader = this.leaderOf(item.topic, item.partition)
         const group = leader === undefined ? undefined : groups.get(leader)
         if (leader === undefined) leaderless = item
