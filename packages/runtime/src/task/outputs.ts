@@ -8,12 +8,29 @@ export const APPEND_BYTES_MAX = 900 * 1024
 /** About what the log adds to a record. */
 const RECORD_OVERHEAD_BYTES = 24
 
-const sizeOf = (part: Buffer | string | null): number => part === null ? 0 : typeof part === 'string' ? Buffer.byteLength(part) : part.length
+/** Text takes at most three bytes a UTF-16 unit; counting them exactly is only worth it near the limit. */
+const sizeOf = (part: Buffer | string | null, exact: boolean): number => part === null ? 0 : typeof part !== 'string' ? part.length : exact ? Buffer.byteLength(part) : part.length * 3
 
-const recordBytes = (record: AppendRecord): number => {
-  let bytes = RECORD_OVERHEAD_BYTES + sizeOf(record.key) + sizeOf(record.value)
-  if (record.headers !== undefined) for (const [name, value] of Object.entries(record.headers)) bytes += name.length + sizeOf(value) + 4
+const recordBytes = (record: AppendRecord, exact: boolean): number => {
+  let bytes = RECORD_OVERHEAD_BYTES + sizeOf(record.key, exact) + sizeOf(record.value, exact)
+  if (record.headers !== undefined) for (const [name, value] of Object.entries(record.headers)) bytes += name.length * 3 + sizeOf(value, exact) + 4
   return bytes
+}
+
+/** Where the chunk that begins at `from` ends. */
+const chunkEnd = (records: readonly AppendRecord[], from: number): number => {
+  const most = Math.min(records.length, from + APPEND_RECORDS_MAX)
+  for (const exact of [false, true]) {
+    let bytes = 0
+    let to = from
+    while (to < most) {
+      bytes += recordBytes(records[to] as AppendRecord, exact)
+      if (bytes > APPEND_BYTES_MAX && to > from) break
+      to += 1
+    }
+    if (to === most || exact) return to
+  }
+  return most
 }
 
 /** Records of one topic, by partition. */
@@ -52,17 +69,11 @@ export class Outputs {
     const appends: Append[] = []
     for (const { topic, partitions } of this.#topics) {
       for (const [partition, records] of partitions.entries()) {
-        if (records.length === 0) continue
-        let [from, bytes] = [0, 0]
-        for (let i = 0; i < records.length; i += 1) {
-          const size = recordBytes(records[i] as AppendRecord)
-          if (i > from && (i - from >= APPEND_RECORDS_MAX || bytes + size > APPEND_BYTES_MAX)) {
-            appends.push({ topic, partition, records: records.slice(from, i) })
-            ;[from, bytes] = [i, 0]
-          }
-          bytes += size
+        for (let from = 0; from < records.length;) {
+          const to = chunkEnd(records, from)
+          appends.push({ topic, partition, records: records.slice(from, to) })
+          from = to
         }
-        appends.push({ topic, partition, records: records.slice(from) })
       }
     }
     return appends
