@@ -1,4 +1,5 @@
 // A real cluster for tests: one driver and some executors as processes, on the embedded log and store or on real servers.
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -38,7 +39,9 @@ export class Cluster {
     this.faultFolder = mkdtempSync(join(tmpdir(), 'tidemark-faults-'))
     const servers = options.servers ?? {}
     this.#env = {
-      TIDEMARK_DIR: this.folder, TIDEMARK_SLOTS: String(options.slots ?? 1), TIDEMARK_FAULT_FOLDER: this.faultFolder, TIDEMARK_SLOT_HEAP: '1024', ...servers, ...options.env,
+      TIDEMARK_DIR: this.folder, TIDEMARK_SLOTS: String(options.slots ?? 1), TIDEMARK_FAULT_FOLDER: this.faultFolder, TIDEMARK_SLOT_HEAP: '1024', ...servers,
+      // Suites share the servers of a test run, clusters share nothing.
+      ...(servers['TIDEMARK_S3_ENDPOINT'] === undefined ? {} : { TIDEMARK_S3_BUCKET: `cluster-${randomUUID()}` }), TIDEMARK_LEASE_KEY: `cluster-${randomUUID()}`, ...options.env,
     }
     const brokers = servers['TIDEMARK_KAFKA']
     this.log = brokers === undefined ? openLocalLog({ path: join(this.folder, 'log.db'), clock: realClock }) : openKafkaLog({ brokers: brokers.split(','), clientId: 'test', clock: realClock, logger: silentLogger })
@@ -58,6 +61,17 @@ export class Cluster {
     const line = await driver.line((one) => one.event === 'driver.listening')
     this.#address = String(line['address'])
     this.#jobs ??= jobsClient(this.#address)
+    await this.#leads(driver)
+  }
+
+  /** A driver answers before it leads. */
+  async #leads(driver: ClusterProcess): Promise<void> {
+    while (driver.alive) {
+      const list = await this.jobs.list().catch(() => undefined)
+      if (list !== undefined) return
+      await realClock.sleep(20)
+    }
+    throw new Error(`the driver ended before it led:\n${driver.tail()}`)
   }
 
   startExecutor(): ClusterProcess {

@@ -1,0 +1,87 @@
+// The main job on a real cluster, fed with seeded events, and what is wrong with its output in the end.
+import { realClock } from '@tidemark/base'
+import { Cluster } from './cluster.ts'
+import type { ServerEnvironment } from './cluster.ts'
+import { testJob } from './jobs.ts'
+import type { TestJob, TestJobOptions } from './jobs.ts'
+import { Output } from './output.ts'
+import { Feeder } from '../workload/events.ts'
+import { checkRunningTotals, checkWindowTotals } from '../workload/oracle.ts'
+import type { RunningTotal } from '../workload/oracle.ts'
+
+export const SEED = Number(process.env['TIDEMARK_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
+const PARTITIONS = 4
+
+type WindowResult = RunningTotal & { readonly window: { readonly start: number } }
+
+export class MainJob {
+  readonly cluster: Cluster
+  readonly job: TestJob
+  readonly feeder: Feeder
+  readonly running: Output<RunningTotal>
+  readonly windows: Output<WindowResult>
+
+  private constructor(cluster: Cluster, job: TestJob, idlePartitions: readonly number[]) {
+    this.cluster = cluster
+    this.job = job
+    this.feeder = new Feeder(cluster.log, job.input, PARTITIONS, { seed: SEED, users: 500, stepMs: 5, perSecond: 2_000, idlePartitions })
+    this.running = new Output(cluster.log, job.running)
+    this.windows = new Output(cluster.log, job.windows)
+  }
+
+  /** `idlePartitions`: input partitions that never get a record. */
+  static async start(servers: ServerEnvironment, options: TestJobOptions & { readonly executors?: number, readonly idlePartitions?: readonly number[] }): Promise<MainJob> {
+    const cluster = await Cluster.start({ servers, executors: options.executors ?? 2 })
+    const job = testJob({ partitions: PARTITIONS, ...options })
+    await job.createTopics(cluster.log)
+    await cluster.submit(job.file)
+    await cluster.allRunning(job.name)
+    return new MainJob(cluster, job, options.idlePartitions ?? [])
+  }
+
+  /** Feeding stops, windows are closed, everything is read: what is wrong with it. */
+  async settle(): Promise<string[]> {
+    await this.feeder.pause()
+    await this.feeder.flush(Math.max(...this.feeder.written.map((event) => event.ts)) + 60_000)
+    const events = this.feeder.written.length
+    await this.#until(async () => (await this.running.read()).filter(({ value }) => !value.key.startsWith('flush-')).length >= events, `${events} running totals`, () => this.running.records.length)
+    const windows = new Set(this.feeder.written.map((event) => `${event.user}@${event.ts - (event.ts % 10_000)}`)).size
+    await this.#until(async () => (await this.windows.read()).filter(({ value }) => !value.key.startsWith('flush-')).length >= windows, `${windows} windows`, () => this.windows.records.length)
+    // What comes too often comes a little later.
+    await realClock.sleep(500)
+    await this.running.read()
+    await this.windows.read()
+    return [...checkRunningTotals(this.feeder.written, this.running.values()), ...checkWindowTotals(this.feeder.written, 10_000, this.windows.values())]
+  }
+
+  /** What is wrong with the running totals so far: for each user the counts go up by one. */
+  async soFar(): Promise<string[]> {
+    await this.running.read()
+    return checkRunningTotals([], this.running.values())
+  }
+
+  /** Starts executors until `count` live, and waits until every task runs. */
+  async recovered(count: number): Promise<void> {
+    while (this.cluster.executors.filter((executor) => executor.alive).length < count) this.cluster.startExecutor()
+    await this.cluster.allRunning(this.job.name)
+  }
+
+  async fed(events: number): Promise<void> {
+    const from = this.feeder.written.length
+    await this.#until(async () => this.feeder.written.length >= from + events, `${events} more events`, () => this.feeder.written.length)
+  }
+
+  async stop(): Promise<void> {
+    await this.feeder.pause()
+    await this.job.remove(this.cluster.log)
+    await this.cluster.stop()
+  }
+
+  async #until(condition: () => Promise<boolean>, what: string, have: () => number): Promise<void> {
+    for (const began = realClock.monotonic(); realClock.monotonic() - began < 60_000;) {
+      if (await condition()) return
+      await realClock.sleep(20)
+    }
+    throw new Error(`seed ${SEED}: waited in vain for ${what}, have ${have()}\n${this.cluster.story()}`)
+  }
+}
