@@ -1,3 +1,4 @@
+// Pacing and bounds of generators that are read as a log.
 import { describe, expect, test } from '@jest/globals'
 import { standingClock } from '../task/task-fixture.ts'
 import { openGeneratorReader } from './generator-reader.ts'

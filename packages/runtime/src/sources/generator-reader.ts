@@ -59,7 +59,7 @@ class GeneratorReader implements LogReader {
   #generator({ topic, partition }: FetchRequest): GeneratorSpec {
     const generator = this.#generators.get(topic)
     if (generator !== undefined && partition >= 0 && partition < generator.partitions) return generator
-    throw new TidemarkError(`there is no generator "${topic}" with a partition ${partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'bug', action: 'fail-job', topic, partition })
+    throw new TidemarkError(`there is no generator "${topic}" with a partition ${partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', topic, partition })
   }
 
   /** Records of one partition in a millisecond; Infinity: not paced. */

@@ -1,3 +1,4 @@
+// The state tables against a plain model: batches, undos, walks and replays in any order.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Key } from 'tidemark'

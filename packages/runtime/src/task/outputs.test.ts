@@ -1,3 +1,4 @@
+// How a batch's records are cut into append entries.
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { APPEND_BYTES_MAX, APPEND_RECORDS_MAX, Outputs } from './outputs.ts'

@@ -1,3 +1,4 @@
+// Process handlers: timers, state, and what repeats when a record is processed again.
 import { describe, expect, test } from '@jest/globals'
 import { job, json, topic, topicSink } from 'tidemark'
 import type { Job, ProcessHandler } from 'tidemark'

@@ -93,7 +93,8 @@ export class Processing {
     const to = Math.min(records.length, from + CHUNK_RECORDS)
     let at = from
     try {
-      for (; at < to && !room.full; at += 1) {
+      // The first is taken whatever the time, so that there is progress.
+      for (; at < to && (at === from ? !room.full : !room.spent()); at += 1) {
         const record = records[at]
         if (record === undefined) break
         if (intake.kind === 'source') intake.take(input, record, now)

@@ -5,7 +5,7 @@ import type { Outputs } from './outputs.ts'
 import type { BatchBudget } from './task.ts'
 
 /** The clock is read once in so many questions. */
-const ASKED_PER_READING = 64
+const ASKED_PER_READING = 16
 
 export class Room {
   /** Set when the batch has to end here for another reason: right behind something that was set aside. */

@@ -1,3 +1,4 @@
+// Shuffles between two stages, the in-flight blocks of a restored run, and the outbox.
 import { describe, expect, test } from '@jest/globals'
 import type { Append } from '@tidemark/base'
 import { decodeBlock, encodeBlocks } from '@tidemark/checkpoint'
@@ -120,6 +121,36 @@ describe('shuffle', () => {
     expect(records.at(-1)?.content.totals.late).toBe(0)
     expect(writer.content().totals.late).toBe(2)
     expect(valuesIn(appends, 'out')).toEqual([{ key: 'all', window: { start: 0, end: 20 }, n: 4 }, { key: 'all', window: { start: 20, end: 40 }, n: 3 }])
+  })
+
+  test('a value too large for a shuffle is its record\'s error, with key and size', () => {
+    const built = job('large', { parallelism: 1 }).source('in', topic('in', { value: json<Order>() })).map((value) => ({ ...value, text: 'x'.repeat(value.amount) })).keyBy((value) => value.user)
+      .aggregate('n', { n: count() }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [order('a', 1, 1), order('b', 1_000_000, 1)])
+    const { appends } = drain(task)
+    expect(blocksIn(appends, 0).flatMap((block) => block.keys)).toEqual(['a'])
+    const [letter] = appends.filter((append) => append.topic === 'large.dead-letters').flatMap((append) => append.records)
+    expect(String(letter?.headers?.['tidemark-code'])).toBe('TASK_VALUE_TOO_LARGE')
+    expect(String(letter?.headers?.['tidemark-error'])).toMatch(/10000\d\d bytes with key "b"/)
+  })
+
+  test('what is random behind a shuffle follows from the source position, however the records were batched', () => {
+    const built = job('dice', { parallelism: 1 }).source('in', topic('in', { value: json<Order>() })).flatMap((value) => [value, value]).keyBy((value) => value.user)
+      .process<unknown>('roll', { onRecord: (ctx, value) => ctx.emit([value.amount, ctx.uuid(), ctx.now]) }).sink('out', topicSink('out', { value: json() }))
+    const fixture = fixtureOf(built)
+    const rolls = (size: number): unknown[] => {
+      const [writer, reader] = [fixture.task(0), fixture.task(1)]
+      const all = [1, 2, 3, 4].map((n) => order('a', n, n * 10))
+      for (let at = 0; at < all.length; at += size) {
+        feed(writer, all.slice(at, at + size))
+        carry(drain(writer).appends, [reader])
+      }
+      return valuesIn(drain(reader).appends, 'out')
+    }
+    expect(rolls(1)).toEqual(rolls(4))
+    expect(new Set(rolls(2).map((roll) => (roll as unknown[])[1])).size).toBe(8)
+    expect(rolls(4).map((roll) => (roll as unknown[])[2])).toEqual([10, 10, 20, 20, 30, 30, 40, 40])
   })
 
   test('blocks: a writer that is none, a batch that comes again, a block that is missing stop the task', () => {

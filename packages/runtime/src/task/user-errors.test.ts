@@ -1,3 +1,4 @@
+// What fails in user code: by policy, before and after an effect, in records, window results and values that are too large.
 import { describe, expect, test } from '@jest/globals'
 import type { Append } from '@tidemark/base'
 import { aggregate, count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
