@@ -7,7 +7,7 @@ import { Table, UNGROUPED } from './table.ts'
 import type { Group } from './table.ts'
 
 /** Pending timers of one key at most. */
-export const TIMERS_PER_KEY_MAX = 10_000
+const TIMERS_PER_KEY_MAX = 10_000
 
 /** Slot 0 is the stamp, the rest are times, ms. */
 type Times = number[]
