@@ -25,8 +25,8 @@ export class InputPartition {
   /** Sources only: highest event time less the bound, ms; -Infinity before the first record. */
   watermark = -Infinity
   idle = false
-  /** Wall clock at which it last brought a record, ms. */
-  activeAt: number | undefined
+  /** For how long it has been known to bring nothing, ms. */
+  quietMs = 0
   /** The last record processed, until its checksum is asked for. */
   lastRecord: LogRecord | undefined
   #last: SourcePosition['last']

@@ -18,6 +18,9 @@ import type { BatchBudget } from './task.ts'
 /** Records of one partition taken in a row, before the clock and the watermark are looked at. */
 const CHUNK_RECORDS = 512
 
+/** An idle partition was seen to be quiet at least so many times. */
+const IDLE_STEPS = 4
+
 export interface ProcessingParts {
   readonly state: TaskState
   readonly scope: Scope
@@ -35,6 +38,8 @@ export interface ProcessingParts {
 export class Processing {
   /** Every input is idle. */
   idle = false
+  /** Wall clock when idleness was last looked at, ms. */
+  #idleAt: number | undefined
   readonly #parts: ProcessingParts
   readonly #takeBack: () => void
   readonly #upstreamTasks: readonly { readonly shuffle: string, readonly partition: number }[]
@@ -110,7 +115,7 @@ export class Processing {
       }
     }
     if (at === from && to > from) return false
-    input.activeAt = now
+    input.quietMs = 0
     if (at > from) input.idle = false
     return true
   }
@@ -139,13 +144,20 @@ export class Processing {
     return true
   }
 
+  /**
+   * Quiet is only what was seen: a task that was not worked on (a stopped process, a full outbox) does not know whether its partitions were
+   * idle, so a long step counts for little.
+   */
   #noticeIdle(now: number): void {
+    const step = this.#idleAt === undefined ? 0 : Math.max(0, now - this.#idleAt)
+    this.#idleAt = now
     for (const input of this.#parts.inputs) {
       const after = this.#parts.idleAfterMs.get(input.input)
       if (after === undefined || input.idle) continue
       // A partition that is known to hold more is not idle, only not read.
-      if (input.activeAt === undefined || input.activeAt > now || !input.queue.caughtUp) input.activeAt = now
-      else if (now - input.activeAt >= after) input.idle = true
+      if (!input.queue.caughtUp) input.quietMs = 0
+      else input.quietMs += Math.min(step, after / IDLE_STEPS)
+      if (input.quietMs >= after) input.idle = true
     }
   }
 

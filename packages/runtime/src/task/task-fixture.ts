@@ -107,6 +107,12 @@ export const drain = (task: Task, options: { readonly budget?: BatchBudget, read
   throw new Error('the task never comes to rest')
 }
 
+/** Lets the wall clock go from `from` to `to` in many small steps, each seen by the task. */
+export const pass = (task: Task, from: number, to: number): Committed => {
+  const steps = Array.from({ length: 101 }, (_, i) => drain(task, { now: from + (to - from) * i / 100 }))
+  return { records: steps.flatMap((step) => step.records), appends: steps.flatMap((step) => step.appends) }
+}
+
 /** Values sent to a topic, decoded, in order. */
 export const valuesIn = (appends: readonly Append[], topic: string): unknown[] =>
   appends.filter((append) => append.topic === topic).flatMap((append) => append.records.map((one) => JSON.parse(String(one.value)) as unknown))
