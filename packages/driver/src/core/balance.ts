@@ -53,14 +53,21 @@ export class Balance {
       const fits = (ref: SlotRef): boolean => executors.get(ref.executor as ExecutorId)?.connection !== undefined && (occupants.get(slotKey(ref)) ?? job) === job
       for (const [key, task] of waiting) {
         const target = targets.get(key)
-        // Where it belongs may still be another job's: rather a fuller slot now than none.
-        const to = target && fits(target) ? target : this.#emptiest(job, usable, fits, pairs)
+        const belongs = target && fits(target) ? target : undefined
+        // Where it belongs may still be another job's, or its process may still be starting: rather a fuller slot now, and a move later.
+        const to = belongs && this.#isWarm(belongs) ? belongs
+          : this.#emptiest(job, usable, (ref) => fits(ref) && this.#isWarm(ref), pairs) ?? belongs ?? this.#emptiest(job, usable, fits, pairs)
         if (!to) continue
         occupants.set(slotKey(to), job)
         pairs.push({ job, task, to })
       }
     }
     this.#ownership.give(pairs)
+  }
+
+  /** Its process is there: a task begins at once. */
+  #isWarm({ executor, slot }: SlotRef): boolean {
+    return this.#with.executors.get(executor as ExecutorId)?.slots[slot]?.process !== undefined
   }
 
   /** The slot with fewest tasks among those that this job has already. */
@@ -72,7 +79,7 @@ export class Balance {
     return usable.filter((ref) => fits(ref) && load.has(slotKey(ref))).toSorted((a, b) => (load.get(slotKey(a)) ?? 0) - (load.get(slotKey(b)) ?? 0))[0]
   }
 
-  /** Only what runs is moved, and not while the job still waits for owners of other tasks. A leaving executor is emptied in any case. */
+  /** Only what runs is moved, to where a process waits for it, and not while the job has tasks without an owner. A leaving executor is emptied in any case. */
   #move(jobs: readonly JobEntry[], targets: ReadonlyMap<string, SlotRef>): void {
     const { executors, jobs: table } = this.#with
     let left = MOVES_MAX - table.placed().filter(({ place: { phase } }) => phase === 'releasing').length
@@ -83,7 +90,7 @@ export class Balance {
         if (task.place === undefined || task.place.phase === 'releasing' || left === 0) continue
         const draining = executors.get(task.place.executor)?.draining === true
         const target = targets.get(key)
-        if (!draining && (!settled || task.place.phase !== 'running' || target === undefined || slotKey(target) === slotKey(at(task.place)))) continue
+        if (!draining && (!settled || task.place.phase !== 'running' || target === undefined || slotKey(target) === slotKey(at(task.place)) || !this.#isWarm(target))) continue
         moves.push({ task, place: task.place, why: draining ? `${executors.get(task.place.executor)?.label} is leaving` : 'planned move to spread the load' })
         left -= 1
       }

@@ -73,11 +73,11 @@ export class Cluster {
     this.event({ kind: 'run-ready', job: record.job, run: record.run, notes: [] })
   }
 
-  join(label: string, slots = 2, running: readonly RunningTask[] = []): DriverCommand[] {
+  join(label: string, slots = 2, running: readonly RunningTask[] = [], processes: 'warm' | 'cold' = 'warm'): DriverCommand[] {
     this.#connections.set(label, ++this.#connection)
     return this.event({ kind: 'message', connection: this.#connection, message: {
       kind: 'register', executor: executorId(label), label, slots, probeAddress: `${label}:1`, engineVersion: '0.1.0', pid: 100, pidStart: '7', running,
-      processes: Array.from({ length: slots }, (_, slot) => ({ slot, slotId: slotId(`${label}-p${slot}`), pid: 200 + slot, pidStart: '8' })),
+      processes: processes === 'cold' ? [] : Array.from({ length: slots }, (_, slot) => ({ slot, slotId: slotId(`${label}-p${slot}`), pid: 200 + slot, pidStart: '8' })),
     } })
   }
 

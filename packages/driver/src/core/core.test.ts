@@ -157,6 +157,22 @@ describe('planned moves', () => {
     expect(cluster.told('b', 'assign', commands).flatMap(({ tasks }) => tasks).map(({ task }) => task)).toEqual(leaving)
     expect(ofKind(commands, 'fence')).toEqual([])
   })
+  test('an executor joins whose slot processes are still starting → nothing moves before they are there', () => {
+    const cluster = new Cluster()
+    cluster.join('a')
+    cluster.start(runRecord())
+    cluster.runs('a')
+    expect(cluster.told('a', 'revoke', cluster.join('b', 2, [], 'cold'))).toEqual([])
+    const commands = cluster.says('b', { kind: 'slot-started', process: { slot: 0, slotId: slotId('b-p0'), pid: 1, pidStart: '1' } })
+    expect(cluster.told('a', 'revoke', commands).flatMap(({ tasks }) => tasks)).toHaveLength(1)
+  })
+  test('a death while another executor is still starting → its tasks go where a process waits', () => {
+    const cluster = twoWithJob()
+    cluster.join('c', 2, [], 'cold')
+    cluster.breaks('b')
+    const commands = cluster.event(refused('b'))
+    expect(cluster.told('a', 'assign', commands).flatMap(({ tasks }) => tasks)).toHaveLength(2)
+  })
   test('a release takes too long → that slot is killed and fenced, all its tasks go on elsewhere', () => {
     const cluster = new Cluster()
     cluster.join('a')

@@ -12,7 +12,7 @@ const topicsUsed = (plan: LogicalPlan): { readonly path: string, readonly topic:
 })
 
 const refuse = (problems: readonly PlanProblem[]): TidemarkError => new TidemarkError(`the plan cannot run here:\n  ${problems.map(({ path, message, code }) => `${path}: ${message} (${code})`).join('\n  ')}`, {
-  code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems }, hint: 'Make the topics first: `tidemark topics --create <topic> --partitions <n>`, or with your own tools.',
+  code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems }, hint: 'Make the topics first: `tidemark topics create <topic> --partitions <n>`, or with your own tools.',
 })
 
 export interface Surroundings {
