@@ -1,0 +1,29 @@
+// `npm run bench -- windowed|recovery`: measures a real cluster on real servers and checks its output. Exit codes: 0 measured and exact, 1 not, 2 wrong use.
+import { Ending } from './ending.ts'
+import { readOptions, USAGE, WrongUse } from './options.ts'
+import type { BenchOptions } from './options.ts'
+import { runRecovery } from './recovery/run.ts'
+import { Report } from './report.ts'
+import { runWindowed } from './windowed/run.ts'
+
+const RUN = { windowed: runWindowed, recovery: runRecovery }
+
+const measure = async (options: BenchOptions): Promise<number> => {
+  const [ending, report] = [new Ending(), new Report(options.json)]
+  try {
+    await RUN[options.workload](options, ending, report)
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
+    return 1
+  } finally {
+    await ending.end()
+  }
+  return report.print() ? 0 : 1
+}
+
+try {
+  process.exitCode = await measure(readOptions(process.argv.slice(2)))
+} catch (error) {
+  process.stderr.write(`${error instanceof WrongUse || error instanceof TypeError ? error.message : String(error)}\n\n${USAGE}`)
+  process.exitCode = 2
+}

@@ -1,0 +1,57 @@
+// The command line of the benchmarks.
+import { parseArgs } from 'node:util'
+
+export const WORKLOADS = ['windowed', 'recovery'] as const
+export type Workload = (typeof WORKLOADS)[number]
+
+export interface BenchOptions {
+  readonly workload: Workload
+  readonly log: 'local' | 'kafka'
+  /** Nothing but the JSON line. */
+  readonly json: boolean
+  /** Slot processes of one executor. */
+  readonly slots: number
+  /** Preloaded events. */
+  readonly events: number
+  readonly kills: number
+  readonly seed: number
+}
+
+export const USAGE = `usage: npm run bench -- windowed|recovery [options]
+
+  windowed   preloaded events, count and sum of each user in windows of 10 s: events a second from the first record read to the last commit
+  recovery   5,000 events a second, two executors, one of them killed again and again: how long its partitions are silent
+
+  --log kafka|local   real Kafka, MinIO and Redis, started for this run; or the embedded log. Default: kafka
+  --slots N           slot processes of an executor. Default: 1
+  --events N          preloaded events. Default: windowed 2000000, recovery 500000
+  --kills N           recovery: executors killed. Default: 10
+  --seed N            of the input. Default: 1
+  --json              print only the JSON line
+`
+
+/** A sentence about a wrong command line. */
+export class WrongUse extends Error {}
+
+const whole = (name: string, text: string | undefined, fallback: number, min: number): number => {
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (!Number.isSafeInteger(value) || value < min) throw new WrongUse(`--${name} wants a whole number of at least ${min}, not "${text}"`)
+  return value
+}
+
+export const readOptions = (args: readonly string[]): BenchOptions => {
+  const { values, positionals } = parseArgs({
+    args: [...args], allowPositionals: true,
+    options: { log: { type: 'string' }, json: { type: 'boolean' }, slots: { type: 'string' }, events: { type: 'string' }, kills: { type: 'string' }, seed: { type: 'string' } },
+  })
+  const [workload, ...rest] = positionals
+  const found = WORKLOADS.find((name) => name === workload)
+  if (found === undefined || rest.length > 0) throw new WrongUse(workload === undefined ? 'say which workload' : `there is no workload "${positionals.join(' ')}"`)
+  const log = values.log ?? 'kafka'
+  if (log !== 'kafka' && log !== 'local') throw new WrongUse(`--log wants kafka or local, not "${log}"`)
+  return {
+    workload: found, log, json: values.json ?? false, slots: whole('slots', values.slots, 1, 1), events: whole('events', values.events, found === 'windowed' ? 2_000_000 : 500_000, 1),
+    kills: whole('kills', values.kills, 10, 1), seed: whole('seed', values.seed, 1, 0),
+  }
+}

@@ -1,0 +1,85 @@
+// The recovery workload: 5,000 events a second, two executors; one after the other is killed and a new one started; every output is checked.
+import { join } from 'node:path'
+import { realClock } from '@tidemark/base'
+import { Cluster } from '../../test/cluster/cluster.ts'
+import { seeded } from '../../test/workload/events.ts'
+import type { Ending } from '../ending.ts'
+import type { BenchOptions } from '../options.ts'
+import { Payments } from '../payments.ts'
+import { childrenOf, peakMemoryMb } from '../processes.ts'
+import type { Report } from '../report.ts'
+import { startServers } from '../servers.ts'
+import { RunningCheck } from './check.ts'
+import { Feed } from './feed.ts'
+import { killOne } from './kill.ts'
+import type { KillFigures, Step } from './kill.ts'
+import { Output } from './output.ts'
+import { median } from './silence.ts'
+
+const JOB = 'bench-running'
+const EVENTS_PER_SECOND = 5_000
+const EXECUTORS = 2
+/** Both executors work this long, and up to as long again, before one is killed. */
+const STEADY_MS = 3_000
+const DRAINED_MS_MAX = 60_000
+/** A first checkpoint has to be there: else the whole journal is read. */
+const READY_MS_MAX = 120_000
+
+const untilBalanced = async (cluster: Cluster): Promise<void> => {
+  for (const began = realClock.monotonic(); realClock.monotonic() - began < READY_MS_MAX;) {
+    const { tasks, checkpoints, summary } = await cluster.jobs.describe(JOB)
+    if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
+    const owners = Map.groupBy(tasks.filter(({ phase }) => phase === 'running'), ({ executor }) => executor)
+    const each = [...owners.values()].map(({ length }) => length)
+    if (checkpoints.length > 0 && summary.lag < EVENTS_PER_SECOND && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
+    await realClock.sleep(100)
+  }
+  throw new Error(`the tasks are not spread over ${EXECUTORS} executors, with a checkpoint, in ${READY_MS_MAX / 1_000} s\n${JSON.stringify(await cluster.jobs.describe(JOB), undefined, 1)}\n${cluster.story()}`)
+}
+
+const sayStep = (step: Step): string => `    partition ${step.partition}: silent ${step.gapMs} ms; since the kill: detected ${step.detectedMs}, told ${step.toldMs}, read ${step.readMs}, fenced ${step.fencedMs}, claimed ${step.claimedMs}, loaded ${step.loadedMs}, tailed ${step.tailedMs}, first commit ${step.firstCommitMs}; snapshot of ${step.snapshotKeys} keys, tail of ${step.tailBatches} batches${step.remarks.length === 0 ? '' : `; ${step.remarks.join('; ')}`}`
+
+export const runRecovery = async (options: BenchOptions, ending: Ending, report: Report): Promise<void> => {
+  const servers = await startServers(options.log, ending)
+  const cluster = await ending.keep(Cluster.start({ servers: servers.env, executors: EXECUTORS, slots: options.slots }), (started) => started.stop())
+  const { log } = cluster
+  const [payments, check, random] = [new Payments(log, options.seed), new RunningCheck(), seeded(options.seed)]
+  await payments.createTopics()
+  await payments.write(options.events)
+  await cluster.submit(join(import.meta.dirname, '..', 'jobs', 'running.ts'))
+  const output = new Output(log, check)
+  const feed = new Feed(payments, EVENTS_PER_SECOND)
+  output.follow()
+  feed.start()
+  ending.add(() => Promise.allSettled([feed.stop(), output.stop()]))
+  report.say(`${options.events} events preloaded, ${EVENTS_PER_SECOND} a second follow; waiting for a checkpoint`)
+
+  const kills: KillFigures[] = []
+  let rssMb = 0
+  while (kills.length < options.kills) {
+    await untilBalanced(cluster)
+    await realClock.sleep(STEADY_MS * (1 + random()))
+    const alive = cluster.executors.filter((executor) => executor.alive)
+    rssMb = Math.max(rssMb, ...alive.flatMap(({ pid }) => childrenOf(pid)).map(peakMemoryMb))
+    const victim = alive[Math.floor(random() * alive.length)]
+    if (victim === undefined) throw new Error(`no executor is left\n${cluster.story()}`)
+    const figures = await killOne(cluster, JOB, victim, output)
+    kills.push(figures)
+    report.say(`kill ${kills.length} (${victim.name}): gap ${figures.gapMs} ms (first partition ${figures.firstGapMs}), survivor ${figures.survivorGapMs} ms, before it ${figures.beforeGapMs} ms`)
+    for (const step of figures.steps) report.say(sayStep(step))
+    cluster.startExecutor()
+  }
+
+  await feed.stop()
+  for (const began = realClock.monotonic(); check.results < payments.count && realClock.monotonic() - began < DRAINED_MS_MAX;) await realClock.sleep(50)
+  await output.stop()
+  const { lost, doubled, wrong, examples } = check.finish(payments)
+  const gapsMs = kills.map(({ gapMs }) => gapMs)
+  report.say(`${check.results} results for ${payments.count} events: ${lost} lost, ${doubled} doubled, ${wrong} wrong`)
+  for (const example of examples) report.say(`  ${example}`)
+  report.finish({
+    workload: 'recovery', log: options.log, slots: options.slots, eventsPerSecond: EVENTS_PER_SECOND, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
+    firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), survivorGapMs: Math.max(...kills.map(({ survivorGapMs }) => survivorGapMs)), survivorGapsMs: kills.map(({ survivorGapMs }) => survivorGapMs),
+    beforeGapsMs: kills.map(({ beforeGapMs }) => beforeGapMs), rssMb, lost, doubled, wrong, seed: options.seed,
+  })
+}
