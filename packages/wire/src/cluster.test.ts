@@ -145,6 +145,18 @@ describe('probe', () => {
     await serving.close()
     expect(await probe(serving.address, 5_000)).toMatchObject({ kind: 'refused' })
   })
+  test('a process that is being torn down accepts, then resets → asked again until it refuses', async () => {
+    let accepted = 0
+    const dying = createServer((socket) => {
+      accepted += 1
+      socket.resetAndDestroy()
+      if (accepted === 4) dying.close()
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => dying.once('listening', resolve))
+    cleanups.push(() => dying.close())
+    expect(await probe(`127.0.0.1:${(dying.address() as AddressInfo).port}`, 5_000)).toMatchObject({ kind: 'refused' })
+    expect(accepted).toBeGreaterThanOrEqual(4)
+  })
   test('a kernel that accepts for a process that says nothing → silent, within the deadline', async () => {
     const accepted: Socket[] = []
     const mute = createServer((socket) => void accepted.push(socket)).listen(0, '127.0.0.1')

@@ -1,5 +1,5 @@
 // Is that process still there? Asked by the driver when a stream has ended without a goodbye.
-import { Client } from '@grpc/grpc-js'
+import { Client, status } from '@grpc/grpc-js'
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js'
 import { realClock } from '@tidemark/base'
 import type { Clock, ExecutorId } from '@tidemark/base'
@@ -25,6 +25,9 @@ export const serveProbe = ({ address, executor, tls }: { readonly address: strin
     handlers: { Identify: (_call: ServerUnaryCall<object, { executor: string }>, answer: sendUnaryData<{ executor: string }>) => answer(null, { executor }) },
   }], tls)
 
+/** Between two attempts, ms. */
+const AGAIN_MS = 5
+
 const UNREACHABLE = new Set(['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN', 'ENOTFOUND', 'EADDRNOTAVAIL'])
 
 /** A bare TCP connection: only this tells "refused" from "no way there" by the system's own error codes. */
@@ -40,24 +43,34 @@ const knock = (address: string, deadlineMs: number, clock: Clock): Promise<Probe
   socket.once('connect', () => settle('accepted'))
   socket.on('error', (error: NodeJS.ErrnoException) => {
     const reason = error.code ?? error.message
-    settle(error.code === 'ECONNREFUSED' ? { kind: 'refused', reason } : UNREACHABLE.has(reason) ? { kind: 'unreachable', reason } : { kind: 'silent', reason })
+    // A reset is an accepted connection, broken at once.
+    if (error.code === 'ECONNRESET') settle('accepted')
+    else settle(error.code === 'ECONNREFUSED' ? { kind: 'refused', reason } : UNREACHABLE.has(reason) ? { kind: 'unreachable', reason } : { kind: 'silent', reason })
+  })
+})
+
+/** Undefined: the connection broke before there was an answer. */
+const identify = (address: string, deadlineMs: number, clock: Clock, tls: Tls | undefined): Promise<ProbeAnswer | undefined> => new Promise((resolve) => {
+  const client = new Client(address, clientCredentials(tls), CHANNEL_OPTIONS)
+  const { path, requestSerialize, responseDeserialize } = probeMethods.Identify
+  // grpc-js lets the socket of an unfinished handshake go only when the peer does: at most one per verdict, until that process ends.
+  client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, { deadline: clock.now() + deadlineMs }, (error, answer) => {
+    client.close()
+    if (answer) resolve({ kind: 'identified', executor: answer.executor as ExecutorId })
+    else resolve(error?.code === status.DEADLINE_EXCEEDED ? { kind: 'silent', reason: fromStatus(error, address).message } : undefined)
   })
 })
 
 /** Never rejects; answers within `deadlineMs`. */
 export const probe = async (address: string, deadlineMs: number, { clock = realClock, tls }: { readonly clock?: Clock, readonly tls?: Tls } = {}): Promise<ProbeAnswer> => {
-  const began = clock.monotonic()
-  const first = await knock(address, deadlineMs, clock)
-  if (first !== 'accepted') return first
-  const client = new Client(address, clientCredentials(tls), CHANNEL_OPTIONS)
-  const { path, requestSerialize, responseDeserialize } = probeMethods.Identify
-  return new Promise((resolve) => {
-    const left = Math.max(1, deadlineMs - (clock.monotonic() - began))
-    // grpc-js lets the socket of an unfinished handshake go only when the peer does: at most one per verdict, until that process ends.
-    client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, { deadline: clock.now() + left }, (error, answer) => {
-      client.close()
-      if (error) resolve({ kind: 'silent', reason: fromStatus(error, address).message })
-      else resolve({ kind: 'identified', executor: answer?.executor as ExecutorId })
-    })
-  })
+  const end = clock.monotonic() + deadlineMs
+  // A process that is being torn down still accepts for some milliseconds, then resets: asked again, it refuses.
+  for (;;) {
+    const knocked = await knock(address, Math.max(1, end - clock.monotonic()), clock)
+    if (knocked !== 'accepted') return knocked
+    const answer = await identify(address, Math.max(1, end - clock.monotonic()), clock, tls)
+    if (answer) return answer
+    if (clock.monotonic() + AGAIN_MS >= end) return { kind: 'silent', reason: `connections break for ${deadlineMs} ms` }
+    await clock.sleep(AGAIN_MS)
+  }
 }

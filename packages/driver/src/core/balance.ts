@@ -26,17 +26,28 @@ export class Balance {
     const usable = this.#usableSlots()
     const { targets } = place(jobs.map((job) => ({
       job: `${job.id}/${job.run.record.run}`,
-      tasks: [...job.tasks].map(([task, entry]) => ({ task, on: entry.place && at(entry.place) })),
+      tasks: [...job.tasks].map(([task, entry]) => ({ task, on: this.#counted(entry, usable) })),
     })), usable)
     const occupants = this.#occupants()
     this.#giveOut(jobs, targets, usable, occupants)
     this.#move(jobs, targets)
   }
 
-  /** Slots of executors that stay. One that is suspected keeps its place in the plan until there is a verdict, but gets nothing new. */
+  /**
+   * Slots of executors that stay, whose process is there: a task that waits for one to start waits for a second. When none is, all. An
+   * executor that is suspected keeps its place in the plan until there is a verdict, but gets nothing new.
+   */
   #usableSlots(): SlotRef[] {
-    return this.#with.executors.present().filter(({ draining }) => !draining)
-      .flatMap(({ id, slots }) => slots.filter(({ doomed }) => !doomed).map(({ slot }) => ({ executor: id, slot })))
+    const staying = this.#with.executors.present().filter(({ draining }) => !draining)
+      .flatMap(({ id, slots }) => slots.filter(({ doomed }) => !doomed).map(({ slot, process }) => ({ executor: id, slot, process })))
+    const warm = staying.filter(({ process }) => process !== undefined)
+    return (warm.length > 0 ? warm : staying).map(({ executor, slot }) => ({ executor, slot }))
+  }
+
+  /** Where the plan counts a task: a planned move is as good as done, so that asking again in the middle of it gives the same answer. */
+  #counted({ place: where, destination }: TaskEntry, usable: readonly SlotRef[]): SlotRef | undefined {
+    if (destination && usable.some((ref) => slotKey(ref) === slotKey(destination))) return destination
+    return where && at(where)
   }
 
   /** Which run each slot works for now. */
@@ -53,21 +64,14 @@ export class Balance {
       const fits = (ref: SlotRef): boolean => executors.get(ref.executor as ExecutorId)?.connection !== undefined && (occupants.get(slotKey(ref)) ?? job) === job
       for (const [key, task] of waiting) {
         const target = targets.get(key)
-        const belongs = target && fits(target) ? target : undefined
-        // Where it belongs may still be another job's, or its process may still be starting: rather a fuller slot now, and a move later.
-        const to = belongs && this.#isWarm(belongs) ? belongs
-          : this.#emptiest(job, usable, (ref) => fits(ref) && this.#isWarm(ref), pairs) ?? belongs ?? this.#emptiest(job, usable, fits, pairs)
+        // Where it belongs may still be another job's: rather a fuller slot now than none.
+        const to = target && fits(target) ? target : this.#emptiest(job, usable, fits, pairs)
         if (!to) continue
         occupants.set(slotKey(to), job)
         pairs.push({ job, task, to })
       }
     }
     this.#ownership.give(pairs)
-  }
-
-  /** Its process is there: a task begins at once. */
-  #isWarm({ executor, slot }: SlotRef): boolean {
-    return this.#with.executors.get(executor as ExecutorId)?.slots[slot]?.process !== undefined
   }
 
   /** The slot with fewest tasks among those that this job has already. */
@@ -79,19 +83,19 @@ export class Balance {
     return usable.filter((ref) => fits(ref) && load.has(slotKey(ref))).toSorted((a, b) => (load.get(slotKey(a)) ?? 0) - (load.get(slotKey(b)) ?? 0))[0]
   }
 
-  /** Only what runs is moved, to where a process waits for it, and not while the job has tasks without an owner. A leaving executor is emptied in any case. */
+  /** Only what runs is moved, and not while the job has tasks without an owner. A leaving executor is emptied in any case. */
   #move(jobs: readonly JobEntry[], targets: ReadonlyMap<string, SlotRef>): void {
     const { executors, jobs: table } = this.#with
     let left = MOVES_MAX - table.placed().filter(({ place: { phase } }) => phase === 'releasing').length
-    const moves: { task: TaskEntry, place: Place, why: string }[] = []
+    const moves: { task: TaskEntry, place: Place, to: SlotRef | undefined, why: string }[] = []
     for (const job of jobs) {
       const settled = [...job.tasks.values()].every(({ place: where }) => where !== undefined && (where.phase !== 'assigned' || executors.get(where.executor)?.draining))
       for (const [key, task] of job.tasks) {
         if (task.place === undefined || task.place.phase === 'releasing' || left === 0) continue
         const draining = executors.get(task.place.executor)?.draining === true
         const target = targets.get(key)
-        if (!draining && (!settled || task.place.phase !== 'running' || target === undefined || slotKey(target) === slotKey(at(task.place)) || !this.#isWarm(target))) continue
-        moves.push({ task, place: task.place, why: draining ? `${executors.get(task.place.executor)?.label} is leaving` : 'planned move to spread the load' })
+        if (!draining && (!settled || task.place.phase !== 'running' || target === undefined || slotKey(target) === slotKey(at(task.place)))) continue
+        moves.push({ task, place: task.place, to: target, why: draining ? `${executors.get(task.place.executor)?.label} is leaving` : 'planned move to spread the load' })
         left -= 1
       }
     }

@@ -220,3 +220,33 @@ describe('planned moves', () => {
     expect(compareGenerations(after?.generation as never, before?.generation as never)).toBeGreaterThan(0)
   })
 })
+
+describe('a cluster that keeps changing', () => {
+  test('slots start one after the other → each task moves once at most, and then nothing moves any more', () => {
+    const cluster = new Cluster()
+    cluster.join('a')
+    cluster.start(runRecord())
+    cluster.runs('a')
+    cluster.join('b', 2, [], 'cold')
+    const moved = new Map<string, number>()
+    const settle = (): void => {
+      for (let round = 0; round < 20; round++) {
+        cluster.pass(50, ['a', 'b'])
+        for (const label of ['a', 'b']) {
+          cluster.runs(label)
+          for (const { ref, generation, phase } of cluster.tasksOn(label)) {
+            if (phase !== 'releasing') continue
+            moved.set(taskKey(ref), (moved.get(taskKey(ref)) ?? 0) + 1)
+            cluster.says(label, { kind: 'released', task: ref, generation })
+          }
+        }
+      }
+    }
+    for (const slot of [0, 1]) {
+      cluster.says('b', { kind: 'slot-started', process: { slot, slotId: slotId(`b-p${slot}`), pid: slot, pidStart: '1' } })
+      settle()
+    }
+    expect([...moved.values()]).toEqual([1, 1])
+    expect([cluster.tasksOn('a').length, cluster.tasksOn('b').length]).toEqual([2, 2])
+  })
+})

@@ -3,6 +3,7 @@ import { taskKey } from '@tidemark/base'
 import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
 import type { Generation } from '@tidemark/checkpoint'
 import type { CheckpointDescription, ErrorMessage, JobState, TaskRecovery, TaskStatus } from '@tidemark/wire'
+import type { SlotRef } from './placement.ts'
 import type { KnownJob, RunFacts } from './protocol.ts'
 
 /** Where a task is, from the driver's side. */
@@ -24,6 +25,8 @@ export interface TaskEntry {
   readonly ref: TaskRef
   /** Undefined: nobody has it. */
   place: Place | undefined
+  /** Where a planned move takes it: while it is released and until it is given out, placement counts it there. */
+  destination: SlotRef | undefined
   status: TaskStatus | undefined
   /** Why it is without an owner, or was before this one. */
   cause: string
@@ -56,7 +59,7 @@ export interface JobEntry {
 const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskEntry> => new Map(record.stages.flatMap(({ stage, partitions }) =>
   Array.from({ length: partitions }, (_, partition): [string, TaskEntry] => {
     const ref = { job: record.job, run: record.run, stage, partition }
-    return [taskKey(ref), { ref, place: undefined, status: undefined, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0 }]
+    return [taskKey(ref), { ref, place: undefined, destination: undefined, status: undefined, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0 }]
   })))
 
 export const newJob = (known: KnownJob, nowMs: number, adoptUntilMs: number): JobEntry => ({

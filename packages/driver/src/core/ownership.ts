@@ -48,6 +48,7 @@ export class Ownership {
       const tasks = mine.map(({ job, task, to }): TaskAssignment => {
         const generation = generations.next()
         task.place = { phase: 'assigned', executor: id, slot: to.slot, slotId: executor.slots[to.slot]?.process?.slotId, generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
+        task.destination = undefined
         task.status = undefined
         task.recovery = { cause: task.cause, detectedAt: out.wall(task.detectedAtMs), assignedAt: out.wall() }
         out.happened({ event: 'task.assigned', job: job.id, executor: id, message: `${taskName(task.ref)} goes to ${executor.label}, slot ${to.slot}, generation ${formatGeneration(generation)}: ${task.cause}`, facts: { task: task.ref, generation, slot: to.slot } })
@@ -74,13 +75,14 @@ export class Ownership {
   }
 
   /** Planned moves (R7): a release record first. */
-  release(moves: readonly { readonly task: TaskEntry, readonly place: Place, readonly why: string }[]): void {
+  release(moves: readonly { readonly task: TaskEntry, readonly place: Place, readonly to: SlotRef | undefined, readonly why: string }[]): void {
     const { epoch, executors, out } = this.#with
     for (const [id, mine] of Map.groupBy(moves, ({ place }) => place.executor)) {
       const executor = executors.get(id)
       if (executor?.connection === undefined) continue
-      for (const { task, place, why } of mine) {
+      for (const { task, place, to, why } of mine) {
         place.phase = 'releasing'
+        task.destination = to
         place.sinceMs = out.nowMs
         task.cause = why
         out.happened({ event: 'task.moving', job: task.ref.job, executor: id, message: `${taskName(task.ref)} leaves ${executor.label}, slot ${place.slot}: ${why}`, facts: { task: task.ref } })
