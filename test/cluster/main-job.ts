@@ -39,10 +39,26 @@ export class MainJob {
     return new MainJob(cluster, job, options.idlePartitions ?? [])
   }
 
-  /** Feeding stops, windows are closed, everything is read: what is wrong with it. */
-  async settle(): Promise<string[]> {
+  /** Feeding stops and windows are closed. */
+  async finish(): Promise<void> {
     await this.feeder.pause()
     await this.feeder.flush(Math.max(...this.feeder.written.map((event) => event.ts)) + 60_000)
+  }
+
+  /** Reads on until nothing is wrong with the output any more; else what is, after a minute. */
+  async until(faults: () => readonly string[]): Promise<readonly string[]> {
+    for (const began = realClock.monotonic(); ;) {
+      await this.running.read()
+      await this.windows.read()
+      const wrong = faults()
+      if (wrong.length === 0 || realClock.monotonic() - began > 60_000) return wrong
+      await realClock.sleep(50)
+    }
+  }
+
+  /** Feeding stops, windows are closed, everything is read: what is wrong with it. */
+  async settle(): Promise<string[]> {
+    await this.finish()
     const events = this.feeder.written.length
     await this.#until(async () => (await this.running.read()).filter(({ value }) => !value.key.startsWith('flush-')).length >= events, `${events} running totals`, () => this.running.records.length)
     const windows = new Set(this.feeder.written.map((event) => `${event.user}@${event.ts - (event.ts % 10_000)}`)).size
@@ -58,6 +74,12 @@ export class MainJob {
   async soFar(): Promise<string[]> {
     await this.running.read()
     return checkRunningTotals([], this.running.values())
+  }
+
+  /** Waits until a checkpoint with at least this number is complete. */
+  async checkpoint(atLeast: number): Promise<number> {
+    const { checkpoints } = await this.cluster.until(this.job.name, ({ checkpoints: all }) => (all[0]?.checkpoint ?? 0) >= atLeast, `checkpoint ${atLeast}`)
+    return checkpoints[0]?.checkpoint ?? 0
   }
 
   /** Starts executors until `count` live, and waits until every task runs. */

@@ -64,3 +64,25 @@ export const checkWindowTotals = (input: readonly Event[], sizeMs: number, outpu
   for (const name of expected.keys()) if (!seen.has(name)) faults.push(`${name}: never said`)
   return faults
 }
+
+/**
+ * After restores: output that went out behind a restored checkpoint can't be called back, so it comes again; but it says the same, nothing
+ * is missing, and the last word on each user is right.
+ */
+export const checkRestored = (input: readonly Event[], running: readonly RunningTotal[], windows: readonly (RunningTotal & { readonly window: { readonly start: number } })[]): string[] => {
+  const faults: string[] = []
+  const totals = new Map<string, { count: number, sum: number }>()
+  for (const { user, amount } of input) totals.set(user, { count: (totals.get(user)?.count ?? 0) + 1, sum: (totals.get(user)?.sum ?? 0) + amount })
+  const last = new Map(running.map((total) => [total.key, total]))
+  for (const [user, { count, sum }] of totals) if (last.get(user)?.count !== count || last.get(user)?.sum !== sum) faults.push(`${user}: ends at ${last.get(user)?.count ?? 0}/${last.get(user)?.sum ?? 0}, expected ${count}/${sum}`)
+  const expected = windowTotals(input, 10_000)
+  const seen = new Set<string>()
+  for (const { key, window, count, sum } of windows) {
+    if (key.startsWith('flush-')) continue
+    const name = `${key}@${window.start}`
+    seen.add(name)
+    if (expected.get(name)?.count !== count || expected.get(name)?.sum !== sum) faults.push(`${name}: said ${count}/${sum}, expected ${expected.get(name)?.count ?? 0}/${expected.get(name)?.sum ?? 0}`)
+  }
+  for (const name of expected.keys()) if (!seen.has(name)) faults.push(`${name}: never said`)
+  return faults
+}

@@ -20,7 +20,7 @@ export interface Beginning {
 /** Rejects with `LOG_TOPIC_MISSING` when the journal is gone. */
 export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, topic: string): Promise<Beginning> => {
   const [offsets] = await log.offsets(topic, [task.partition])
-  if (offsets === undefined) throw new TidemarkError(`${topic} has no partition ${task.partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'environment', action: 'fail-job', topic, ...task })
+  if (offsets === undefined) throw new TidemarkError(`${topic} has no partition ${task.partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', topic, ...task })
   const { start, stable } = offsets
   for (let back = SCAN_BACK_FIRST; ; back *= 2) {
     const from = Math.max(start, stable - back)

@@ -1,0 +1,12 @@
+// runtime: operators, keyed state, windows, watermarks, batches, and the slot that commits and takes over. Runs on ports, knows no server.
+export { Slot } from './slot/slot.ts'
+export type { SlotCommand, SlotEvent, SlotTaskStatus, TakeoverTimeline, WriterCut } from './slot/messages.ts'
+export type { SlotOptions, SlotPorts } from './slot/ports.ts'
+export { createTask } from './task/create-task.ts'
+export type { Task } from './task/task.ts'
+export type { TaskOptions } from './task/create-task.ts'
+export { stateHash } from './task/stage-task.ts'
+export { recordChecksum } from './task/input.ts'
+export type { PartitionFor, SinkTopic } from './operators/sinks.ts'
+export { openGeneratorReader } from './sources/generator-reader.ts'
+export type { GeneratorSpec } from './sources/generator-reader.ts'

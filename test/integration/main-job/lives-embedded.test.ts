@@ -1,0 +1,4 @@
+// Lives of a cluster with no server at all.
+import { livesSuite } from './lives.ts'
+
+livesSuite(() => ({}))
