@@ -25,7 +25,7 @@ const readSubmission = async (call: AsyncIterable<SubmitChunk>): Promise<SubmitR
       if (header) throw damaged('a second header came')
       header = chunk.header
       if (header.bundleBytes > BUNDLE_BYTES_MAX)
-        throw new TidemarkError(`the bundle has ${header.bundleBytes} bytes, ${BUNDLE_BYTES_MAX} are allowed`, { code: 'JOB_BUNDLE_TOO_LARGE', blame: 'user', action: 'fail-job', hint: 'Leave data files out of the bundle; read them through a source.' })
+        throw new TidemarkError(`the bundle has ${header.bundleBytes} bytes, ${BUNDLE_BYTES_MAX} are allowed`, { code: 'JOB_BUNDLE_TOO_LARGE', blame: 'user', action: 'exit', hint: 'Leave data files out of the bundle; read them through a source.' })
     } else {
       if (!header) throw damaged('bundle bytes came before the header')
       bytes += chunk.bundle.length

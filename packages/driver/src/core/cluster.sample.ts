@@ -10,7 +10,7 @@ import { DEFAULT_SETTINGS } from './protocol.ts'
 import type { DriverCommand, DriverEvent, DriverSettings, KnownJob } from './protocol.ts'
 
 const MIB = 1024 * 1024
-export const SETTINGS: JobSettings = {
+const SETTINGS: JobSettings = {
   parallelism: 2, onError: 'dead-letter', deadLetterTopic: 'orders.dead-letters', commitIntervalMinMs: 20, commitIntervalMaxMs: 500, batchOutputBytesMax: MIB, batchStateBytesMax: MIB,
   checkpointIntervalMs: 30_000, checkpointTimeoutMs: 60_000, checkpointInFlightBytesMax: MIB, checkpointsRetained: 10, outboxBytesMax: MIB, shuffleBacklogBytesMax: MIB, futureTimestampBoundMs: 60_000,
 }
@@ -33,7 +33,7 @@ export const runRecord = ({ job = 'orders', run = 1, tasks = 4, shuffle = false,
 }
 export const known = (record: RunRecord, over: Partial<KnownJob> = {}): KnownJob => ({ run: { record, settings: SETTINGS, submittedAt: 1 }, state: 'new', checkpoints: [], checkpointNumber: 0, ...over })
 
-export const RECOVERY: RecoveryTimeline = { startedAt: 0, readMs: 1, fencedMs: 2, claimedMs: 3, loadedMs: 4, tailedMs: 5, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
+const RECOVERY: RecoveryTimeline = { startedAt: 0, readMs: 1, fencedMs: 2, claimedMs: 3, loadedMs: 4, tailedMs: 5, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
 
 type Told<K extends DriverMessage['kind']> = Extract<DriverMessage, { readonly kind: K }>
 

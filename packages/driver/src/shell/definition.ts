@@ -52,7 +52,7 @@ export const readDefinition = async (store: ObjectStore, job: JobId): Promise<De
 export const writeDefinition = async (store: ObjectStore, definition: Definition): Promise<void> => {
   const before = await readDefinition(store, definition.job)
   if (before !== undefined && before.epoch > definition.epoch) {
-    throw new TidemarkError(`driver of epoch ${before.epoch} has written the definition of ${definition.job}, this one has epoch ${definition.epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'exit', job: definition.job })
+    throw new TidemarkError(`driver of epoch ${before.epoch} has written the definition of ${definition.job}, this one has epoch ${definition.epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job: definition.job })
   }
   await store.put(paths.definition(definition.job), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
 }

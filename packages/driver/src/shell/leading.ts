@@ -14,7 +14,7 @@ import type { Surface } from './surface.ts'
 /** Garbage is looked for once in so many checkpoints: listing costs more than what lies about meanwhile. */
 const GARBAGE_EVERY = 20
 
-export const errorMessageOf = (error: unknown): ErrorMessage => {
+const errorMessageOf = (error: unknown): ErrorMessage => {
   const { code, message, blame, action, hint } = asTidemarkError(error)
   return { code, message, blame, action, ...(hint === undefined ? {} : { hint }) }
 }

@@ -14,7 +14,7 @@ export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId,
 }
 
 /** Ends each of these runs that still has topics; shared by restore and cancel. */
-export const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, topics: readonly FoundTopic[], generation: Generation): Promise<void> => {
+const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, topics: readonly FoundTopic[], generation: Generation): Promise<void> => {
   for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)
 }
 

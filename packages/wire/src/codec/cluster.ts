@@ -6,7 +6,7 @@ import type {
 import { bool, double, integer, json, list, message, numbers, oneOf, optional, text, variants } from './fields.ts'
 import type { Field } from './fields.ts'
 
-export const taskRef = message<TaskRef>({ job: text<JobId>(), run: integer, stage: text<StageId>(), partition: integer })
+const taskRef = message<TaskRef>({ job: text<JobId>(), run: integer, stage: text<StageId>(), partition: integer })
 export const generation = message<GenerationMessage>({ epoch: integer, counter: integer })
 export const errorFacts = message<ErrorMessage>({ code: text(), message: text(), blame: text(), action: text(), hint: optional(text()) })
 export const inputStatus = message<InputStatus>({ input: text(), topic: text(), partition: integer, next: integer, stable: integer })

@@ -99,6 +99,7 @@ const camel = (kind: string): string => kind.replace(/-(.)/g, (_, letter: string
 export const variants = <T extends { readonly kind: string }>(
   fields: { readonly [K in T['kind']]: Field<Omit<Extract<T, { readonly kind: K }>, 'kind'>> },
 ): Field<T> => {
+  // The mapped type ties each field to its kind; inside, all are looked up by name.
   const byKind = new Map(Object.entries(fields) as unknown as readonly [string, Field<object>][])
   const byWire = new Map([...byKind].map(([kind, field]) => [camel(kind), { kind, field }]))
   return {

@@ -14,7 +14,7 @@ export interface SubmitHeader {
 export const submitHeader = message<SubmitHeader>({ plan: json, bundleBytes: integer, bundleSha256: text(), fromCheckpoint: optional(integer) })
 export const submitAnswer = message<SubmitAnswer>({ job: text(), run: integer, outcome: oneOf('created', 'unchanged', 'restored'), notes: list(text()) })
 
-export const jobSummary = message<JobSummary>({
+const jobSummary = message<JobSummary>({
   job: text(), version: text(), run: integer, state, reason: optional(text()), tasks: integer, tasksRunning: integer, tasksWaiting: integer,
   submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer),
 })
