@@ -89,7 +89,7 @@ export class JobsControl {
       case 'failed':
         this.#move(job, 'fail', known.error?.message)
     }
-    out.happened({ event: started ? 'job.found' : `job.${job.state === 'failed' ? 'found' : 'submitted'}`, job: id, message: `job ${id}, version ${jobVersion}, run ${run}: ${job.state}`, facts: { run, version: jobVersion, state: job.state } })
+    out.happened({ event: known.state === 'new' ? 'job.submitted' : 'job.found', job: id, message: `job ${id}, version ${jobVersion}, run ${run}: ${job.state}`, facts: { run, version: jobVersion, state: job.state } })
     this.#proceed(job)
   }
 

@@ -131,6 +131,12 @@ describe('a new driver', () => {
     cluster.event({ kind: 'job-known', job: known(runRecord({ run: 2 }), { state: 'started' }) })
     expect(cluster.told('a', 'revoke', cluster.join('a', 1, running([0])))).toEqual([expect.objectContaining({ reason: 'stop' })])
   })
+  test('a task of a job that it does not know (its files are unreadable) → left alone, and said', () => {
+    const cluster = new Cluster({ epoch: 2 })
+    const commands = cluster.join('a', 1, running([0]))
+    expect(cluster.told('a', 'revoke', commands)).toEqual([])
+    expect(cluster.eventNames(commands)).toContain('task.unknown')
+  })
   test('an executor runs tasks of a later driver → this one steps down', () => {
     const cluster = new Cluster({ epoch: 2 })
     const later = running([0]).map((one) => ({ ...one, generation: { epoch: 3, counter: 1 } }))

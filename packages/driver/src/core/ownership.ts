@@ -162,6 +162,11 @@ export class Ownership {
     const stop: TaskRef[] = []
     const reported = new Set<TaskEntry>()
     for (const one of running) {
+      if (jobs.get(one.task.job) === undefined) {
+        // Its files could not be read, or are gone: no reason to stop what works. An ended run ends itself by its journal.
+        out.happened({ event: 'task.unknown', executor: executor.id, level: 'warn', message: `${executor.label} runs ${taskName(one.task)} of ${one.task.job}, which this driver does not know`, facts: { task: one.task } })
+        continue
+      }
       const found = jobs.task(one.task)
       if (found?.job.state !== 'running') {
         stop.push(one.task)
@@ -184,18 +189,21 @@ export class Ownership {
     this.#resume(executor, reported)
   }
 
-  /** What the table has on this executor and it does not run: told again if it never began, lost if it did. */
+  /** What the table has on this executor and it does not run is given out anew. Never the same generation again: a process that got it may have claimed and died (R1). */
   #resume(executor: ExecutorEntry, reported: ReadonlySet<TaskEntry>): void {
     const { epoch, jobs, out } = this.#with
-    const again: TaskAssignment[] = []
     const releasing: TaskRef[] = []
+    const waiting: TaskRef[] = []
     for (const { task, place } of jobs.placed(executor.id)) {
       if (reported.has(task)) {
         if (place.phase === 'releasing') releasing.push(task.ref)
-      } else if (place.phase === 'assigned') again.push({ task: task.ref, generation: place.generation, slot: place.slot })
-      else this.lose(task, place.phase === 'releasing' ? task.cause : `${executor.label} came back without it`)
+        continue
+      }
+      // It may still wait there for a process to start.
+      if (place.phase === 'assigned') waiting.push(task.ref)
+      this.lose(task, place.phase === 'releasing' ? task.cause : `${executor.label} came back without it`)
     }
-    if (again.length > 0) out.send(executor, { kind: 'assign', epoch, tasks: again })
+    if (waiting.length > 0) out.send(executor, { kind: 'revoke', epoch, tasks: waiting, reason: 'move' })
     if (releasing.length > 0) out.send(executor, { kind: 'revoke', epoch, tasks: releasing, reason: 'move' })
   }
 
