@@ -1,0 +1,45 @@
+// Bundling a job file: one that is right, and every way to be wrong.
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { BUNDLE_BYTES_MAX, bundleJob } from './bundle.ts'
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-bundle-'))
+  symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(folder, 'node_modules'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const file = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+const JOB = "import { job, json, stdoutSink, topic } from 'tidemark'\nimport { name } from './name.ts'\nexport default job(name).source('in', topic('in', { value: json<number>() })).sink('out', stdoutSink())\n"
+
+describe('bundle', () => {
+  test('bundle, a job file with an import of its own → one file that needs nothing, its plan and its hash; the same each time', async () => {
+    file('name.ts', "export const name: string = 'mine'")
+    const path = file('job.ts', JOB)
+    const [first, second] = [await bundleJob(path), await bundleJob(path)]
+    expect(first.plan.job).toBe('mine')
+    expect(first.bundle.toString()).not.toMatch(/from ['"](?:tidemark|\.\/)/)
+    expect(first.sha256).toBe(createHash('sha256').update(first.bundle).digest('hex'))
+    expect(second).toEqual(first)
+  })
+
+  test.each([
+    ['no such file', undefined, 'JOB_FILE_INVALID', /Could not resolve/],
+    ['a syntax error', 'export default job(', 'JOB_FILE_INVALID', /job\.ts:1:/],
+    ['an import that is not there', "import { x } from './nowhere.ts'\nexport default x", 'JOB_FILE_INVALID', /Could not resolve "\.\/nowhere\.ts"/],
+    ['a throw while it is imported', "throw new Error('boom')", 'JOB_FILE_INVALID', /throws when it is imported/],
+    ['no default export', 'export const a = 1', 'JOB_FILE_INVALID', /exports no job as its default/],
+    ['a default that is no job', 'export default { name: "x" }', 'JOB_FILE_INVALID', /exports no job as its default/],
+    ['more than a cluster takes', `const big = '${'x'.repeat(BUNDLE_BYTES_MAX)}'\nexport default big`, 'JOB_BUNDLE_TOO_LARGE', /at most/],
+  ])('bundle, %s → %s', async (_what, text, code, message) => {
+    const path = text === undefined ? join(folder, 'job.ts') : file('job.ts', text)
+    await expect(bundleJob(path)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+  })
+})

@@ -1,0 +1,131 @@
+// A cluster on this machine: one driver and some executors as child processes, embedded log and store in one folder.
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { TidemarkError } from '@tidemark/base'
+import type { Clock } from '@tidemark/base'
+import { Child } from './child.ts'
+
+export interface LocalClusterOptions {
+  readonly folder: string
+  /** `host:port` of the driver; port 0: a free one. */
+  readonly listen: string
+  readonly slots: number
+  readonly slotHeapMiB: number
+  readonly clock: Clock
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** What an error of a process adds: where its log is. Default: the file. */
+  readonly hint?: string
+  /** What is printed by a process beside its log. */
+  readonly onOutput?: (name: string, text: string) => void
+}
+
+const START_TIMEOUT_MS = 20_000
+const DRAIN_TIMEOUT_MS = 5_000
+/** Variables that would make a process of an embedded cluster use real servers. */
+const SERVER_VARIABLE = /^TIDEMARK_(?:KAFKA|S3_|REDIS|LISTEN|DRIVER|DIR|LABEL|SLOT)/
+
+/** The variables of this environment that an embedded cluster does not use. */
+export const unusedServers = (environment: LocalClusterOptions['environment']): string[] => Object.keys(environment).filter((name) => /^TIDEMARK_(?:KAFKA|S3_|REDIS)/.test(name)).toSorted()
+
+export class LocalCluster {
+  readonly executors: Child[] = []
+  readonly #options: LocalClusterOptions
+  readonly #environment: Record<string, string | undefined>
+  #driver: Child | undefined
+  #address = ''
+  readonly #atExit = (): void => this.killAll()
+
+  constructor(options: LocalClusterOptions) {
+    this.#options = options
+    this.#environment = {
+      ...Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SERVER_VARIABLE.test(name))),
+      TIDEMARK_DIR: options.folder, TIDEMARK_SLOTS: String(options.slots), TIDEMARK_SLOT_HEAP: String(options.slotHeapMiB),
+    }
+    // However this process ends, short of SIGKILL, it leaves nobody behind.
+    process.on('exit', this.#atExit)
+  }
+
+  /** `host:port` of the driver. */
+  get address(): string {
+    return this.#address
+  }
+
+  get logFolder(): string {
+    return join(this.#options.folder, 'logs')
+  }
+
+  get driver(): Child | undefined {
+    return this.#driver
+  }
+
+  async startDriver(): Promise<void> {
+    this.#driver = this.#start('driver', 'driver', { TIDEMARK_LISTEN: this.#options.listen })
+    const { address } = await this.#within(this.#driver, 'driver.listening')
+    if (typeof address !== 'string') throw new TidemarkError('the driver listens, and does not say where', { code: 'CLI_PROCESS_SILENT', blame: 'bug', action: 'exit' })
+    this.#address = address
+  }
+
+  /** It joins by itself; `describe` shows when. */
+  startExecutor(): Child {
+    const name = `executor-${this.executors.length + 1}`
+    const executor = this.#start(name, 'executor', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: name })
+    this.executors.push(executor)
+    return executor
+  }
+
+  /** Executors release their tasks and go, then the driver. Who takes longer than 5 s is killed: nothing is lost by that. */
+  async drain(): Promise<void> {
+    await this.#end(this.executors)
+    await this.#end(this.#driver === undefined ? [] : [this.#driver])
+    this.killAll()
+    process.off('exit', this.#atExit)
+  }
+
+  /** Everybody at once. */
+  async kill(): Promise<void> {
+    this.killAll()
+    await Promise.all([...this.executors, ...this.#driver === undefined ? [] : [this.#driver]].map((child) => child.ended))
+    process.off('exit', this.#atExit)
+  }
+
+  killAll(): void {
+    for (const child of [...this.executors, ...this.#driver === undefined ? [] : [this.#driver]]) child.killGroup()
+  }
+
+  #start(name: string, main: 'driver' | 'executor', env: Readonly<Record<string, string>>): Child {
+    mkdirSync(this.logFolder, { recursive: true })
+    const { onOutput, hint } = this.#options
+    const logFile = join(this.logFolder, `${name}.log`)
+    return new Child({ name, main, env: { ...this.#environment, ...env }, logFile, hint: hint ?? `All it said is in ${logFile}.`, ...onOutput === undefined ? {} : { onOutput: (text: string) => onOutput(name, text) } })
+  }
+
+  async #within(child: Child, event: string) {
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = this.#options.clock.after(START_TIMEOUT_MS, () => reject(new TidemarkError(`${child.name} did not say ${event} in ${START_TIMEOUT_MS} ms. Its last lines:\n${child.tail()}`, {
+        code: 'CLI_PROCESS_SILENT', blame: 'bug', action: 'exit',
+      })))
+    })
+    try {
+      return await Promise.race([child.log(event), late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+
+  async #end(children: readonly Child[]): Promise<void> {
+    const living = children.filter((child) => child.alive)
+    for (const child of living) child.signal('SIGTERM')
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = this.#options.clock.after(DRAIN_TIMEOUT_MS, resolve)
+    })
+    await Promise.race([Promise.all(living.map((child) => child.ended)), late])
+    timer?.cancel()
+    for (const child of living) child.killGroup()
+    await Promise.all(living.map((child) => child.ended))
+  }
+}
+
+/** Removes a cluster's folder; a process that is just ending may still write into it. */
+export const removeFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })

@@ -1,0 +1,99 @@
+// tidemark dev: a whole cluster in one folder, jobs submitted, events shown, Ctrl-C drains.
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { Log } from '@tidemark/base'
+import { parsePlan } from 'tidemark'
+import type { LogicalPlan } from 'tidemark'
+import { bundleJob } from '../bundle.ts'
+import { LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
+import { LOG_FILE, withLog } from '../context.ts'
+import type { Context } from '../context.ts'
+import { plural } from '../format/values.ts'
+import { showEvents } from './events.ts'
+import { submitJob } from './submit.ts'
+
+const TOPIC_PARTITIONS = 4
+const SLOT_HEAP_MIB = 1_024
+
+export interface DevOptions {
+  readonly fresh: boolean
+  readonly executors: number
+  readonly slots: number
+}
+
+export const runDev = async (outer: Context, files: readonly string[], options: DevOptions): Promise<void> => {
+  const context: Context = { ...outer, servers: { ...outer.servers, kafka: undefined } }
+  const { terminal, servers: { folder, driver }, signal } = context
+  const say = (text: string): void => context.json ? terminal.note(text) : terminal.line(text)
+  const unused = unusedServers(context.environment)
+  if (unused.length > 0) say(`${unused.join(', ')}: set, and not used: dev keeps everything in ${folder}`)
+  // Before anything is started or deleted: mistakes in a job file are the most likely ones.
+  const plans = await Promise.all(files.map(async (file) => parsePlan((await bundleJob(file)).plan)))
+  if (await answers(context)) {
+    throw new TidemarkError(`a driver answers at ${driver} already`, { code: 'CLI_CLUSTER_RUNS', blame: 'user', action: 'exit', hint: 'End it first, submit to it with: tidemark submit <job file>, or take another address: --driver 127.0.0.1:7401' })
+  }
+  if (options.fresh) startFresh(folder, say)
+  mkdirSync(folder, { recursive: true })
+
+  const cluster = new LocalCluster({
+    folder, listen: driver, slots: options.slots, slotHeapMiB: SLOT_HEAP_MIB, clock: context.clock, environment: context.environment,
+    onOutput: (name, text) => terminal.line(name === 'driver' ? `${name}: ${text}` : text),
+  })
+  try {
+    await cluster.startDriver()
+    for (let i = 0; i < options.executors; i += 1) cluster.startExecutor()
+    say(`driver at ${cluster.address}, ${plural(options.executors, 'executor')} with ${plural(options.slots, 'slot')} each, all in ${folder}; logs in ${cluster.logFolder}`)
+    await withLog(context, (log) => makeTopics(log, plans, say), true)
+    for (const file of files) await submitJob(context, file, { embedded: true })
+    say('Ctrl-C drains and ends it; what was counted stays. Look at it from another terminal: tidemark jobs, tidemark describe <job>, tidemark read <topic> --follow')
+    await Promise.race([showEvents(context, { follow: true }), driverEnds(cluster)])
+  } finally {
+    if (signal.aborted) say('draining: executors release their tasks')
+    await cluster.drain()
+  }
+}
+
+/** A cluster without its driver goes on, but not a developer's: it should not look alive. */
+const driverEnds = async (cluster: LocalCluster): Promise<never> => {
+  const { driver } = cluster
+  await driver?.ended
+  throw new TidemarkError(`the driver ${driver?.fate ?? 'is gone'}. Its last lines:\n${driver?.tail() ?? ''}`, { code: 'CLI_PROCESS_ENDED', blame: 'environment', action: 'exit', hint: `All it said is in ${cluster.logFolder}.` })
+}
+
+const answers = async ({ openJobs, servers }: Context): Promise<boolean> => {
+  const jobs = openJobs(servers.driver)
+  try {
+    await jobs.list()
+    return true
+  } catch (error) {
+    return !isTidemarkError(error) || error.code !== 'WIRE_UNAVAILABLE'
+  } finally {
+    jobs.close()
+  }
+}
+
+const startFresh = (folder: string, say: (text: string) => void): void => {
+  if (!existsSync(folder)) return
+  if (readdirSync(folder).length > 0 && !existsSync(join(folder, LOG_FILE))) {
+    throw new TidemarkError(`${folder} holds something, and no ${LOG_FILE}: it is not deleted`, { code: 'CLI_FOLDER_FOREIGN', blame: 'user', action: 'exit', hint: 'Name the folder of an embedded cluster with --dir, or delete this one by hand.' })
+  }
+  say(`--fresh: deleting ${folder} with all its topics, jobs and checkpoints`)
+  removeFolder(folder)
+}
+
+/** The topics that jobs read and write, where there are none yet: only here, where nobody else could make them. */
+const makeTopics = async (log: Log, plans: readonly LogicalPlan[], say: (text: string) => void): Promise<void> => {
+  const wanted = new Set(plans.flatMap(topicsOf))
+  const known = await log.describeTopics([...wanted])
+  for (const topic of wanted) {
+    if (known.has(topic)) continue
+    await log.createTopics([{ topic, partitions: TOPIC_PARTITIONS }])
+    say(`topic ${topic} is made with ${plural(TOPIC_PARTITIONS, 'partition')}`)
+  }
+}
+
+export const topicsOf = (plan: LogicalPlan): string[] => plan.nodes.flatMap((node) => {
+  if (node.kind === 'source' && node.source.kind === 'topic') return [node.source.topic]
+  return node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []
+})

@@ -1,0 +1,122 @@
+// jobs, describe, cancel, events, submit against a driver that is a few lines: what they print, and the shapes of --json.
+import { describe, expect, test } from '@jest/globals'
+import { fileURLToPath } from 'node:url'
+import { TidemarkError } from '@tidemark/base'
+import type { JobEvent, SubmitRequest } from '@tidemark/wire'
+import { exitCodeOf } from '../exit.ts'
+import { DESCRIPTION, EVENT, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import { showEvents } from './events.ts'
+import { cancelJob, describeJob, listJobs } from './jobs.ts'
+import { submitJob } from './submit.ts'
+
+const REVENUE = fileURLToPath(new URL('../../../../examples/revenue.ts', import.meta.url))
+const unreachable = new TidemarkError('nobody answers', { code: 'WIRE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+
+describe('jobs', () => {
+  const client = fakeJobs({ list: async () => [SUMMARY], describe: async () => DESCRIPTION, cancel: async (job) => ({ job, run: 3, state: 'cancelling' }) })
+
+  test('jobs, for people → a row for each job: tasks, lag, checkpoint and its age', async () => {
+    const context = testContext({ openJobs: () => client })
+    await listJobs(context)
+    expect(context.out[0]).toMatch(/^job +version +run +state +tasks +lag +checkpoint/)
+    expect(context.out[1]).toMatch(/^revenue +1 +3 +running +1\/2 +1,234 +7, 8\.0 s ago/)
+  })
+
+  test('jobs, none → said', async () => {
+    const context = testContext({ openJobs: () => fakeJobs({ list: async () => [] }) })
+    await listJobs(context)
+    expect(context.out).toEqual(['no jobs'])
+  })
+
+  test('jobs, describe and cancel with --json → what the driver said, on one line', async () => {
+    const context = testContext({ json: true, openJobs: () => client })
+    await listJobs(context)
+    await describeJob(context, 'revenue')
+    await cancelJob(context, 'revenue')
+    expect(printed(context)).toEqual([[SUMMARY], DESCRIPTION, { job: 'revenue', run: 3, state: 'cancelling' }])
+  })
+
+  test('describe, for people → owner, generation, lag, watermark, state, snapshot, and each step of the last recovery', async () => {
+    const context = testContext({ openJobs: () => client })
+    await describeJob(context, 'revenue')
+    const text = context.out.join('\n')
+    expect(text).toMatch(/revenue version 1, run 3, started from checkpoint 5/)
+    expect(text).toMatch(/7, 8\.0 s ago: 4\.1 MiB in 2 parts; 8 under way for 1\.0 s, 1 of 2 parts/)
+    expect(text).toMatch(/warning: the journal of s0 grows/)
+    expect(text).toMatch(/east-1 +dead .*stream ended, probe refused/)
+    expect(text).toMatch(/s0-0 +west-1 #1 +running +2\.17 +4,567 +1,234 +2023-11-14 22:14:10Z +1,203 +83\.0 KiB +7, 8\.0 s ago/)
+    expect(text).toMatch(/s1-0 +waiting: store unreachable/)
+    expect(text).toMatch(/task +detected +assigned +read +fenced +claimed +loaded +tailed +first commit/)
+    expect(text).toMatch(/s0-0 +\S+ +\S+ +4 +11 +15 +20 +26 +41 +1 +snapshot 6 \(1,100 keys, 78\.1 KiB\) \+ tail of 120 records in 118 batches/)
+    expect(text).toMatch(/s0-0: executor east-1 dead: stream ended, probe refused\n {2}the newest snapshot is corrupt/)
+  })
+
+  test('drivers, the first of two does not answer → the second is asked; an error that is an answer is not asked again', async () => {
+    const asked: string[] = []
+    const drivers = (answer: () => never) => testContext({
+      json: true, servers: { kafka: undefined, folder: '/nowhere', driver: 'one:1, two:2' },
+      openJobs: (address) => {
+        asked.push(address)
+        return address === 'one:1' ? fakeJobs({ list: async () => answer() }) : client
+      },
+    })
+    const context = drivers(() => { throw unreachable })
+    await listJobs(context)
+    expect(printed(context)).toEqual([[SUMMARY]])
+    await expect(listJobs(drivers(() => { throw new TidemarkError('no', { code: 'JOB_UNKNOWN', blame: 'user', action: 'exit' }) }))).rejects.toMatchObject({ code: 'JOB_UNKNOWN' })
+    expect(asked).toEqual(['one:1', 'two:2', 'one:1'])
+  })
+
+  test('drivers, none answers → the exit code of a cluster that is not reachable', async () => {
+    const error: unknown = await listJobs(testContext({ openJobs: () => fakeJobs({ list: async () => { throw unreachable } }) })).catch((reason: unknown) => reason)
+    expect(exitCodeOf(error)).toBe(3)
+  })
+})
+
+describe('events', () => {
+  const watching = (events: readonly JobEvent[], endless: boolean) => fakeJobs({
+    async * watchEvents() {
+      yield * events
+      if (endless) await new Promise(() => {})
+    },
+  })
+
+  test('events → a line each; --json: the event as it is', async () => {
+    const [people, machine] = [testContext({ openJobs: () => watching([EVENT], false) }), testContext({ json: true, openJobs: () => watching([EVENT, EVENT], false) })]
+    await showEvents(people, { follow: false })
+    await showEvents(machine, { follow: false, job: 'revenue' })
+    expect(people.out).toEqual([expect.stringMatching(/^\d\d:\d\d:\d\d\.\d{3} {2}executor\.dead +revenue {2}east-1 is dead: stream ended, probe refused$/)])
+    expect(printed(machine)).toEqual([EVENT, EVENT])
+  })
+
+  test('events --follow, interrupted while nothing happens → ends at once', async () => {
+    const interrupt = new AbortController()
+    const context = testContext({ openJobs: () => watching([EVENT], true), signal: interrupt.signal })
+    const ended = showEvents(context, { follow: true })
+    while (context.out.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    interrupt.abort()
+    await ended
+    expect(context.out).toHaveLength(1)
+  })
+})
+
+describe('submit', () => {
+  test('submit, an example from a checkpoint → plan and bundle reach the driver; notes say what readers must set', async () => {
+    const requests: SubmitRequest[] = []
+    const client = fakeJobs({
+      submit: async (request) => {
+        requests.push(request)
+        return { job: 'revenue', run: 4, outcome: 'restored', notes: ['output after checkpoint 7 stays: revenue/0 100-120'] }
+      },
+    })
+    const [people, machine] = [testContext({ openJobs: () => client }), testContext({ json: true, openJobs: () => client })]
+    await submitJob(people, REVENUE, { from: 7 })
+    await submitJob(machine, REVENUE)
+    expect(requests.map(({ plan, fromCheckpoint }) => [(plan as { job: string }).job, fromCheckpoint])).toEqual([['revenue', 7], ['revenue', undefined]])
+    expect(requests[0]?.bundle.toString()).toContain('revenue-per-user')
+    expect(people.out).toEqual([
+      'revenue, run 4, is restored as a new run', '  note: output after checkpoint 7 stays: revenue/0 100-120', expect.stringMatching(/note: readers of revenue must read committed \(isolation\.level=read_committed\)/),
+    ])
+    expect(printed(machine)).toEqual([{ job: 'revenue', run: 4, outcome: 'restored', notes: [expect.any(String), expect.stringContaining('read_committed')] }])
+  })
+})

@@ -1,0 +1,59 @@
+// What every command gets: its terminal, its servers, and how to reach them. main.ts makes the real one, tests a fake one.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { Clock, Log } from '@tidemark/base'
+import type { JobsClient } from '@tidemark/wire'
+import { wrongUse } from './exit.ts'
+import type { Servers } from './settings.ts'
+import type { Terminal } from './terminal.ts'
+
+export interface Context {
+  readonly terminal: Terminal
+  /** Answers as JSON, one value a line. */
+  readonly json: boolean
+  readonly servers: Servers
+  readonly clock: Clock
+  readonly openLog: (servers: Servers) => Log
+  readonly openJobs: (address: string) => JobsClient
+  readonly input: AsyncIterable<Buffer>
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Aborted when the user wants it to end. */
+  readonly signal: AbortSignal
+}
+
+/** The file of the embedded log, in the folder of its cluster. */
+export const LOG_FILE = 'log.db'
+
+/** Opens the log for one command. An embedded one that is not there is not made by looking at it: `CLI_NO_CLUSTER`. */
+export const withLog = async <T>(context: Context, use: (log: Log) => Promise<T>, make = false): Promise<T> => {
+  const { kafka, folder } = context.servers
+  if (kafka === undefined && !make && !existsSync(join(folder, LOG_FILE))) {
+    throw new TidemarkError(`there is no embedded log in ${folder}`, { code: 'CLI_NO_CLUSTER', blame: 'user', action: 'exit', hint: 'Start one with: tidemark dev <job file>. Or name its folder with --dir, or brokers with --kafka.' })
+  }
+  const log = context.openLog(context.servers)
+  try {
+    return await use(log)
+  } finally {
+    await log.close()
+  }
+}
+
+/**
+ * Asks the first driver of the list that answers. `use` may be called again on the next one, when nobody answered at the one before: what
+ * it does must bear to be done twice, as all of JobService does.
+ */
+export const withJobs = async <T>(context: Context, use: (jobs: JobsClient) => Promise<T>): Promise<T> => {
+  const addresses = context.servers.driver.split(',').map((address) => address.trim()).filter((address) => address !== '')
+  for (const [index, address] of addresses.entries()) {
+    const jobs = context.openJobs(address)
+    try {
+      return await use(jobs)
+    } catch (error) {
+      if (index === addresses.length - 1 || !isTidemarkError(error) || error.code !== 'WIRE_UNAVAILABLE') throw error
+    } finally {
+      jobs.close()
+    }
+  }
+  throw wrongUse('no driver is named', 'Name one with --driver host:port, or in TIDEMARK_DRIVER.')
+}

@@ -1,0 +1,61 @@
+// What `describe` and `jobs` print.
+import { formatSize } from '@tidemark/base'
+import type { JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
+import type { Paint, Style } from '../terminal.ts'
+import { recoveryLines } from './recovery.ts'
+import { facts, table } from './table.ts'
+import { ago, eventTime, number, plural, taskName } from './values.ts'
+
+const STATE_STYLE: Readonly<Record<JobState, Style>> = {
+  submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
+}
+
+export const jobTable = (jobs: readonly JobSummary[], now: number, paint: Paint): string[] => jobs.length === 0 ? ['no jobs'] : table(
+  [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
+  jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), job.reason ?? '']),
+)
+
+const checkpointOf = ({ checkpoint, checkpointAt }: JobSummary, now: number): string => {
+  if (checkpoint === undefined) return 'none yet'
+  return checkpointAt === undefined ? String(checkpoint) : `${checkpoint}, ${ago(checkpointAt, now)}`
+}
+
+export const describeLines = (job: JobDescription, now: number, paint: Paint): string[] => {
+  const { summary } = job
+  const head = facts([
+    ['job', `${paint('bold', summary.job)} version ${summary.version}, run ${summary.run}, started from ${job.startedFrom}`],
+    ['state', paint(STATE_STYLE[summary.state], summary.state) + (summary.reason === undefined ? '' : `: ${summary.reason}`)],
+    ['tasks', `${summary.tasksRunning} of ${summary.tasks} running, ${summary.tasksWaiting} waiting`],
+    ['lag', plural(summary.lag, 'record')],
+    ['checkpoint', checkpointLine(job, now)],
+  ])
+  const error = job.error === undefined ? [] : [paint('red', `${job.error.code}: ${job.error.message}`), ...job.error.hint === undefined ? [] : [`  ${job.error.hint}`]]
+  return [
+    ...head, ...job.warnings.map((warning) => paint('yellow', `warning: ${warning}`)), ...error,
+    ...section('executors', executorLines(job, now, paint), paint), ...section('tasks', taskLines(job.tasks, now), paint), ...section('last recovery of each task', recoveryLines(job.tasks, paint), paint),
+  ]
+}
+
+const section = (title: string, lines: readonly string[], paint: Paint): string[] => lines.length === 0 ? [] : ['', paint('bold', title), ...lines]
+
+const checkpointLine = ({ checkpoints: [newest], checkpointUnderWay: now }: JobDescription, at: number): string => {
+  const done = newest === undefined ? 'none yet' : `${newest.checkpoint}, ${ago(newest.takenAt, at)}: ${formatSize(newest.bytes)} in ${plural(newest.parts, 'part')}`
+  return now === undefined ? done : `${done}; ${now.checkpoint} under way for ${ago(now.startedAt, at).replace(/ ago$/, '')}, ${now.partsNamed} of ${plural(now.parts, 'part')}`
+}
+
+const executorLines = ({ executors }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? ['none: tasks wait for one'] : table(
+  [{ title: 'executor' }, { title: 'state' }, { title: 'since' }, { title: 'slots', align: 'right' }, { title: 'tasks', align: 'right' }, { title: 'id' }, { title: 'reason' }],
+  executors.map((one) => [one.label, paint(one.state === 'alive' ? 'green' : one.state === 'dead' ? 'red' : 'yellow', one.state), ago(one.since, now), String(one.slots), String(one.tasks), one.executor.slice(0, 8), one.reason ?? '']),
+)
+
+const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => tasks.length === 0 ? [] : table(
+  [
+    { title: 'task' }, { title: 'owner' }, { title: 'phase' }, { title: 'generation', align: 'right' }, { title: 'batch', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'watermark' },
+    { title: 'keys', align: 'right' }, { title: 'state', align: 'right' }, { title: 'snapshot' },
+  ],
+  tasks.map((task) => [
+    taskName(task), task.executor === undefined ? '' : `${task.executor}${task.slot === undefined ? '' : ` #${task.slot}`}`, task.waitingFor === undefined ? task.phase : `${task.phase}: ${task.waitingFor}`,
+    task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), number(task.lag), task.watermark === undefined ? '' : eventTime(task.watermark),
+    number(task.stateKeys), formatSize(task.stateBytes), task.snapshot === undefined ? 'none yet' : `${task.snapshot.checkpoint}, ${ago(task.snapshot.takenAt, now)}`,
+  ]),
+)

@@ -1,0 +1,102 @@
+// The command line as a process: exit codes, what goes to stdout and what to stderr.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { realClock } from '@tidemark/base'
+import { openLocalLog } from '@tidemark/log-local'
+import { serveJobs } from '@tidemark/wire'
+import type { Serving } from '@tidemark/wire'
+import { DESCRIPTION, EVENT, SUMMARY } from './test-context.ts'
+
+/** Without what would change the answers. */
+const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$)/.test(name)))
+let folder: string
+let driver: Serving
+let nobody: string
+
+const run = (args: readonly string[], env: Record<string, string> = {}, input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
+  const child = execFile(process.execPath, [join(import.meta.dirname, 'start.js'), ...args], {
+    env: { ...environment, TIDEMARK_DIR: folder, TIDEMARK_DRIVER: driver.address, ...env }, timeout: 20_000,
+  }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+  child.stdin?.end(input)
+})
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-cli-'))
+  const log = openLocalLog({ path: join(folder, 'log.db'), clock: realClock })
+  await log.createTopics([{ topic: 'orders', partitions: 1 }])
+  await log.close()
+  driver = await serveJobs({
+    address: '127.0.0.1:0',
+    jobs: {
+      submit: async () => ({ job: 'revenue', run: 1, outcome: 'created', notes: ['starts empty'] }), list: async () => [SUMMARY], describe: async () => DESCRIPTION,
+      cancel: async (job) => ({ job, run: 3, state: 'cancelled' }), watchEvents: async (_request, emit) => emit(EVENT),
+    },
+  })
+  // A port that was free a moment ago.
+  nobody = await new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(`127.0.0.1:${port}`))
+    })
+  })
+})
+afterAll(async () => {
+  await driver.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe('main', () => {
+  test('main, commands that are done → 0, the answer on stdout, nothing on stderr', async () => {
+    const answers = await Promise.all([['jobs', '--json'], ['describe', 'revenue', '--json'], ['cancel', 'revenue', '--json'], ['events', '--json'], ['topics', '--json'], ['--help']].map((args) => run(args)))
+    expect(answers.map(({ code, err }) => [code, err])).toEqual(answers.map(() => [0, '']))
+    expect(answers.slice(0, 4).map(({ out }) => JSON.parse(out) as unknown)).toEqual([[SUMMARY], DESCRIPTION, { job: 'revenue', run: 3, state: 'cancelled' }, EVENT])
+    expect(answers.at(-1)?.out).toMatch(/dev .*submit .*jobs .*describe .*cancel .*events .*topics .*write .*read .*driver .*executor .*demo/s)
+  })
+
+  test('main, write by stdin and read back → 0 and the same lines', async () => {
+    const written = await run(['write', 'orders', '--key', 'user', '--json'], {}, '{"user":"ann"}\n{"user":"bob"}\n')
+    expect([written.code, JSON.parse(written.out)]).toEqual([0, { topic: 'orders', records: 2, partitions: [{ partition: 0, records: 2, firstOffset: 0 }] }])
+    expect(await run(['read', 'orders'])).toEqual({ code: 0, out: '{"user":"ann"}\n{"user":"bob"}\n', err: '' })
+  })
+
+  test.each([
+    ['failed', 1, ['read', 'nothing'], {}, /^CLI_TOPIC_MISSING: .*\n {2}Make it with/],
+    ['a job file that is none', 1, ['submit', 'nowhere.ts'], {}, /^JOB_FILE_INVALID/],
+    ['an unknown command', 2, ['frobnicate'], {}, /unknown command/],
+    ['no command', 2, [], {}, /Usage: tidemark/],
+    ['a number that is none', 2, ['read', 'orders', '--count', 'many'], {}, /whole number/],
+    ['an offset without its partition', 2, ['read', 'orders', '--from', '3'], {}, /^CLI_USAGE/],
+    ['an address that is none', 2, ['topics', '--kafka', 'nonsense'], {}, /^LOG_ADDRESS_INVALID/],
+    ['no driver there', 3, ['jobs'], { TIDEMARK_DRIVER: 'nobody' }, /^WIRE_UNAVAILABLE/],
+    ['no cluster in the folder', 3, ['topics', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
+  ] as const)('main, %s → %i, and why on stderr', async (_what, code, args, env, message) => {
+    const answer = await run(args, 'TIDEMARK_DRIVER' in env ? { TIDEMARK_DRIVER: nobody } : {})
+    expect([answer.code, answer.out]).toEqual([code, ''])
+    expect(answer.err).toMatch(message)
+  })
+
+  test('main, no terminal → no colours, unless they are asked for', async () => {
+    const [plain, forced] = await Promise.all([run(['jobs']), run(['jobs'], { FORCE_COLOR: '1' })])
+    expect([plain, forced].map(({ out }) => out.includes('\u001B['))).toEqual([false, true])
+  })
+
+  test('main, a reader that has seen enough → no error', async () => {
+    await run(['write', 'orders'], {}, '{"a":1}\n'.repeat(5_000))
+    const answer = await new Promise<{ code: number | null, err: string }>((resolve) => {
+      const child = execFile(process.execPath, [join(import.meta.dirname, 'start.js'), 'read', 'orders'], { env: { ...environment, TIDEMARK_DIR: folder } }, (_error, _out, err) => resolve({ code: child.exitCode, err }))
+      child.stdout?.once('data', () => child.stdout?.destroy())
+    })
+    expect(answer).toEqual({ code: 0, err: '' })
+  })
+
+  test('main, driver and executor with flags of their own → their own answers', async () => {
+    const answers = await Promise.all([run(['driver', '--heartbeat-timeout', '1ms']), run(['executor', '--slots', 'none'])])
+    expect(answers.map(({ code }) => code)).toEqual([1, 1])
+    expect(answers.map(({ err }) => /SETTINGS_INVALID: .*(?:HEARTBEAT_TIMEOUT|--slots)/s.test(err))).toEqual([true, true])
+  })
+})

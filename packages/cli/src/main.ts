@@ -1,0 +1,107 @@
+// The command line: what each command is called and takes. Opens the real log and driver for them.
+import { join } from 'node:path'
+import { styleText } from 'node:util'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { describeError, flagOf, realClock, silentLogger } from '@tidemark/base'
+import type { Log } from '@tidemark/base'
+import { openKafkaLog } from '@tidemark/log-kafka'
+import { openLocalLog } from '@tidemark/log-local'
+import { jobsClient } from '@tidemark/wire'
+import { runDemo } from './commands/demo.ts'
+import { runDev } from './commands/dev.ts'
+import { showEvents } from './commands/events.ts'
+import { cancelJob, describeJob, listJobs } from './commands/jobs.ts'
+import { runProcess } from './commands/process.ts'
+import { parseFrom, readTopic } from './commands/read.ts'
+import { submitJob } from './commands/submit.ts'
+import { createTopic, listTopics, parseConfig } from './commands/topics.ts'
+import { writeTopic } from './commands/write.ts'
+import { LOG_FILE } from './context.ts'
+import type { Context } from './context.ts'
+import { EXIT, exitCodeOf } from './exit.ts'
+import { CLI_SETTINGS, readServers } from './settings.ts'
+import type { ServerName, Servers } from './settings.ts'
+import { openTerminal } from './terminal.ts'
+
+type Flags = Readonly<Record<string, unknown>>
+
+const openLog = ({ kafka, folder }: Servers): Log => kafka === undefined
+  ? openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
+  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', clock: realClock, logger: silentLogger })
+
+const end = (code: number): never => process.exit(code)
+
+/** The first signal asks, the second one does not wait. */
+const untilSignal = (): AbortSignal => {
+  const controller = new AbortController()
+  const onSignal = (): void => {
+    if (controller.signal.aborted) end(EXIT.interrupted)
+    controller.abort()
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  return controller.signal
+}
+
+const contextOf = (flags: Flags): Context => ({
+  terminal: openTerminal(process.stdout, process.stderr, (style, text) => styleText(style, text)),
+  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openJobs: jobsClient,
+  input: process.stdin, environment: process.env, signal: untilSignal(),
+})
+
+const whole = (least: number) => (text: string): number => {
+  const value = Number(text)
+  if (!/^\d{1,16}$/.test(text) || value < least) throw new InvalidArgumentError(`a whole number of at least ${least} is wanted`)
+  return value
+}
+
+const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
+
+const command = (name: string, about: string, servers: readonly ServerName[], parent = program): Command => {
+  const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line')
+  for (const server of servers) made.addOption(new Option(`--${flagOf(CLI_SETTINGS[server])} <${server}>`, CLI_SETTINGS[server].about))
+  return made
+}
+const LOG: readonly ServerName[] = ['kafka', 'folder']
+
+command('dev', 'run jobs in a cluster of their own on this machine: no server needed', ['folder', 'driver']).argument('[job files...]')
+  .option('--fresh', 'delete the folder first', false).option('--executors <n>', 'executor processes', whole(1), 2).option('--slots <n>', 'slots of each', whole(1), 1)
+  .action((files: string[], flags: { fresh: boolean, executors: number, slots: number }) => runDev(contextOf(flags), files, flags))
+command('submit', 'give a job to the cluster', ['driver']).argument('<job file>')
+  .option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))
+  .action(async (file: string, flags: { from?: number }) => void await submitJob(contextOf(flags), file, flags))
+command('jobs', 'list the jobs', ['driver']).action((flags: Flags) => listJobs(contextOf(flags)))
+command('describe', 'tasks, owners, lag, state, checkpoints, last recoveries of a job', ['driver']).argument('<job>')
+  .action((job: string, flags: Flags) => describeJob(contextOf(flags), job))
+command('cancel', 'end a job; its checkpoints are kept', ['driver']).argument('<job>').action((job: string, flags: Flags) => cancelJob(contextOf(flags), job))
+command('events', 'what happened to jobs and executors', ['driver']).argument('[job]').option('--follow', 'go on as things happen', false)
+  .action((job: string | undefined, flags: { follow: boolean }) => showEvents(contextOf(flags), { follow: flags.follow, ...job === undefined ? {} : { job } }))
+
+const topics = command('topics', 'list the topics', LOG).option('--all', 'those of the cluster too', false).action((flags: { all: boolean }) => listTopics(contextOf(flags), flags.all))
+command('create', 'make a topic', LOG, topics).argument('<topic>').requiredOption('--partitions <n>', 'how many', whole(1)).option('--config <name=value...>', "Kafka's settings of the topic", [])
+  .action((topic: string, flags: { partitions: number, config: string[] }, self: Command) => createTopic(contextOf(self.optsWithGlobals()), topic, flags.partitions, parseConfig(flags.config)))
+command('write', 'write lines of JSON from stdin to a topic, each a record', LOG).argument('<topic>')
+  .option('--key <field>', 'field that is the key').option('--timestamp <field>', 'field that is the time, ms since 1970')
+  .action((topic: string, flags: { key?: string, timestamp?: string }) => writeTopic(contextOf(flags), topic, flags))
+command('read', 'print the records of a topic, read committed', LOG).argument('<topic>')
+  .option('--follow', 'go on as records come', false).option('--from <place>', 'start, end or an offset', 'start').option('--partition <n>', 'only this one', whole(0)).option('--count <n>', 'at most so many', whole(1))
+  .action((topic: string, { from, ...flags }: { from: string, follow: boolean, partition?: number, count?: number }) => readTopic(contextOf(flags), topic, { ...flags, from: parseFrom(from) }))
+
+for (const main of ['driver', 'executor'] as const) {
+  program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal; takes its own flags`).argument('[flags...]').allowUnknownOption().helpOption(false)
+    .action(async (flags: string[]) => end(await runProcess(main, flags)))
+}
+command('demo', 'kill executors under load in front of you and check every result', []).option('--seed <n>', 'of the events', whole(0)).option('--seconds <n>', 'of feeding', whole(4), 12)
+  .option('--rate <n>', 'events a second', whole(1), 4_000).option('--keep', 'keep the folder', false)
+  .action(async (flags: { seed?: number, seconds: number, rate: number, keep: boolean }) => end(await runDemo(contextOf(flags), flags)))
+
+// A reader that has seen enough (`| head`) is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => end(error.code === 'EPIPE' ? EXIT.done : EXIT.failed))
+
+try {
+  await program.parseAsync()
+  // What a library left open must not keep a finished command.
+  process.stdout.write('', () => end(EXIT.done))
+} catch (error) {
+  if (error instanceof CommanderError) end(error.exitCode === 0 ? EXIT.done : EXIT.wrongUse)
+  process.stderr.write(`${describeError(error)}\n`, () => end(exitCodeOf(error)))
+}
