@@ -42,7 +42,7 @@ export class MainJob {
   /** Feeding stops and windows are closed. */
   async finish(): Promise<void> {
     await this.feeder.pause()
-    await this.feeder.flush(Math.max(...this.feeder.written.map((event) => event.ts)) + 60_000)
+    await this.feeder.flush(this.feeder.written.reduce((latest, { ts }) => Math.max(latest, ts), 0) + 60_000)
   }
 
   /** Reads on until nothing is wrong with the output any more; else what is, after a minute. */

@@ -14,6 +14,7 @@ import type { RunningTotal } from '../workload/oracle.ts'
 
 const EXECUTORS = 3
 const FIRED_MS_MAX = 45_000
+const PROVOKE_AGAIN_MS = 8_000
 
 export type Whom = 'both' | 'executor'
 
@@ -53,8 +54,14 @@ export const crashMatrix = (title: string, servers: () => ServerEnvironment, opt
     test.each(cases)('crash matrix: at %s, %s killed → recovers by itself, counts go on', async (point, whom) => {
       const armed = join(main.cluster.faultFolder, point)
       writeFileSync(armed, whom)
-      await provoke(main, point)
+      let provokedAt = -Infinity
       for (const began = realClock.monotonic(); existsSync(armed);) {
+        // Whoever was provoked may have had nothing to take over or to release.
+        if (realClock.monotonic() - provokedAt > PROVOKE_AGAIN_MS) {
+          await main.recovered(EXECUTORS)
+          await provoke(main, point)
+          provokedAt = realClock.monotonic()
+        }
         if (realClock.monotonic() - began > FIRED_MS_MAX) throw new Error(`nothing came to ${point} in ${FIRED_MS_MAX} ms\n${main.cluster.story()}`)
         await realClock.sleep(10)
       }

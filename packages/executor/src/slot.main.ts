@@ -27,7 +27,8 @@ const logger: Logger = pino({ level: settings.logLevel, base: { slot: owner.slot
 const parent = process.ppid
 
 const tell = (message: FromSlot): void => {
-  if (process.connected) process.send?.(message)
+  // A parent that is gone is noticed by `disconnect`; what could not be sent to it is of no use to anybody.
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
 const emit = (event: SlotEvent): void => tell({ kind: 'event', event: event.kind === 'failed' ? { ...event, error: errorMessageOf(event.error) } : event })
 
