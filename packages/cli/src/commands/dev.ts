@@ -93,7 +93,7 @@ const makeTopics = async (log: Log, plans: readonly LogicalPlan[], say: (text: s
   }
 }
 
-export const topicsOf = (plan: LogicalPlan): string[] => plan.nodes.flatMap((node) => {
+const topicsOf = (plan: LogicalPlan): string[] => plan.nodes.flatMap((node) => {
   if (node.kind === 'source' && node.source.kind === 'topic') return [node.source.topic]
   return node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []
 })

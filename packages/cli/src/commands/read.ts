@@ -29,7 +29,7 @@ type Text = string | null | { readonly base64: string }
 const textOf = (bytes: Buffer | null): Text => bytes === null ? null : isUtf8(bytes) ? bytes.toString('utf8') : { base64: bytes.toString('base64') }
 
 /** What `--json` prints of a record. `headers` only where the record has some. */
-export const recordJson = (partition: number, { offset, timestamp, key, value, headers }: LogRecord) => ({
+const recordJson = (partition: number, { offset, timestamp, key, value, headers }: LogRecord) => ({
   partition, offset, timestamp, key: textOf(key), value: textOf(value),
   ...headers === undefined || Object.keys(headers).length === 0 ? {} : { headers: Object.fromEntries(Object.entries(headers).map(([name, bytes]) => [name, textOf(bytes)])) },
 })

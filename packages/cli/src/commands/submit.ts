@@ -7,7 +7,7 @@ import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 
 /** What whoever reads a job's results must set; nothing for a job without topic sinks. */
-export const readerNotes = (plan: LogicalPlan): string[] => {
+const readerNotes = (plan: LogicalPlan): string[] => {
   const topics = plan.nodes.flatMap((node) => node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : [])
   return topics.length === 0 ? [] : [`readers of ${topics.join(', ')} must read committed (isolation.level=read_committed): many clients read uncommitted unless told otherwise`]
 }

@@ -24,7 +24,7 @@ const TICK_MS = 20
 const WRITE_MAX = 2_000
 
 /** splitmix32: 32 good bits a step from one seed (Steele, Lea, Flood 2014, in its usual form for 32 bits). */
-export const seeded = (seed: number): (() => number) => {
+const seeded = (seed: number): (() => number) => {
   let state = seed >>> 0
   return () => {
     state = (state + 0x9E3779B9) >>> 0
