@@ -68,7 +68,7 @@ command('dev', 'run jobs in a cluster of their own on this machine: no server ne
   .action((files: string[], flags: { fresh: boolean, executors: number, slots: number }) => runDev(contextOf(flags), files, flags))
 command('submit', 'give a job to the cluster', ['driver']).argument('<job file>')
   .option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))
-  .action(async (file: string, flags: { from?: number }) => void await submitJob(contextOf(flags), file, flags))
+  .action(async (file: string, flags: { from?: number }) => void await submitJob(contextOf(flags), file, flags.from))
 command('jobs', 'list the jobs', ['driver']).action((flags: Flags) => listJobs(contextOf(flags)))
 command('describe', 'tasks, owners, lag, state, checkpoints, last recoveries of a job', ['driver']).argument('<job>')
   .action((job: string, flags: Flags) => describeJob(contextOf(flags), job))

@@ -67,7 +67,7 @@ export class LocalCluster {
 
   /** It joins by itself; `describe` shows when. */
   startExecutor(): Child {
-    const name = `executor-${this.executors.length + 1}`
+    const name = `e${this.executors.length + 1}`
     const executor = this.#start(name, 'executor', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: name })
     this.executors.push(executor)
     return executor

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { realRandom } from '@tidemark/base'
 import { bundleJob } from '../bundle.ts'
+import { executorsJoined } from '../cluster/joined.ts'
 import { LocalCluster, removeFolder } from '../cluster/local-cluster.ts'
 import type { Context } from '../context.ts'
 import { compare, expectedSales, expectedTotals, saleOf, totalOf } from '../demo/check.ts'
@@ -49,7 +50,7 @@ export const runDemo = async (context: Context, options: DemoOptions): Promise<n
     opened.push(() => jobs.close())
     const stage = new Stage({ cluster, log, jobs, clock, terminal, json: context.json, signal })
     stage.say(`driver at ${cluster.address} (pid ${cluster.driver?.pid ?? 0}); log and store embedded in ${folder}`)
-    for (let i = 0; i < EXECUTORS; i += 1) stage.say(`${cluster.startExecutor().name} started (pid ${cluster.executors.at(-1)?.pid ?? 0})`)
+    for (let i = 0; i < EXECUTORS; i += 1) stage.say(`executor ${cluster.startExecutor().name} started (pid ${cluster.executors.at(-1)?.pid ?? 0})`)
     const result = await play(stage, seed, options, over.signal, (background) => opened.push(() => background))
     over.abort()
     terminal.status('')
@@ -77,8 +78,7 @@ const play = async (stage: Stage, seed: number, options: DemoOptions, over: Abor
   await log.createTopics(Object.values(TOPICS).map((topic) => ({ topic, partitions: PARTITIONS })))
   const { plan, bundle } = await bundleJob(fileURLToPath(new URL('../demo/job.ts', import.meta.url)))
   alongside(stage.follow(over).catch(() => {}))
-  // A job that finds all executors is spread over all of them at once.
-  await stage.reported('executor.joined', EXECUTORS)
+  await executorsJoined(jobs, EXECUTORS, clock, stage.signal)
   const { run } = await jobs.submit({ plan, bundle })
   const { tasks } = await stage.until('all tasks running', allRun)
   stage.say(`job ${JOB}, run ${run}: ${plural(tasks.length, 'task')} running, ${[...byOwner(tasks)].map(([label, owned]) => `${owned.length} on ${label}`).join(', ')}`)
@@ -108,7 +108,7 @@ const play = async (stage: Stage, seed: number, options: DemoOptions, over: Abor
   for (const [at, whole] of [[options.seconds * 0.3, false], [options.seconds * 0.65, true]] as const) {
     await untilSecond(at)
     recoveries.push(await killOne(stage, watcher, whole))
-    stage.say(`${cluster.startExecutor().name} started in its place (pid ${cluster.executors.at(-1)?.pid ?? 0})`)
+    stage.say(`executor ${cluster.startExecutor().name} started in its place (pid ${cluster.executors.at(-1)?.pid ?? 0})`)
   }
   await untilSecond(options.seconds)
 

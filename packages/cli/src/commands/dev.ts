@@ -6,8 +6,9 @@ import type { Log } from '@tidemark/base'
 import { parsePlan } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
+import { executorsJoined } from '../cluster/joined.ts'
 import { LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
-import { LOG_FILE, withLog } from '../context.ts'
+import { LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
 import { showEvents } from './events.ts'
@@ -45,7 +46,8 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
     for (let i = 0; i < options.executors; i += 1) cluster.startExecutor()
     say(`driver at ${cluster.address}, ${plural(options.executors, 'executor')} with ${plural(options.slots, 'slot')} each, all in ${folder}; logs in ${cluster.logFolder}`)
     await withLog(context, (log) => makeTopics(log, plans, say), true)
-    for (const file of files) await submitJob(context, file, { embedded: true })
+    await withJobs(context, (jobs) => executorsJoined(jobs, options.executors, context.clock, signal))
+    for (const file of files) await submitJob(context, file)
     say('Ctrl-C drains and ends it; what was counted stays. Look at it from another terminal: tidemark jobs, tidemark describe <job>, tidemark read <topic> --follow')
     await Promise.race([showEvents(context, { follow: true }), driverEnds(cluster)])
   } finally {

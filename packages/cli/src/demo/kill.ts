@@ -41,7 +41,7 @@ export const killOne = async (stage: Stage, watcher: Watcher, whole: boolean): P
   const { tasks } = await stage.until('all tasks running', allRun)
   const { child, owned } = busiest(stage, tasks)
   const lost = new Set(owned.map(taskName))
-  stage.say(`SIGKILL ${child.name} (pid ${child.pid}${whole ? ', with its slots' : ''}), owner of ${[...lost].join(', ')}`, 'red')
+  stage.say(`SIGKILL to executor ${child.name} (pid ${child.pid}${whole ? ', with its slots' : ''}), owner of ${[...lost].join(', ')}`, 'red')
   const killedAt = stage.clock.now()
   if (whole) child.killGroup()
   else child.signal('SIGKILL')

@@ -50,9 +50,9 @@ export const reportLines = (result: DemoResult, paint: Paint): string[] => {
 
 export const GOING_ON = [
   '',
-  'Go on from here:',
-  '  npm run tidemark -- dev examples/revenue.ts                                   a job in a cluster of its own, on this machine',
-  `  echo '{"user":"ann","amount":5,"ts":1700000000000}' | npm run tidemark -- write orders --key user --timestamp ts`,
-  '  npm run tidemark -- describe revenue                                          tasks, owners, lag, state, last recoveries',
-  '  npm run tidemark -- read revenue --follow                                     its results, read committed',
+  'Go on from here, in two terminals:',
+  '  npm run tidemark -- dev examples/running-totals.ts                a job in a cluster of its own, on this machine',
+  `  echo '{"user":"ann","amount":5,"ts":1700000000000}' | npm run --silent tidemark -- write orders --key user`,
+  '  npm run --silent tidemark -- read running-totals --follow         its results, read committed',
+  '  npm run --silent tidemark -- describe running-totals              tasks, owners, lag, state, last recoveries',
 ] as const

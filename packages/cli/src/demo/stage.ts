@@ -34,8 +34,6 @@ export class Stage {
   readonly signal: AbortSignal
   readonly #json: boolean
   readonly #began: number
-  readonly #seen: string[] = []
-  #wake: () => void = () => {}
 
   constructor(options: StageOptions) {
     this.cluster = options.cluster
@@ -71,23 +69,10 @@ export class Stage {
     for (;;) {
       const next = await Promise.race([events.next(), left])
       if (next === undefined || next.done === true) break
-      this.#seen.push(next.value.event)
-      this.#wake()
       if (!DETAIL.test(next.value.event)) this.show(eventLine(next.value, this.terminal.paint, this.since(next.value.at)))
     }
     // Cancels the call; its end is of no interest.
     events.return?.(undefined).catch(() => {})
-  }
-
-  /** Resolves when the driver has reported this so many times. Needs `follow` beside it. */
-  async reported(event: string, times: number): Promise<void> {
-    while (this.#seen.filter((seen) => seen === event).length < times) {
-      this.signal.throwIfAborted()
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-        this.signal.addEventListener('abort', () => resolve(), { once: true })
-      })
-    }
   }
 
   /** Asks until the job is as wanted. */
