@@ -1,5 +1,7 @@
-// One slot in this process on a Kafka that runs, working off preloaded events: to look at with `--cpu-prof`.
-// `TIDEMARK_KAFKA=host:port node --cpu-prof bench/slot.main.ts [windowed|running] [events]`
+// One slot in this process on a Kafka that runs, working off preloaded events: to see where its time goes, without a cluster around it.
+// `TIDEMARK_KAFKA=host:port node bench/slot.main.ts [windowed|running] [events] [file for a CPU profile]`
+import { writeFileSync } from 'node:fs'
+import { Session } from 'node:inspector/promises'
 import { realClock, silentLogger } from '@tidemark/base'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { SlotFixture } from '../test/integration/slots/slot-fixture.ts'
@@ -11,7 +13,7 @@ import { WindowedCheck } from './windowed/check.ts'
 
 const brokers = process.env['TIDEMARK_KAFKA']
 if (brokers === undefined) throw new Error('set TIDEMARK_KAFKA=host:port')
-const [name = 'windowed', events = '1000000'] = process.argv.slice(2)
+const [name = 'windowed', events = '1000000', profile] = process.argv.slice(2)
 const count = Number(events)
 const job = name === 'running' ? running : windowed
 
@@ -26,6 +28,12 @@ if (known !== count) {
 await log.deleteTopics([OUTPUT_TOPIC])
 const fixture = await SlotFixture.start(() => openKafkaLog({ brokers, clientId: 'bench-slot', clock: realClock, logger: silentLogger }), job, PARTITIONS, [INPUT_TOPIC, OUTPUT_TOPIC])
 const slot = await fixture.slot()
+const inspector = new Session()
+if (profile !== undefined) {
+  inspector.connect()
+  await inspector.post('Profiler.enable')
+  await inspector.post('Profiler.start')
+}
 const [cpu, began] = [process.cpuUsage(), realClock.monotonic()]
 fixture.assign(slot, fixture.tasks())
 const positions = (): number => {
@@ -39,6 +47,7 @@ while (positions() < count) {
 }
 const seconds = (realClock.monotonic() - began) / 1_000
 const { user, system } = process.cpuUsage(cpu)
+if (profile !== undefined) writeFileSync(profile, JSON.stringify((await inspector.post('Profiler.stop')).profile))
 process.stdout.write(`${name}: ${Math.round(count / seconds)} events/s, ${((user + system) / count).toFixed(2)} s of CPU per million (${(system / count).toFixed(2)} of them in the kernel), ${Math.round(process.memoryUsage().rss / 1e6)} MB\n`)
 if (name === 'windowed' && payments.count === count) {
   const check = new WindowedCheck(payments)

@@ -4,6 +4,7 @@ import type { AppendRecord } from '@tidemark/base'
 import type { Key, SinkFunctions, SinkNode } from 'tidemark'
 import type { Outputs } from '../task/outputs.ts'
 import { checkKey } from './keys.ts'
+import { Placement } from './placement.ts'
 import { FATE } from './scope.ts'
 import type { Push, Scope } from './scope.ts'
 import { refusePromise } from './user-code.ts'
@@ -22,6 +23,7 @@ const lengthOf = (encoded: Buffer | string | null): number => encoded === null ?
 /** `rotation`: partition of records without a key; moves with the batches, so it follows from the position. */
 export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessageBytes }: SinkTopic, functions: SinkFunctions, scope: Scope, outputs: Outputs, partitionFor: PartitionFor, rotation: () => number): Push => {
   const lists: AppendRecord[][] = outputs.topic(topic, partitions)
+  const placement = new Placement(partitions, partitionFor)
   const hasKey = functions.key !== undefined
   return (value) => {
     scope.node = node.id
@@ -29,7 +31,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
     const encoded = functions.encode(value)
     if (typeof encoded !== 'string') refusePromise(encoded, `sink "${node.name}"`)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
-    const partition = text === null ? rotation() % partitions : partitionFor(Buffer.from(text), partitions)
+    const partition = text === null ? rotation() % partitions : placement.of(text)
     if (maxMessageBytes !== undefined && encoded.length * 3 > maxMessageBytes) refuseTooLarge(node, topic, encoded, text, maxMessageBytes)
     ;(lists[partition] as AppendRecord[]).push({ key: text, value: encoded, timestamp: Math.trunc(scope.time) })
     outputs.bytes += lengthOf(encoded) + lengthOf(text) + 24

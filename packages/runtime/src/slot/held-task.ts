@@ -19,6 +19,9 @@ const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
   releasing: [],
 }
 
+/** A tail is applied for so long before the slot's other tasks get their turn. */
+const TAIL_SLICE_MS = 8
+
 export interface OwnClaim {
   readonly nonce: string
   readonly offset: number
@@ -98,12 +101,21 @@ export class HeldTask {
     }
   }
 
-  /** The snapshot (or the empty state) is in the task: the tail read so far follows. */
-  finishLoading(): void {
+  /**
+   * The snapshot (or the empty state) is in the task: the tail read so far follows, in slices, so that the slot's other tasks go on meanwhile.
+   * Nothing is taken until it resolves.
+   */
+  async finishLoading(): Promise<void> {
     this.#loaded = true
     const tail = this.#tail
     this.#tail = []
-    for (const record of tail) this.#apply(record)
+    let pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
+    for (const record of tail) {
+      this.#apply(record)
+      if (this.#clock.monotonic() < pauseAt) continue
+      await this.#clock.sleep(0)
+      pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
+    }
   }
 
   /** Reading begins anew, from another snapshot; only before anything was loaded. */

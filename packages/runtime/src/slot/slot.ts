@@ -176,7 +176,9 @@ export class Slot {
     const at = this.#ports.clock.monotonic()
     if (dirty.length > 0) this.#openedAt ??= at
     const openMs = at - (this.#openedAt ?? at)
-    const due = full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
+    // A task that was taken over speaks again at once, however long its backlog is.
+    const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)
+    const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
     if (dirty.length > 0 && due) await this.#commit()
     if (this.#openedAt === undefined) for (const held of this.#running()) this.#snapshots.step(held)
     return more || full || this.#running().some((held) => this.#snapshots.wants(held))
@@ -213,6 +215,8 @@ export class Slot {
   }
 
   async #resume(held: HeldTask): Promise<boolean> {
+    // Revoked while it was loaded: nobody waits for it any more.
+    if (this.#held.get(held.key) !== held) return true
     if (this.#transactions.lost) await this.#recovery.reclaim()
     if (held.claim?.transactionalId !== this.#transactions.id) return false
     held.enter('running')

@@ -156,7 +156,7 @@ export class Takeover {
     if (outcome.kind === 'error') throw outcome.error
     if (outcome.kind === 'loaded') {
       this.#ports.faults.reach('takeover.loaded')
-      held.finishLoading()
+      await held.finishLoading()
       return true
     }
     prepared.tried.push(outcome.kind)

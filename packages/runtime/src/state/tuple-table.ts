@@ -78,10 +78,14 @@ export class TupleTable extends Table<Tuple, Tuple> {
     const numbers = columns as readonly (readonly number[])[]
     for (let i = 0; i < keys.length; i += 1) {
       const key = keys[i] as Key
-      const tuple = this.#initial.slice()
+      // Read between batches only: nobody holds the tuple, so a known one is overwritten.
+      let tuple = group.entries.get(key)
+      if (tuple === undefined) {
+        tuple = this.#initial.slice()
+        group.entries.set(key, tuple)
+        group.bytes += this.bytesOf(key)
+      }
       for (let slot = 0; slot < this.width; slot += 1) tuple[slot + 1] = (numbers[slot] as readonly number[])[i] as number
-      if (!group.entries.has(key)) group.bytes += this.bytesOf(key)
-      group.entries.set(key, tuple)
     }
   }
 }
