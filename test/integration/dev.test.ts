@@ -1,0 +1,104 @@
+// `tidemark dev` as a developer uses it: a job in a cluster of its own, fed and read by the command line, ended, gone on with, begun anew.
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { execFile, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const ROOT = join(import.meta.dirname, '../..')
+const MAIN = join(ROOT, 'packages/cli/src/start.js')
+const JOB = join(ROOT, 'examples/running-totals.ts')
+const TIMEOUT_MS = 120_000
+
+let folder: string
+let env: Record<string, string | undefined>
+let started: ChildProcess[] = []
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
+  const port = await new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo
+      server.close(() => resolve(port))
+    })
+  })
+  env = { ...process.env, TIDEMARK_DIR: join(folder, 'cluster'), TIDEMARK_DRIVER: `127.0.0.1:${port}` }
+})
+afterEach(() => {
+  for (const child of started) child.kill('SIGTERM')
+  started = []
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+})
+
+const cli = (args: readonly string[], input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
+  const child = execFile(process.execPath, [MAIN, ...args], { env }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+  child.stdin?.end(input)
+})
+
+/** Resolves when all tasks run. `end` drains it and answers its exit code and all it said. */
+const dev = async (...flags: string[]): Promise<{ readonly end: () => Promise<{ code: number | null, said: string }> }> => {
+  let said = ''
+  const child = spawn(process.execPath, [MAIN, 'dev', JOB, '--executors', '1', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  started.push(child)
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => { said += String(piece) })
+  for (;;) {
+    const { code, out } = await cli(['describe', 'running-totals', '--json'])
+    if (code === 0) {
+      const { summary } = JSON.parse(out) as { summary: { tasks: number, tasksRunning: number } }
+      if (summary.tasks > 0 && summary.tasksRunning === summary.tasks) break
+    }
+    if (child.exitCode !== null) throw new Error(`dev ended by itself:\n${said}`)
+  }
+  return {
+    end: async () => {
+      child.kill('SIGINT')
+      await ended
+      return { code: child.exitCode, said }
+    },
+  }
+}
+
+const order = (amount: number): string => `{"user":"ann","amount":${amount},"ts":1700000000000}\n`
+const total = (orders: number, sum: number): string => `{"user":"ann","orders":${orders},"total":${sum}}\n`
+const write = (...amounts: number[]) => cli(['write', 'orders', '--key', 'user', '--timestamp', 'ts'], amounts.map(order).join(''))
+/** Waits until so many results are there. */
+const results = (count: number) => cli(['read', 'running-totals', '--follow', '--count', String(count)])
+
+describe('dev', () => {
+  test('dev, ended and started again → goes on where it was; --fresh → begins anew', async () => {
+    const first = await dev()
+    await write(5, 7)
+    expect(await results(2)).toEqual({ code: 0, out: total(1, 5) + total(2, 12), err: '' })
+    const end = await first.end()
+    expect(end).toEqual({ code: 0, said: expect.stringMatching(/topic orders is made .*running-totals, run 1, is submitted.*read_committed.*draining/s) })
+
+    const second = await dev()
+    await write(3)
+    expect((await results(3)).out).toBe(total(1, 5) + total(2, 12) + total(3, 15))
+    expect((await second.end()).said).toMatch(/nothing was changed/)
+
+    const third = await dev('--fresh')
+    await write(1)
+    expect((await results(1)).out).toBe(total(1, 1))
+    expect((await third.end()).said).toMatch(/--fresh: deleting .*cluster/)
+    expect((await cli(['jobs'])).code).toBe(3)
+  }, TIMEOUT_MS)
+
+  test('dev, a cluster runs at that address already → refused, and the folder stays', async () => {
+    const first = await dev()
+    await write(5)
+    expect(await cli(['dev', JOB, '--fresh'])).toMatchObject({ code: 1, err: expect.stringMatching(/^CLI_CLUSTER_RUNS/) })
+    expect((await results(1)).out).toBe(total(1, 5))
+    expect((await first.end()).code).toBe(0)
+  }, TIMEOUT_MS)
+
+  test('dev --fresh, a folder that is no cluster → not deleted', async () => {
+    mkdirSync(join(folder, 'cluster'))
+    writeFileSync(join(folder, 'cluster', 'thesis.txt'), 'mine')
+    expect(await cli(['dev', JOB, '--fresh'])).toMatchObject({ code: 1, err: expect.stringMatching(/^CLI_FOLDER_FOREIGN: .*cluster holds something/) })
+  }, TIMEOUT_MS)
+})
