@@ -126,7 +126,8 @@ export class Claiming {
 /** A journal that is gone, or no longer reaches back to where we were, means that somebody else went on. */
 export const journalGone = (held: HeldTask, error: unknown): ClaimOutcome | undefined => {
   const cause = error instanceof SessionLost ? error.cause : error
-  if (!isTidemarkError(cause)) return undefined
+  // A source's topic that is gone is the job's trouble, not a sign of another owner.
+  if (!isTidemarkError(cause) || (cause.place.topic ?? held.journalTopic) !== held.journalTopic) return undefined
   if (cause.code === 'LOG_TOPIC_MISSING') return { kind: 'give-up', because: `the journal ${held.journalTopic} is gone: the run has ended`, ended: true, withdraw: false }
   if (cause.code === 'LOG_OUT_OF_RANGE') {
     return held.phase === 'taking-over'

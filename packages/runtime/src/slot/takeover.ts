@@ -13,6 +13,7 @@ import { cursorFor, load, nextStart } from './loading.ts'
 import type { LoadOutcome } from './loading.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import type { Readers } from './readers.ts'
+import { checkSources } from './source-check.ts'
 
 /** Pause before an attempt that has to begin anew, ms. */
 const START_OVER_PAUSE_MS = 20
@@ -130,6 +131,7 @@ export class Takeover {
         continue
       }
       if (outcome.kind === 'own' && (await this.#loaded(held, prepared))) {
+        await checkSources(held, reader)
         if (await this.#slot.resume(held)) return undefined
         await again(held)
         continue

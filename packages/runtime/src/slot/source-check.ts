@@ -1,0 +1,46 @@
+// Before a task goes on: is each source topic still the one that its positions belong to? Told by the checksum of the last record read; a
+// topic that was made anew under its name and has grown past the position is seen by nothing else.
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { LogReader, LogRecord } from '@tidemark/base'
+import type { SourcePosition } from '@tidemark/checkpoint'
+import { recordChecksum } from '../task/input.ts'
+import type { HeldTask } from './held-task.ts'
+
+/** What is asked for to get one record, bytes: the log answers whole batches anyway. */
+const FETCH_BYTES_MAX = 4_096
+
+type Checked = SourcePosition & { readonly last: NonNullable<SourcePosition['last']> }
+
+/**
+ * Rejects with `TASK_SOURCE_CHANGED` (another record stands there) or `LOG_OUT_OF_RANGE` (the topic ends below our position). A last record
+ * that retention has removed can't be compared; the positions behind it still can be read.
+ */
+export const checkSources = async (held: HeldTask, reader: LogReader): Promise<void> => {
+  const topics = new Set(held.task.inputs().filter((input) => input.kind === 'topic').map((input) => input.input))
+  const positions = held.task.content().positions.filter((position): position is Checked => topics.has(position.input) && position.last !== undefined)
+  for (const position of positions) {
+    const found = await lastRecord(held, reader, position)
+    if (found === undefined || recordChecksum(found) === position.last.checksum) continue
+    throw new TidemarkError(`${position.topic}/${position.partition} holds another record at offset ${position.last.offset} than the one that was read there: the topic was made anew`, {
+      code: 'TASK_SOURCE_CHANGED', blame: 'user', action: 'fail-job', ...held.ref, topic: position.topic, offset: position.last.offset,
+      details: { next: position.next, expected: position.last.checksum, found: recordChecksum(found) },
+      hint: 'The state belongs to the records of the old topic. Cancel the job and submit it again to start empty, or bring the old records back.',
+    })
+  }
+}
+
+const lastRecord = async (held: HeldTask, reader: LogReader, { topic, partition, next, last }: Checked): Promise<LogRecord | undefined> => {
+  try {
+    const [fetched] = await reader.fetch([{ topic, partition, offset: last.offset, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0 })
+    return fetched?.records.find((record) => record.offset === last.offset)
+  } catch (error) {
+    if (!isTidemarkError(error) || error.code !== 'LOG_OUT_OF_RANGE') throw error
+    const { start, end } = error.details
+    // Removed by retention, and reading on at our position is possible: nothing to compare, nothing lost.
+    if (typeof start === 'number' && typeof end === 'number' && start <= next && next <= end) return undefined
+    throw new TidemarkError(`${topic}/${partition} holds offsets ${String(start)} to ${String(end)}, ${held.key} is at ${next}: ${typeof start === 'number' && start > next ? `${start - next} records were removed by retention before they were read` : 'the topic was made anew'}`, {
+      code: 'TASK_SOURCE_GONE', blame: 'user', action: 'fail-job', ...held.ref, topic, offset: next, cause: error, details: { start, end, next },
+      hint: 'Nothing was skipped. Choose: bring the records back; submit from an older checkpoint whose input still exists; or cancel and submit to start empty.',
+    })
+  }
+}
