@@ -1,92 +1,91 @@
-// Reads record batches; waits by looking whether another connection has changed the file, and for writes of this process by being told.
-import type { DatabaseSync } from 'node:sqlite'
-import { TidemarkError } from '@tidemark/base'
-import type { Clock, FetchedPartition, FetchOptions, FetchRequest, LogReader, LogRecord } from '@tidemark/base'
-import { decodeBatch } from './batch-format.ts'
-import { guarded } from './database.ts'
-import type { Topics } from './topics.ts'
-
-/** Pauses between looks, ms: short at first, for a record that is about to come. */
-const LOOK_FIRST_MS = 1
-const LOOK_MAX_MS = 8
-
-/** Tells readers of this process that something was written by it. */
-export interface Writes {
-  version: number
-}
-
-interface BatchRow {
-  readonly base: number
-  readonly count: number
-  readonly bytes: Uint8Array
-}
+// Reads batches from positions of the caller's own. Nothing is ever open here: what is in the file is committed, stable offset = end.
+import { invariantBroken } from '@tidemark/base'
+import type { FetchedPartition, FetchOptions, FetchRequest, LogReader, LogRecord } from '@tidemark/base'
+import { decodeBatch, isIntact } from './batch.ts'
+import type { Changes } from './changes.ts'
+import type { Database, Sql } from './database.ts'
+import type { Directory } from './directory.ts'
+import { closed, outOfRange, readerMisused, undecodable } from './errors.ts'
 
 export class LocalReader implements LogReader {
-  readonly #path: string
-  readonly #database: DatabaseSync
-  readonly #topics: Topics
-  readonly #clock: Clock
-  readonly #writes: Writes
-  readonly #select
-  readonly #version
-  #closed = false
+  readonly #database: Database
+  readonly #directory: Directory
+  readonly #changes: Changes
+  readonly #end = new AbortController()
+  readonly #onClose: (reader: LocalReader) => void
+  #busy = false
 
-  constructor(needs: { readonly path: string, readonly database: DatabaseSync, readonly topics: Topics, readonly clock: Clock, readonly writes: Writes }) {
-    this.#path = needs.path
-    this.#database = needs.database
-    this.#topics = needs.topics
-    this.#clock = needs.clock
-    this.#writes = needs.writes
-    // The last batch that begins at or below the offset, then on from there.
-    this.#select = this.#database.prepare('SELECT base, count, bytes FROM batches WHERE partition = ? AND base >= coalesce((SELECT max(base) FROM batches WHERE partition = ? AND base <= ?), 0) ORDER BY base')
-    this.#version = this.#database.prepare('PRAGMA data_version')
+  constructor(database: Database, directory: Directory, changes: Changes, onClose: (reader: LocalReader) => void) {
+    this.#database = database
+    this.#directory = directory
+    this.#changes = changes
+    this.#onClose = onClose
   }
 
   async fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]> {
-    const began = this.#clock.monotonic()
-    for (let lookMs = LOOK_FIRST_MS; ; lookMs = Math.min(lookMs * 1.5, LOOK_MAX_MS)) {
-      if (this.#closed) throw new TidemarkError('the reader is closed', { code: 'LOG_CLOSED', blame: 'bug', action: 'restart-task' })
-      options.signal?.throwIfAborted()
-      const seen = this.#changes()
-      const fetched = guarded(this.#path, () => requests.flatMap((request) => this.#read(request) ?? []))
-      if (fetched.length > 0) return fetched
-      do {
-        const left = options.maxWaitMs - (this.#clock.monotonic() - began)
-        if (left <= 0) return []
-        await this.#clock.sleep(Math.min(lookMs, left), options.signal)
-        lookMs = Math.min(lookMs * 1.5, LOOK_MAX_MS)
-      } while (!this.#closed && this.#changes() === seen)
+    this.#end.signal.throwIfAborted()
+    if (this.#busy) throw readerMisused()
+    this.#busy = true
+    try {
+      return await this.#fetch(requests, options)
+    } finally {
+      this.#busy = false
     }
   }
 
   async close(): Promise<void> {
-    this.#closed = true
+    this.#end.abort(closed('the reader'))
+    this.#onClose(this)
   }
 
-  #changes(): string {
-    return `${this.#writes.version}/${String(this.#version.get()?.['data_version'])}`
-  }
-
-  #read({ topic, partition, offset, maxBytes }: FetchRequest): FetchedPartition | undefined {
-    if (!Number.isSafeInteger(offset) || offset < 0) throw new TidemarkError(`${offset} is no offset`, { code: 'LOG_OUT_OF_RANGE', blame: 'bug', action: 'fail-job', topic, partition, details: { requested: offset } })
-    const { id, start, next } = this.#topics.partition(topic, partition)
-    if (offset < start || offset > next) {
-      throw new TidemarkError(`offset ${offset} of ${topic}/${partition} is out of range: the log holds ${start} to ${next}`, {
-        code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job', topic, partition, offset, details: { start, end: next, requested: offset },
-        hint: offset < start ? 'Retention or a trim removed these records.' : 'The topic was made anew, or the position belongs to another cluster.',
-      })
+  async #fetch(requests: readonly FetchRequest[], { maxWaitMs, signal }: FetchOptions): Promise<FetchedPartition[]> {
+    const { clock } = this.#database
+    const deadline = clock.monotonic() + maxWaitMs
+    await this.#database.open()
+    for (;;) {
+      this.#end.signal.throwIfAborted()
+      signal?.throwIfAborted()
+      const seen = this.#changes.version()
+      const found = await this.#database.read('fetch', (sql) => requests.flatMap((request) => this.#partition(sql, request) ?? []))
+      const leftMs = deadline - clock.monotonic()
+      if (found.length > 0 || leftMs <= 0) {
+        // Reading is done in one go: without this, a reader with a long way to catch up would let nothing else happen in its process.
+          return found
+      }
+      await this.#changes.newer(seen, leftMs, signal ? [this.#end.signal, signal] : [this.#end.signal])
     }
-    if (offset === next) return undefined
+  }
+
+  #partition(sql: Sql, { topic, partition, offset, maxBytes }: FetchRequest): FetchedPartition | undefined {
+    const { id, start, end } = this.#bounds(sql, topic, partition)
+    if (!Number.isSafeInteger(offset) || offset < start || offset > end) throw outOfRange(topic, partition, offset, start, end)
+    if (offset === end) return undefined
     const records: LogRecord[] = []
-    let bytes = 0
-    let nextOffset = offset
-    for (const row of this.#select.iterate(id, id, offset) as Iterable<BatchRow & Record<string, never>>) {
-      if (row.base + row.count <= offset) continue
-      decodeBatch(Buffer.from(row.bytes.buffer, row.bytes.byteOffset, row.bytes.byteLength), row.base, row.count, offset, records, { topic, partition })
-      nextOffset = row.base + row.count
-      bytes += row.bytes.byteLength
-      if (bytes >= maxBytes) break
+    let next = offset
+    let bytesRead = 0
+    for (const row of sql.each('SELECT base, last, bytes FROM batches WHERE partition_id = ? AND last >= ? ORDER BY last', id, offset)) {
+      const [base, last, blob] = [Number(row['base']), Number(row['last']), row['bytes']]
+      if (bytesRead > 0 && bytesRead + (blob instanceof Uint8Array ? blob.length : 0) > maxBytes) break
+      const place = { topic, partition, offset: base }
+      if (base > next) throw invariantBroken('7', `offsets ${next} to ${base - 1} of partition ${partition} of "${topic}" are not in the log`, { ...place, offset: next, details: { expected: next, found: base } })
+      const bytes = blob instanceof Uint8Array ? Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength) : Buffer.alloc(0)
+      if (!isIntact(bytes)) throw undecodable(`the batch at offset ${base} of partition ${partition} of "${topic}" is damaged: its checksum is another`, place)
+      next = decodeBatch(bytes, base, offset, records)
+      if (next !== last + 1) throw undecodable(`the batch at offset ${base} of partition ${partition} of "${topic}" ends at ${next - 1}, not at ${last}`, place)
+      bytesRead += bytes.length
     }
-    return { topic, partition, fromOffset: offset, records, nextOffset, startOffset: start, stableOffset: next }
+    if (next === offset) throw invariantBroken('7', `offsets ${offset} to ${end - 1} of partition ${partition} of "${topic}" are not in the log`, { topic, partition, offset, details: { start, end } })
+    return { topic, partition, fromOffset: offset, records, nextOffset: next, startOffset: start, stableOffset: end }
+  }
+
+  #bounds(sql: Sql, topic: string, partition: number): { readonly id: number, readonly start: number, readonly end: number } {
+    for (let attempt = 1; ; attempt += 1) {
+      const { id } = this.#directory.place(sql, topic, partition)
+      const row = sql.get('SELECT "start", "end" FROM partitions WHERE id = ?', id)
+      if (row) return { id, start: Number(row['start']), end: Number(row['end']) }
+      // Deleted, and perhaps made anew, by another process.
+      this.#directory.forget(topic)
+      if (attempt > 1) throw invariantBroken('7', `partition ${partition} of "${topic}" has no row ${id}`, { topic, partition })
+    }
   }
 }

@@ -1,77 +1,97 @@
-// A producer session: its row in `producers` is the fence, checked inside the transaction that writes. Nothing is ever open.
-import type { DatabaseSync } from 'node:sqlite'
-import { invariantBroken, TidemarkError } from '@tidemark/base'
-import type { Append, Appended, Clock, ProducerSession, TransactionalId } from '@tidemark/base'
-import type { Appender, PreparedAppend } from './appender.ts'
-import { guarded, transaction } from './database.ts'
+// A producer session. Records wait in memory until `commit`; the row of the id in `producers` is the fence, looked at in the transaction that writes them.
+import type { Append, Appended, ProducerSession, TransactionalId } from '@tidemark/base'
+import { insert, prepare } from './appending.ts'
+import type { Prepared } from './appending.ts'
+import type { Database } from './database.ts'
+import type { Directory } from './directory.ts'
+import { closed, fenced, sessionMisused } from './errors.ts'
 
-/** Adds one to the id's epoch; whoever holds a lower one is fenced. */
-export const raiseEpoch = (database: DatabaseSync, id: TransactionalId): number => {
-  const row = database.prepare('INSERT INTO producers (transactional_id, epoch) VALUES (?, 1) ON CONFLICT DO UPDATE SET epoch = epoch + 1 RETURNING epoch').get(id)
-  return Number(row?.['epoch'])
-}
+/** An id that has not been used for so long is forgotten; a session that still held it is then fenced, as on Kafka. */
+const ID_KEPT_MS = 7 * 24 * 3_600_000
+/** How exactly an id's last use is known. */
+const USED_EVERY_MS = 3_600_000
+
+/** A new epoch for the id, higher than any that was ever given for any id: who holds another is fenced. */
+export const takeEpoch = (database: Database, id: TransactionalId): Promise<number> => database.write(`initialise transactional id "${id}"`, (sql) => {
+  const now = Math.trunc(database.clock.now())
+  const epoch = Number(sql.get("UPDATE counters SET value = value + 1 WHERE name = 'producer epoch' RETURNING value")?.['value'])
+  sql.run('INSERT INTO producers VALUES (?, ?, ?) ON CONFLICT (transactional_id) DO UPDATE SET epoch = excluded.epoch, used_at = excluded.used_at', id, epoch, now)
+  sql.run('DELETE FROM producers WHERE used_at < ?', now - ID_KEPT_MS)
+  return epoch
+})
 
 export class LocalSession implements ProducerSession {
   readonly transactionalId: TransactionalId
-  readonly #path: string
-  readonly #database: DatabaseSync
-  readonly #appender: Appender
-  readonly #clock: Clock
-  readonly #written: () => void
+  readonly #database: Database
+  readonly #directory: Directory
+  readonly #onClose: (session: LocalSession) => void
   #epoch: number | undefined
-  #pending: PreparedAppend[] = []
+  #pending: Prepared[] = []
   #dead: unknown
+  #busy = false
 
-  constructor(id: TransactionalId, needs: { readonly path: string, readonly database: DatabaseSync, readonly appender: Appender, readonly clock: Clock, readonly written: () => void }) {
+  constructor(database: Database, directory: Directory, id: TransactionalId, onClose: (session: LocalSession) => void) {
     this.transactionalId = id
-    this.#path = needs.path
-    this.#database = needs.database
-    this.#appender = needs.appender
-    this.#clock = needs.clock
-    this.#written = needs.written
+    this.#database = database
+    this.#directory = directory
+    this.#onClose = onClose
   }
 
-  async initialise(): Promise<void> {
-    if (this.#epoch !== undefined) throw invariantBroken('R5', `${this.transactionalId} was initialised before`, {})
-    this.#epoch = this.#alive(() => guarded(this.#path, () => transaction(this.#database, () => raiseEpoch(this.#database, this.transactionalId))))
-  }
-
-  async append(writes: readonly Append[]): Promise<void> {
-    this.#alive(() => {
-      if (this.#epoch === undefined) throw invariantBroken('R5', `${this.transactionalId} was not initialised`, {})
-      this.#pending.push(...guarded(this.#path, () => this.#appender.prepare(writes, this.#clock.now())))
+  initialise(): Promise<void> {
+    return this.#only(async () => {
+      if (this.#epoch !== undefined) throw sessionMisused(`transactional id "${this.transactionalId}" is initialised already`)
+      this.#epoch = await takeEpoch(this.#database, this.transactionalId)
     })
   }
 
-  async commit(): Promise<Appended[]> {
-    return this.#alive(() => {
-      const pending = this.#pending
+  append(writes: readonly Append[]): Promise<void> {
+    return this.#only(async () => {
+      this.#initialised()
+      if (writes.length === 0) return
+      const now = Math.trunc(this.#database.clock.now())
+      this.#pending.push(...await this.#database.read(`append for "${this.transactionalId}"`, (sql) => prepare(sql, this.#directory, writes, now)))
+    })
+  }
+
+  commit(): Promise<Appended[]> {
+    return this.#only(async () => {
+      const epoch = this.#initialised()
+      if (this.#pending.length === 0) return []
+      const appended = await this.#database.write(`commit a transaction of "${this.transactionalId}"`, (sql) => {
+        const row = sql.get('SELECT epoch, used_at FROM producers WHERE transactional_id = ?', this.transactionalId)
+        if (row?.['epoch'] !== epoch) throw fenced(this.transactionalId)
+        const now = Math.trunc(this.#database.clock.now())
+        if (now - Number(row['used_at']) > USED_EVERY_MS) sql.run('UPDATE producers SET used_at = ? WHERE transactional_id = ?', now, this.transactionalId)
+        return insert(sql, this.#directory, this.#pending)
+      })
       this.#pending = []
-      const appended = guarded(this.#path, () => transaction(this.#database, () => {
-        const row = this.#database.prepare('SELECT epoch FROM producers WHERE transactional_id = ?').get(this.transactionalId)
-        if (Number(row?.['epoch']) !== this.#epoch) {
-          throw new TidemarkError(`${this.transactionalId} was fenced: its epoch is ${this.#epoch}, the log has ${String(row?.['epoch'])}`, { code: 'LOG_FENCED', blame: 'environment', action: 'restart-task' })
-        }
-        return this.#appender.append(pending)
-      }))
-      this.#written()
       return appended
     })
   }
 
   async close(): Promise<void> {
-    this.#dead ??= new TidemarkError(`the session of ${this.transactionalId} is closed`, { code: 'LOG_CLOSED', blame: 'bug', action: 'restart-task' })
+    this.#dead ??= closed(`session "${this.transactionalId}"`)
     this.#pending = []
+    this.#onClose(this)
   }
 
-  /** After any error the session does nothing any more. */
-  #alive<T>(body: () => T): T {
-    if (this.#dead !== undefined) throw this.#dead
+  #initialised(): number {
+    if (this.#epoch === undefined) throw sessionMisused(`session "${this.transactionalId}" is not initialised`)
+    return this.#epoch
+  }
+
+  /** One call at a time; after a rejection none. */
+  async #only<T>(call: () => Promise<T>): Promise<T> {
+    if (this.#dead !== undefined) throw closed(`session "${this.transactionalId}"`, this.#dead)
+    if (this.#busy) throw sessionMisused(`session "${this.transactionalId}" is used by two callers at once`)
+    this.#busy = true
     try {
-      return body()
+      return await call()
     } catch (error) {
       this.#dead = error
       throw error
+    } finally {
+      this.#busy = false
     }
   }
 }

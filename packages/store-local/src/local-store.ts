@@ -1,25 +1,31 @@
 // The ObjectStore port on a folder: one file an object, written beside and renamed, so that a reader sees the whole object or none.
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { realRandom, TidemarkError } from '@tidemark/base'
+import { isTidemarkError, realRandom, TidemarkError } from '@tidemark/base'
 import type { ObjectInfo, ObjectStore, Random } from '@tidemark/base'
 
 export const OBJECT_BYTES_MAX = 64 * 1024 * 1024
 const KEY_PART = /^[A-Za-z0-9._=-]+$/
+const KEY_BYTES_MAX = 1_024
 /** Objects being written; never listed. */
 const FRESH = '.fresh'
 
 export interface LocalStoreOptions {
   readonly root: string
   readonly random?: Random
+  /** Whether an object survives a power cut from the moment its put has resolved; without, only the crash of a process. Default true. */
+  readonly sync?: boolean
 }
 
 class LocalStore implements ObjectStore {
   readonly name: string
   readonly #root: string
   readonly #random: Random
+  readonly #sync: boolean
+  #closed = false
 
-  constructor({ root, random = realRandom }: LocalStoreOptions) {
+  constructor({ root, random = realRandom, sync = true }: LocalStoreOptions) {
+    this.#sync = sync
     this.#root = resolve(root)
     this.#random = random
     this.name = `local ${root}`
@@ -37,17 +43,18 @@ class LocalStore implements ObjectStore {
   }
 
   async put(key: string, body: Uint8Array): Promise<void> {
-    await this.#place(key, body, (fresh, path) => rename(fresh, path))
+    await this.#place(key, body, ({ fresh, path }) => rename(fresh, path))
   }
 
   async putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'> {
     let outcome: 'created' | 'exists' = 'created'
-    await this.#place(key, body, async (fresh, path) => {
+    await this.#place(key, body, async ({ fresh, path, bytes }) => {
       try {
         await link(fresh, path)
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-        outcome = 'exists'
+        if (codeOf(error) !== 'EEXIST') throw error
+        // The port: our own put whose answer was lost counts as created.
+        outcome = (await readFile(path)).equals(bytes) ? 'created' : 'exists'
       } finally {
         await rm(fresh, { force: true })
       }
@@ -60,19 +67,27 @@ class LocalStore implements ObjectStore {
   }
 
   async getRange(key: string, offset: number, length: number): Promise<Buffer> {
+    if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) throw new RangeError(`getRange ${key}: offset ${offset}, length ${length}`)
     return this.#reading(key, async (path) => {
       await using file = await open(path, 'r')
-      const buffer = Buffer.alloc(length)
-      const { bytesRead } = await file.read(buffer, 0, length, offset)
-      return buffer.subarray(0, bytesRead)
+      const { size } = await file.stat()
+      const buffer = Buffer.alloc(Math.max(0, Math.min(length, size - offset)))
+      let filled = 0
+      while (filled < buffer.length) {
+        const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, offset + filled)
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return buffer.subarray(0, filled)
     })
   }
 
   async list(prefix: string): Promise<ObjectInfo[]> {
+    this.#open()
     const found: ObjectInfo[] = []
     const from = prefix.includes('/') ? join(this.#root, prefix.slice(0, prefix.lastIndexOf('/'))) : this.#root
     const entries = await readdir(from, { recursive: true, withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
+      if (NOTHING_THERE.has(error.code ?? '')) return []
       throw unavailable(this.name, error)
     })
     for (const entry of entries) {
@@ -87,35 +102,56 @@ class LocalStore implements ObjectStore {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) await rm(this.#path(key), { force: true })
+    for (const path of keys.map((key) => this.#path(key))) {
+      try {
+        await rm(path, { force: true })
+      } catch (error) {
+        if (NOTHING_THERE.has(codeOf(error) ?? '')) continue
+        throw unavailable(this.name, error)
+      }
+    }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #open(): void {
+    if (this.#closed) throw new TidemarkError(`${this.name} is closed`, { code: 'STORE_CLOSED', blame: 'bug', action: 'exit' })
+  }
 
   #path(key: string): string {
+    this.#open()
     const parts = key.split('/')
-    if (key === '' || parts.some((part) => !KEY_PART.test(part) || part === '.' || part === '..') || parts[0] === FRESH) {
+    if (key === '' || key.length > KEY_BYTES_MAX || parts.some((part) => !KEY_PART.test(part) || part === '.' || part === '..') || parts[0] === FRESH) {
       throw new TidemarkError(`${JSON.stringify(key)} is no object key`, { code: 'STORE_KEY_INVALID', blame: 'bug', action: 'fail-job' })
     }
     return join(this.#root, ...parts)
   }
 
   /** Writes beside, syncs, and lets `place` give the file its name. */
-  async #place(key: string, body: Uint8Array, place: (fresh: string, path: string) => Promise<void>): Promise<void> {
+  async #place(key: string, body: Uint8Array, place: (put: { readonly fresh: string, readonly path: string, readonly bytes: Buffer }) => Promise<void>): Promise<void> {
+    const path = this.#path(key)
     if (body.byteLength > OBJECT_BYTES_MAX) {
       throw new TidemarkError(`object ${key} has ${body.byteLength} bytes, at most ${OBJECT_BYTES_MAX} are taken`, { code: 'STORE_OBJECT_TOO_LARGE', blame: 'bug', action: 'fail-job' })
     }
-    const path = this.#path(key)
+    // The caller may use its buffer again while the file is written.
+    const bytes = Buffer.copyBytesFrom(body)
     const fresh = join(this.#root, FRESH, this.#random.uuid())
     try {
       await mkdir(dirname(fresh), { recursive: true })
       await mkdir(dirname(path), { recursive: true })
       {
         await using file = await open(fresh, 'wx')
-        await file.writeFile(body)
-        await file.sync()
+        await file.writeFile(bytes)
+        if (this.#sync) await file.sync()
       }
-      await place(fresh, path)
+      await place({ fresh, path, bytes })
+      if (this.#sync && process.platform !== 'win32') {
+        // The name is the folder's: it needs a sync of its own.
+        await using folder = await open(dirname(path), 'r')
+        await folder.sync()
+      }
     } catch (error) {
       await rm(fresh, { force: true }).catch(() => {})
       throw unavailable(this.name, error)
@@ -126,15 +162,21 @@ class LocalStore implements ObjectStore {
     try {
       return await read(this.#path(key))
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw new TidemarkError(`there is no object ${key} in ${this.name}`, { code: 'STORE_NOT_FOUND', blame: 'environment', action: 'fail-job', cause: error })
+      if (NOTHING_THERE.has(codeOf(error) ?? '')) throw new TidemarkError(`there is no object ${key} in ${this.name}`, { code: 'STORE_NOT_FOUND', blame: 'environment', action: 'fail-job', cause: error })
       throw unavailable(this.name, error)
     }
   }
 }
 
+/** Not by `instanceof`: what Node throws comes from another realm where a test runner has its own. */
+const codeOf = (error: unknown): string | undefined => (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : undefined)
+
+/** A folder is no object, and nothing lies below an object. */
+const NOTHING_THERE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ERR_FS_EISDIR'])
+
 const unavailable = (name: string, error: unknown): unknown => {
-  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
-  if (code === undefined || !code.startsWith('E')) return error
+  const code = codeOf(error)
+  if (isTidemarkError(error) || code === undefined || !code.startsWith('E')) return error
   return new TidemarkError(`the store ${name} can't be used: ${code}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry', cause: error, hint: code === 'ENOSPC' ? 'The disk is full.' : 'Look at the folder and its rights.' })
 }
 
