@@ -16,8 +16,6 @@ const EXECUTORS = 3
 const FIRED_MS_MAX = 45_000
 const PROVOKE_AGAIN_MS = 8_000
 
-export type Whom = 'both' | 'executor'
-
 interface MatrixOptions {
   readonly copartitioned: boolean
   /** The log is Kafka: transactions can be seen open. */

@@ -9,7 +9,7 @@ export interface WindowTotal {
 }
 
 /** Tumbling windows over event time; no event of the workloads is late. Keys: `user@start`. */
-export const windowTotals = (input: readonly Event[], sizeMs: number): Map<string, WindowTotal> => {
+const windowTotals = (input: readonly Event[], sizeMs: number): Map<string, WindowTotal> => {
   const totals = new Map<string, WindowTotal>()
   for (const { user, amount, ts } of input) {
     const start = ts - (ts % sizeMs)

@@ -1,4 +1,4 @@
-// Records per second through this room and through kafkajs' own producer and consumer, in one run on one broker: `TIDEMARK_KAFKA=host:port npm run bench -w packages/log-kafka`.
+// Records per second through this room and through kafkajs' own producer and consumer, in one run on one broker: `TIDEMARK_KAFKA=host:port node packages/log-kafka/bench/throughput.ts`.
 import { createRequire } from 'node:module'
 import { realClock, silentLogger, transactionalId } from '@tidemark/base'
 import { openKafkaLog } from '../src/index.ts'

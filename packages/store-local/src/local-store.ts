@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path'
 import { isTidemarkError, realRandom, TidemarkError } from '@tidemark/base'
 import type { ObjectInfo, ObjectStore, Random } from '@tidemark/base'
 
-export const OBJECT_BYTES_MAX = 64 * 1024 * 1024
+const OBJECT_BYTES_MAX = 64 * 1024 * 1024
 const KEY_PART = /^[A-Za-z0-9._=-]+$/
 const KEY_BYTES_MAX = 1_024
 /** Objects being written; never listed. */

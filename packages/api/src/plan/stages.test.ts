@@ -70,12 +70,12 @@ describe('cutStages', () => {
     const plan = branched().plan()
     const physical = cutStages(plan)
     expect([...stagePartitions(plan, physical, (node) => node === 'n0' ? 6 : 2)]).toEqual([['s0', 6], ['s1', 2], ['s2', 4], ['s3', 4]])
-    expect(() => stagePartitions(plan, physical, () => 0)).toThrow(expect.objectContaining({ code: 'PLAN_INVALID', place: { path: 'stages.s0' } }))
+    expect(() => stagePartitions(plan, physical, () => 0)).toThrow(expect.objectContaining({ code: 'PLAN_UNCUTTABLE', place: { path: 'stages.s0' } }))
   })
 
   test('stages: a plan whose input is missing → refused, not cut somehow', () => {
     const plan = branched().plan()
-    expect(() => cutStages({ ...plan, nodes: plan.nodes.filter(({ id }) => id !== 'n2') })).toThrow(expect.objectContaining({ code: 'PLAN_INVALID', place: { path: 'nodes.n3' } }))
+    expect(() => cutStages({ ...plan, nodes: plan.nodes.filter(({ id }) => id !== 'n2') })).toThrow(expect.objectContaining({ code: 'PLAN_UNCUTTABLE', place: { path: 'nodes.n3' } }))
   })
 })
 

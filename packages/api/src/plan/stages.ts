@@ -3,7 +3,7 @@ import { stageId, TidemarkError } from '@tidemark/base'
 import type { LogicalPlan, NodeId, PhysicalPlan, StageInput, StagePlan } from './plan.ts'
 
 const broken = (path: string, message: string): TidemarkError =>
-  new TidemarkError(`${path}: ${message}`, { code: 'PLAN_INVALID', blame: 'bug', action: 'fail-job', path, hint: 'Only a plan without problems (checkPlan) can be cut into stages.' })
+  new TidemarkError(`${path}: ${message}`, { code: 'PLAN_UNCUTTABLE', blame: 'bug', action: 'fail-job', path, hint: 'Only a plan without problems (checkPlan) can be cut into stages.' })
 
 /** A stage while it is filled. */
 interface OpenStage {

@@ -60,7 +60,7 @@ export const partitionOffsets = async (cluster: Cluster, topic: string, partitio
 export const trim = async (cluster: Cluster, topic: string, partition: number, before: number): Promise<void> => {
   const place = { topic, partition, offset: before }
   const doing = `delete records of partition ${partition} of "${topic}" below ${before}`
-  const outOfRange = (why: string): TidemarkError => new TidemarkError(`${doing}: ${why}`, { code: 'LOG_OUT_OF_RANGE', blame: 'bug', action: 'fail-job', ...place })
+  const outOfRange = (why: string): TidemarkError => new TidemarkError(`${doing}: ${why}`, { code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job', ...place })
   if (!Number.isSafeInteger(before) || before < 0) throw outOfRange('no such offset')
   const timeout = cluster.settings.requestTimeoutMs
   await atLeaders(cluster, topic, [partition], async (link) => {
