@@ -10,7 +10,7 @@ import { openLocalStore } from '@tidemark/store-local'
 import { cutStages, jobFunctions, planHash } from 'tidemark'
 import type { Job } from 'tidemark'
 import { createTask, Slot } from '@tidemark/runtime'
-import type { SlotEvent } from '@tidemark/runtime'
+import type { SlotEvent, Task } from '@tidemark/runtime'
 
 /** `folder`: for a log that lives in one; removed with the fixture. */
 export type OpenLog = (folder: string) => Log
@@ -56,8 +56,15 @@ export class SlotFixture {
     return { epoch: 1, counter: this.#counter }
   }
 
-  /** `spoil`: asked at each commit; `lost`: it commits and the answer gets lost; `never`: the request gets lost. */
-  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest, readonly spoil?: () => 'lost' | 'never' | undefined } = {}): Promise<RunningSlot> {
+  /** Makes tasks of this job: empty ones, as every owner begins. */
+  async makeTask(): Promise<(ref: TaskRef) => Task> {
+    const plan = this.job.plan()
+    const topics = await this.log.describeTopics(await this.log.listTopics())
+    return (ref) => createTask({ ref, plan, physical: cutStages(plan), functions: jobFunctions(this.job), run: this.run, topics, partitionFor: (key, partitions) => this.log.partitionFor(key, partitions), clock: realClock })
+  }
+
+  /** `spoil`: asked at each commit; `lost`: it commits and the answer gets lost; `never`: the request gets lost. `store`: in place of the fixture's. */
+  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest, readonly spoil?: () => 'lost' | 'never' | undefined, readonly store?: ObjectStore } = {}): Promise<RunningSlot> {
     const events: SlotEvent[] = []
     let alive = true
     const dead = (): never => {
@@ -73,13 +80,12 @@ export class SlotFixture {
       },
     })
     const plan = this.job.plan()
-    const topics = await this.log.describeTopics(await this.log.listTopics())
     const slot = new Slot({
-      log, store: this.store, clock: realClock, random: realRandom, logger: silentLogger, faults: options.faults ?? noFaults, alive: () => alive, emit: (event) => void events.push(event),
+      log, store: options.store ?? this.store, clock: realClock, random: realRandom, logger: silentLogger, faults: options.faults ?? noFaults, alive: () => alive, emit: (event) => void events.push(event),
       reader: () => this.log.reader(), sink: () => ({ deliver: async () => {}, close: async () => {} }),
     }, {
       owner: { executor: executorId(realRandom.uuid()), slot: 0, slotId: slotId(realRandom.uuid()) }, run: this.run, origin: options.origin, settings: plan.settings, engineVersion: '0.1.0', rules: ALL_RULES,
-      makeTask: (ref) => createTask({ ref, plan, physical: cutStages(plan), functions: jobFunctions(this.job), run: this.run, topics, partitionFor: (key, partitions) => this.log.partitionFor(key, partitions), clock: realClock }),
+      makeTask: await this.makeTask(),
     })
     const running: RunningSlot = { slot, events, kill: () => { alive = false; slot.stop() }, ended: slot.run().catch((error: unknown) => error) }
     this.#slots.push(running)
@@ -88,6 +94,13 @@ export class SlotFixture {
 
   assign(running: RunningSlot, tasks: readonly TaskRef[]): void {
     running.slot.handle({ kind: 'assign', tasks: tasks.map((task) => ({ task, generation: this.generation() })) })
+  }
+
+  /** A checkpoint of every task: begun, cut, named. */
+  async snapshot(running: RunningSlot, checkpoint: number): Promise<void> {
+    running.slot.handle({ kind: 'snapshot-begin', checkpoint, tasks: this.tasks() })
+    running.slot.handle({ kind: 'snapshot-complete', checkpoint, tasks: this.tasks() })
+    await this.until(() => running.events.filter((event) => event.kind === 'snapshot-named' && event.checkpoint === checkpoint).length === this.tasks().length, `snapshot ${checkpoint} of every task`)
   }
 
   /** Every value of a topic, parsed, in partition and offset order. */

@@ -69,7 +69,7 @@ describe('snapshot format', () => {
       expect(codeOf(() => decodeSnapshot([damaged], refsOf([damaged])))).toMatch(/^SNAPSHOT_(CORRUPT|TOO_NEW)$/)
     }))
   })
-  test('versions: a newer one is refused by its own name', () => {
+  test('metadata, versions: a newer engine\'s checkpoint is refused, by its own name', () => {
     const framed = frame({ what: 'x', version: 2, corrupt: 'x', tooNew: 'x' }, { kind: 33, part: 0, parts: 1, number: 0 }, Buffer.alloc(0), [Buffer.from('?')])
     const length = Buffer.alloc(4)
     length.writeUInt32BE(framed.length)
@@ -87,7 +87,7 @@ describe('snapshot format', () => {
   })
 })
 
-describe('formats of version 1 stay readable', () => {
+describe('metadata, versions: an older engine\'s checkpoint (format 1) is read', () => {
   test('snapshot, in-flight blocks, journal record, shuffle block', () => {
     const stored = fixture('v1.snapshot')
     expect(decodeSnapshot([stored], refsOf([stored]))).toEqual({ header, blocks: [Buffer.from('first block'), Buffer.from('second block')] })

@@ -19,6 +19,10 @@ export interface SnapshotHeader extends Stamp {
   /** The snapshot is exact after this batch. */
   readonly batchId: number
   readonly keys: number
+  /** Wall clock at the writer when it was written, ms, and what wrote it: for whoever finds an object alone. */
+  readonly timestamp?: number
+  readonly engineVersion?: string
+  readonly jobVersion?: string
   /** Versions of the state's schemas by table; absent: all 1. */
   readonly schemas?: Readonly<Record<string, number>>
 }

@@ -66,7 +66,7 @@ describe('death', () => {
     expect(cluster.eventNames()).not.toContain('executor.dead')
   })
 
-  test('a hang: no heartbeat for the time-out → dead, its stream is cut', () => {
+  test('driver watches heartbeats, time-out = failure: a hang, no heartbeat for the time-out → dead, its stream is cut', () => {
     const cluster = twoWithJob()
     cluster.pass(1_950, ['a'])
     expect(cluster.tasksOn('b')).toHaveLength(2)

@@ -8,7 +8,7 @@ import { DEFAULT_SETTINGS } from './protocol.ts'
 const me = executorId('e1')
 const signs = (over: Partial<Signs> = {}): Signs => ({ heardAtMs: 1_000, lostAtMs: undefined, lostBecause: 'stream ended without goodbye', answered: false, ...over })
 
-describe('detection by time', () => {
+describe('driver watches heartbeats, time-out = failure: detection by time', () => {
   test.each([
     ['heartbeats come', signs(), 2_999, undefined],
     ['no heartbeat for the time-out', signs(), 3_000, 'no heartbeat for 2000 ms'],
@@ -21,7 +21,7 @@ describe('detection by time', () => {
   })
 })
 
-describe('detection by probe', () => {
+describe('driver watches heartbeats, closed stream + probe: detection by probe', () => {
   const lost = signs({ lostAtMs: 1_100 })
   test.each<[string, ProbeAnswer, string | undefined, boolean]>([
     ['refused → dead at once', { kind: 'refused', reason: 'ECONNREFUSED' }, 'stream ended without goodbye, probe refused', false],

@@ -124,6 +124,9 @@ export class HeldTask {
     this.cursor = cursor
     this.claim = undefined
     this.#tail = []
+    // The timeline tells of the tail that is applied, not of what was read for a snapshot that was no good.
+    this.timeline.tailRecords = 0
+    this.timeline.tailBatches = 0
   }
 
   #apply(record: CommitRecord): void {

@@ -101,7 +101,7 @@ export class Snapshots {
       if (transactionalId === undefined) throw new RangeError('no session')
       const stamp = { generation: held.generation, owner: this.#options.owner, transactionalId }
       taking.encoder.add(encodeContent(content))
-      const encoded = taking.encoder.finish({ task: held.ref, ...stamp, checkpoint, batchId: content.batchId, keys })
+      const encoded = taking.encoder.finish({ task: held.ref, ...stamp, checkpoint, batchId: content.batchId, keys, timestamp: this.#ports.clock.now(), engineVersion: this.#options.engineVersion, jobVersion: this.#options.run.jobVersion })
       const nonce = this.#ports.random.uuid()
       const objects = encoded.map((object, i) => ({ key: paths.snapshotObject(held.ref, checkpoint, held.generation, nonce, i), sizeBytes: object.body.length, sha256: object.sha256 }))
       for (const [i, object] of objects.entries()) await this.#ports.store.put(object.key, encoded[i]?.body ?? Buffer.alloc(0))

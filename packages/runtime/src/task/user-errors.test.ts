@@ -111,7 +111,7 @@ describe('user errors', () => {
     expect(task.failure).toMatchObject({ code: 'TASK_NOT_COPARTITIONED', place: { topic: 'in', offset: 1 } })
   })
 
-  test('row 27: a reducer that changes its accumulator in place and fails in the middle of a batch leaves no trace', () => {
+  test('aggregation repeated gives the same: a reducer that changes its accumulator in place and fails in the middle of a batch leaves no trace', () => {
     const mutating = job('errors').source('in', topic('in', { value: json<{ user: string, seen: number[] }>() })).keyBy((value) => value.user, { copartitioned: true })
       .reduce('seen', (acc, value) => {
         acc.seen.push(...value.seen)

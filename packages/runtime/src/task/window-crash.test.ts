@@ -1,4 +1,4 @@
-// Row 25 and 26: the hour from 10:00 to 11:00, with its very numbers, and a crash at each moment of it.
+// The hour from 10:00 to 11:00 and a crash at each moment of it.
 import { describe, expect, test } from '@jest/globals'
 import type { CommitRecord } from '@tidemark/checkpoint'
 import { count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
@@ -68,7 +68,7 @@ const until1045 = (fixture: ReturnType<typeof fixtureOf>): { readonly task: Task
   return { task, durable }
 }
 
-describe('row 25: crash in the middle of a window', () => {
+describe('crash in the middle of a window', () => {
   test('10:30 snapshot 2000/50, 10:45 3500/80, crash 10:46, restart 10:47, 11:10 emits 5000, once', () => {
     const fixture = fixtureOf(hourly())
     const { task, durable } = until1045(fixture)
@@ -113,7 +113,7 @@ describe('row 25: crash in the middle of a window', () => {
   })
 })
 
-describe('row 26: a crash exactly at 11:10', () => {
+describe('a crash exactly at 11:10', () => {
   test('between closing and commit: what was emitted never was, the next owner emits it, once', () => {
     const fixture = fixtureOf(hourly())
     const { task, durable } = until1045(fixture)
