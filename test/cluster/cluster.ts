@@ -49,9 +49,14 @@ export class Cluster {
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
     const cluster = new Cluster(options)
-    await cluster.startDriver()
-    for (let i = 0; i < (options.executors ?? 2); i += 1) cluster.startExecutor()
-    return cluster
+    try {
+      await cluster.startDriver()
+      for (let i = 0; i < (options.executors ?? 2); i += 1) cluster.startExecutor()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
   }
 
   /** The first one picks a port; a later one listens on the same, so that executors and clients find it. */

@@ -12,7 +12,7 @@ import type { RunningTotal } from '../workload/oracle.ts'
 export const SEED = Number(process.env['TIDEMARK_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const PARTITIONS = 4
 
-type WindowResult = RunningTotal & { readonly window: { readonly start: number } }
+export type WindowResult = RunningTotal & { readonly window: { readonly start: number } }
 
 export class MainJob {
   readonly cluster: Cluster

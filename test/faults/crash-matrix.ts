@@ -9,7 +9,8 @@ import { FAULT_POINTS, OPEN_TRANSACTION_POINTS } from '@tidemark/checkpoint'
 import type { FaultPoint } from '@tidemark/checkpoint'
 import type { ServerEnvironment } from '../cluster/cluster.ts'
 import { MainJob, SEED } from '../cluster/main-job.ts'
-import { checkRunningTotals } from '../workload/oracle.ts'
+import type { WindowResult } from '../cluster/main-job.ts'
+import { checkRunningTotals, checkWindowTotals } from '../workload/oracle.ts'
 import type { RunningTotal } from '../workload/oracle.ts'
 
 const EXECUTORS = 3
@@ -21,6 +22,8 @@ interface MatrixOptions {
   /** The log is Kafka: transactions can be seen open. */
   readonly hasOpenTransactions: boolean
   readonly idlePartitions?: readonly number[]
+  /** Reads a topic with a client that is not ours: the values, parsed, in partition and offset order. */
+  readonly independently?: (topic: string) => Promise<readonly unknown[]>
 }
 
 const pointsOf = (hasOpenTransactions: boolean, copartitioned: boolean): FaultPoint[] => FAULT_POINTS.filter((point) =>
@@ -70,6 +73,10 @@ export const crashMatrix = (title: string, servers: () => ServerEnvironment, opt
 
     test('crash matrix: in the end every result is right, in topics and files', async () => {
       expect(await main.settle()).toEqual([])
+      if (options.independently !== undefined) {
+        expect(checkRunningTotals(main.feeder.written, await options.independently(main.job.running) as RunningTotal[])).toEqual([])
+        expect(checkWindowTotals(main.feeder.written, 10_000, await options.independently(main.job.windows) as WindowResult[])).toEqual([])
+      }
       const lines = readdirSync(join(folder, 'out')).filter((name) => name.endsWith('.ndjson')).toSorted()
         .flatMap((name) => readFileSync(join(folder, 'out', name), 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as RunningTotal))
       // Files are named by task and batch: within a task their order is that of the batches.
