@@ -4,8 +4,8 @@ import { totalmem } from 'node:os'
 import { formatSize } from '@tidemark/base'
 import type { Logger } from '@tidemark/base'
 
-/** Native memory beside the heap of one slot (buffers, code, stacks), bytes. */
-const SLOT_NATIVE_BYTES = 256 * 1024 * 1024
+/** Memory beside the old generation of one slot's heap (young generation, buffers, code, stacks), bytes. */
+const SLOT_NATIVE_BYTES = 320 * 1024 * 1024
 
 const cgroupLimit = (): number => {
   try {

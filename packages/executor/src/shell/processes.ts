@@ -50,6 +50,12 @@ export interface SlotProcessesOptions {
   readonly onExit: (slotId: SlotId, slot: number, reason: string) => void
 }
 
+/**
+ * Both bounds of V8's young generation (each of its two halves), MiB. It otherwise shrinks while little is allocated, and a takeover, which
+ * allocates a task's whole state at once, then spends its time in collections: docs/performance.md.
+ */
+const SLOT_SEMI_SPACE_MIB = 32
+
 interface Child {
   readonly slot: number
   readonly process: ChildProcess
@@ -67,7 +73,7 @@ export class SlotProcesses {
   start(slot: number): void {
     const id = slotId(this.#options.random.uuid())
     const child = fork(fileURLToPath(new URL('../slot.main.ts', import.meta.url)), [], {
-      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`],
+      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
       env: { ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
