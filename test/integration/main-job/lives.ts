@@ -1,6 +1,8 @@
 // What a cluster lives through besides dead executors: orderly leaves, dead drivers, everything dead at once, restores.
 import { afterEach, describe, expect, test } from '@jest/globals'
+import { bundleJob } from '@tidemark/cli'
 import type { Cluster, ServerEnvironment } from '../../cluster/cluster.ts'
+import { testJob } from '../../cluster/jobs.ts'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
 import { checkRestored } from '../../workload/oracle.ts'
 
@@ -81,6 +83,34 @@ export const livesSuite = (servers: () => ServerEnvironment): void => {
       await main.finish()
       expect(await main.until(() => checkRestored(main.feeder.written, main.running.values(), main.windows.values()))).toEqual([])
     }, 240_000)
+
+    test('cancel: ends the run, deletes its internal topics, keeps its checkpoints; the name is free for an empty start or a restore', async () => {
+      const main = open = await MainJob.start(servers(), SHUFFLED)
+      const { name, file } = main.job
+      expect((await main.cluster.submit(file)).outcome).toBe('unchanged')
+      const other = testJob({ copartitioned: true })
+      await expect(bundleJob(other.file).then(({ plan, bundle }) => main.cluster.jobs.submit({ plan: { ...plan, job: name }, bundle }))).rejects.toMatchObject({ blame: 'user' })
+      await other.remove(main.cluster.log)
+      main.feeder.start()
+      const checkpoint = await main.checkpoint(1)
+      await main.feeder.pause()
+      await main.cluster.jobs.cancel(name)
+      const { checkpoints } = await main.cluster.until(name, ({ summary }) => summary.state === 'cancelled', 'cancelled')
+      expect(checkpoints.map((one) => one.checkpoint)).toContain(checkpoint)
+      expect((await main.cluster.log.listTopics()).filter((topic) => topic.startsWith(`tidemark.${name}.`))).toEqual([])
+      const restored = await main.cluster.submit(file, checkpoint)
+      expect(restored).toMatchObject({ outcome: 'restored', run: 2 })
+      await main.cluster.allRunning(name)
+      main.feeder.start()
+      await main.fed(500)
+      await main.finish()
+      expect(await main.until(() => checkRestored(main.feeder.written, main.running.values(), main.windows.values()))).toEqual([])
+      await main.cluster.jobs.cancel(name)
+      await main.cluster.until(name, ({ summary }) => summary.state === 'cancelled', 'cancelled again')
+      const empty = await main.cluster.submit(file)
+      expect(empty).toMatchObject({ outcome: 'created', run: 3 })
+      expect(empty.notes.join()).toMatch(/empty/)
+    }, 120_000)
 
     test('scale out: a new executor gets its share by planned moves', async () => {
       const main = open = await MainJob.start(servers(), { copartitioned: true, executors: 1 })
