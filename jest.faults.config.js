@@ -3,7 +3,7 @@ import everyday from './jest.config.js'
 
 export default {
   ...everyday,
-  testMatch: ['<rootDir>/test/faults/**/*.test.ts'],
+  testMatch: ['<rootDir>/test/faults/**/*.test.ts', '<rootDir>/packages/log-kafka/src/three-brokers.test.ts'],
   testPathIgnorePatterns: ['/node_modules/'],
   maxWorkers: 1,
 }
