@@ -57,6 +57,8 @@ export const see = (view: JournalView, record: JournalRecord, offset: number): J
   if (record.kind === 'claim' || record.kind === 'ended') into.claims.set(offset, { transactionalId: record.transactionalId, nonce: record.kind === 'claim' ? record.nonce : undefined })
   // R7: with the rule off, a release says nothing.
   if (record.kind === 'release' && !into.rules.R7) return into
+  // A slot that was given the task again uses the same id: its earlier ownership gives up nothing of the later one.
+  if (record.kind === 'release' && (into.ids.get(record.transactionalId) ?? []).some((standing) => compareGenerations(standing.generation, record.generation) > 0)) return into
   stand(into, { ...stampOf(record), offset, released: record.kind === 'release', ended: record.kind === 'ended' })
   return into
 }

@@ -52,6 +52,7 @@ export class Claiming {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
     const nonces = helds.map(() => this.#ports.random.uuid())
+    for (const held of helds) held.claimed = true
     const writes = helds.flatMap((held, i) => this.recordAppends(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...this.stamp(held, id) }))
     const appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
     for (const [i, held] of helds.entries()) held.claim = { nonce: nonces[i] ?? '', offset: appended[i]?.baseOffset ?? -1, transactionalId: id }

@@ -40,6 +40,8 @@ export class HeldTask {
   /** Set once where to begin is known. */
   cursor: JournalCursor | undefined
   claim: OwnClaim | undefined
+  /** It has written a claim, or tried to: whoever lets it go owes a release record (R2), else its slot is fenced for nothing later. */
+  claimed = false
   permit: CommitPermit | undefined
   /** Ids fenced after having been read in this journal (R4). */
   readonly fenced = new Set<TransactionalId>()

@@ -73,9 +73,12 @@ export class Slot {
         if (id === undefined) throw invariantBroken('R5', 'a takeover before the first session', {})
         return id
       },
-      claim: (helds) => this.#lock.run(() => this.#recovery.claim(helds)),
+      // One that was revoked meanwhile writes nothing more: the slot may have been given the task again, under the same id.
+      claim: (helds) => this.#lock.run(() => this.#recovery.claim(helds.filter(holds))),
       resume: (held) => this.#lock.run(() => this.#resume(held)),
-      giveUp: (held, outcome) => this.#lock.run(() => this.#recovery.letGo(held, outcome)),
+      giveUp: (held, outcome) => this.#lock.run(async () => {
+        if (holds(held)) await this.#recovery.letGo(held, outcome)
+      }),
       fail: (held, error) => this.#lock.run(() => this.#fail(held, error)),
     })
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
@@ -237,6 +240,8 @@ export class Slot {
     if (held.phase === 'running' || held.phase === 'waiting') {
       await this.#commit()
       if (this.#held.get(held.key) !== held) return
+    }
+    if (held.claimed) {
       this.#ports.faults.reach('release.before')
       await this.#recovery.release(held)
       this.#ports.faults.reach('release.committed')
@@ -247,7 +252,7 @@ export class Slot {
 
   async #stopTask(held: HeldTask): Promise<void> {
     held.task.undo()
-    await this.#recovery.release(held)
+    if (held.claimed) await this.#recovery.release(held)
     this.#forget(held)
     this.#ports.emit({ kind: 'released', task: held.ref, generation: held.generation })
   }
@@ -257,7 +262,7 @@ export class Slot {
     if (this.#held.get(held.key) !== held) return
     this.#ports.logger.error({ task: held.key, error }, 'task.failed')
     held.task.undo()
-    if (held.phase === 'running' || held.phase === 'waiting') await this.#recovery.release(held)
+    if (held.claimed) await this.#recovery.release(held)
     this.#forget(held)
     this.#ports.emit({ kind: 'failed', task: held.ref, generation: held.generation, error })
   }

@@ -109,7 +109,7 @@ export class Takeover {
       const decision = beforeClaim(cursor.view, this.#claiming.stamp(held, this.#slot.lastId()), held.fenced, this.#options.rules)
       if (decision.kind === 'claim') break
       if (decision.kind === 'give-up') {
-        await this.#slot.giveUp(held, { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: false })
+        await this.#slot.giveUp(held, { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: held.claimed })
         return false
       }
       await this.#claiming.fence(held, decision.ids)
