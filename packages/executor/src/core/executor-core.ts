@@ -2,6 +2,7 @@
 // commands out; it reads no clock and touches no process.
 import { sameTask, taskKey } from '@tidemark/base'
 import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
+import { compareGenerations } from '@tidemark/checkpoint'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { DriverMessage, ExecutorMessage, GenerationMessage, SlotProcess, TaskAssignment, TaskStatus } from '@tidemark/wire'
 import { driverMessageOf, slotCommandOf } from './translate.ts'
@@ -45,6 +46,8 @@ export type ExecutorCommand =
 
 interface HeldAssignment {
   readonly assignment: TaskAssignment
+  /** The task was given here again before its slot had let it go. */
+  next: TaskAssignment | undefined
   status: TaskStatus | undefined
 }
 
@@ -85,6 +88,8 @@ export class ExecutorCore {
     switch (event.kind) {
       case 'driver-connected':
         this.#connected = true
+        // The registration names processes and ids as they are now.
+        this.#unsent = this.#unsent.filter(({ kind }) => kind !== 'slot-started' && kind !== 'session')
         this.#out.push({ kind: 'send', message: this.#registration() })
         break
       case 'driver-lost':
@@ -159,11 +164,15 @@ export class ExecutorCore {
     }
     if (message.kind !== 'revoke') return
     for (const task of named) {
+      const held = this.#holder(task)?.tasks.get(taskKey(task))
+      if (held?.next !== undefined) this.#tell({ kind: 'released', task, generation: held.next.generation })
+      if (held !== undefined) held.next = undefined
       const waiting = this.#slots.find((slot) => slot.pending.some((one) => sameTask(one.task, task)))
       const generation = waiting?.pending.find((one) => sameTask(one.task, task))?.generation
       if (waiting !== undefined) waiting.pending = waiting.pending.filter((one) => !sameTask(one.task, task))
       if (!this.#slots.some((slot) => slot.tasks.has(taskKey(task)))) this.#tell({ kind: 'released', task, generation: generation ?? { epoch: 0, counter: 0 } })
     }
+    if (this.#draining && !this.#busy()) this.#leave()
   }
 
   #assign(assignment: TaskAssignment): void {
@@ -172,7 +181,15 @@ export class ExecutorCore {
       this.#tell({ kind: 'given-up', task: assignment.task, generation: assignment.generation, reason: slot === undefined ? `there is no slot ${assignment.slot}` : 'this executor is leaving', ended: false })
       return
     }
-    if (slot.tasks.has(taskKey(assignment.task))) return
+    const holder = this.#holder(assignment.task)
+    const held = holder?.tasks.get(taskKey(assignment.task))
+    if (holder !== undefined && held !== undefined) {
+      if (compareGenerations(held.assignment.generation, assignment.generation) >= 0) return
+      // One ownership after the other: its slot lets it go first, if it was not told so already.
+      held.next = assignment
+      if (holder.process !== undefined) this.#out.push({ kind: 'slot-command', slotId: holder.process.slotId, command: { kind: 'revoke', tasks: [assignment.task], reason: 'move' } })
+      return
+    }
     const { job, run } = assignment.task
     const { process } = slot
     if (process === undefined) {
@@ -188,7 +205,7 @@ export class ExecutorCore {
       if (slot.tasks.size === 0) this.#out.push({ kind: 'kill-slot', slotId: process.slotId, reason: 'it gets another job' })
       return
     }
-    slot.tasks.set(taskKey(assignment.task), { assignment, status: undefined })
+    slot.tasks.set(taskKey(assignment.task), { assignment, next: undefined, status: undefined })
     this.#out.push({ kind: 'slot-command', slotId: process.slotId, command: { kind: 'assign', tasks: [{ task: assignment.task, generation: assignment.generation }] } })
   }
 
@@ -219,10 +236,23 @@ export class ExecutorCore {
       this.#tell({ kind: 'session', slot: slot.number, transactionalId: event.transactionalId })
       return
     }
-    if (event.kind === 'released' || event.kind === 'given-up' || event.kind === 'failed') slot.tasks.delete(taskKey(event.task))
+    const left = event.kind === 'released' || event.kind === 'given-up' || event.kind === 'failed' ? this.#letGo(slot, event.task, event.generation) : undefined
     this.#tell(driverMessageOf(event))
+    if (left?.next !== undefined) this.#assign(left.next)
     if (slot.tasks.size === 0 && slot.pending.length > 0 && slot.process !== undefined) this.#out.push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: 'it gets another job' })
     if (this.#draining && !this.#busy()) this.#leave()
+  }
+
+  /** Only the ownership that is spoken of: a late word about an earlier one takes nothing from the present. */
+  #letGo(slot: SlotState, task: TaskRef, generation: GenerationMessage): HeldAssignment | undefined {
+    const held = slot.tasks.get(taskKey(task))
+    if (held === undefined || compareGenerations(held.assignment.generation, generation) !== 0) return undefined
+    slot.tasks.delete(taskKey(task))
+    return held
+  }
+
+  #holder(task: TaskRef): SlotState | undefined {
+    return this.#slots.find((slot) => slot.tasks.has(taskKey(task)))
   }
 
   #slotExited(slotId: SlotId, number: number, reason: string): void {
@@ -231,9 +261,11 @@ export class ExecutorCore {
     if (slot.process?.slotId === slotId) {
       const tasks = [...slot.tasks.values()].map((held) => held.assignment.task)
       this.#tell({ kind: 'slot-died', slot: number, slotId, reason, transactionalIds: slot.transactionalIds.slice(-1), tasks })
+      const next = [...slot.tasks.values()].flatMap((held) => held.next ?? [])
       slot.process = undefined
       slot.bound = undefined
       slot.tasks.clear()
+      for (const assignment of next) this.#assign(assignment)
     }
     if (this.#draining && !this.#busy()) this.#leave()
     else this.#out.push({ kind: 'start-slot', slot: number })
@@ -259,10 +291,10 @@ export class ExecutorCore {
     this.#out.push({ kind: 'send', message: { kind: 'leaving' } }, { kind: 'exit' })
   }
 
-  /** To the driver now, or once there is one. */
+  /** To the driver now, or once it has answered the registration; what that itself will name needs no word while there is no driver. */
   #tell(message: ExecutorMessage): void {
     if (this.#connected && this.#registered) this.#out.push({ kind: 'send', message })
-    else if (message.kind !== 'slot-started' && message.kind !== 'session') {
+    else if (this.#connected || (message.kind !== 'slot-started' && message.kind !== 'session')) {
       this.#unsent.push(message)
       if (this.#unsent.length > UNSENT_MAX) this.#unsent.shift()
     }

@@ -1,0 +1,105 @@
+// What an executor tells and commands when messages cross: while it registers, and while a task leaves and comes back.
+import { describe, expect, test } from '@jest/globals'
+import { executorId, jobId, slotId, stageId } from '@tidemark/base'
+import type { DriverMessage, SlotProcess } from '@tidemark/wire'
+import { ExecutorCore } from './executor-core.ts'
+import type { ExecutorCommand, ExecutorEvent } from './executor-core.ts'
+
+const task = { job: jobId('sales'), run: 1, stage: stageId(0), partition: 0 }
+const registered: DriverMessage = { kind: 'registered', driver: 'd', epoch: 1, heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000 }
+const process = (slot: number, name = `p${slot}`): SlotProcess => ({ slot, slotId: slotId(name), pid: 100 + slot, pidStart: '1' })
+const generation = (counter: number) => ({ epoch: 1, counter })
+const assign = (counter: number, slot = 0): DriverMessage => ({ kind: 'assign', epoch: 1, tasks: [{ task, generation: generation(counter), slot }] })
+const revoke: DriverMessage = { kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }
+
+class Talk {
+  readonly core = new ExecutorCore({ executor: executorId('e'), label: 'e', slots: 2, probeAddress: 'here:1', engineVersion: '0', pid: 1, pidStart: '1', slotStuckMs: 30_000 })
+  #at = 0
+
+  feed(...events: readonly ExecutorEvent[]): ExecutorCommand[] {
+    return events.flatMap((event) => this.core.handle(event, (this.#at += 1)))
+  }
+  hear(...messages: readonly DriverMessage[]): ExecutorCommand[] {
+    return this.feed(...messages.map((message) => ({ kind: 'driver-message' as const, message })))
+  }
+  from(slot: string, kind: 'released' | 'given-up', counter: number): ExecutorCommand[] {
+    const word = { task, generation: generation(counter) }
+    return this.feed({ kind: 'slot-event', slotId: slotId(slot), event: kind === 'released' ? { kind, ...word } : { kind, ...word, reason: 'it is late', ended: false } })
+  }
+  /** Connected, registered, both slots up. */
+  static ready(): Talk {
+    const talk = new Talk()
+    talk.feed({ kind: 'driver-connected' })
+    talk.hear(registered)
+    talk.feed({ kind: 'slot-ready', process: process(0) }, { kind: 'slot-ready', process: process(1) })
+    return talk
+  }
+}
+
+const told = (commands: readonly ExecutorCommand[], kind: string) => commands.flatMap((command) => (command.kind === 'send' && command.message.kind === kind ? [command.message] : []))
+const given = (commands: readonly ExecutorCommand[]) => commands.flatMap((command) => (command.kind === 'slot-command' ? [`${command.slotId} ${command.command.kind}`] : []))
+
+describe('executor core', () => {
+  test('registration: a slot process that starts before the answer comes is told behind it', () => {
+    const talk = new Talk()
+    talk.feed({ kind: 'driver-connected' }, { kind: 'slot-ready', process: process(0) })
+    expect(told(talk.hear(registered), 'slot-started')).toEqual([{ kind: 'slot-started', process: process(0) }])
+  })
+
+  test('registration: the next one names the process itself, nothing old is told behind it', () => {
+    const talk = new Talk()
+    talk.feed({ kind: 'driver-connected' }, { kind: 'slot-ready', process: process(0) }, { kind: 'driver-lost' })
+    const [message] = told(talk.feed({ kind: 'driver-connected' }), 'register')
+    expect(message).toMatchObject({ processes: [process(0)] })
+    expect(told(talk.hear(registered), 'slot-started')).toEqual([])
+  })
+
+  test('assignment: of a task that is still being let go → it is given to its slot once that has released it', () => {
+    const talk = Talk.ready()
+    expect(given(talk.hear(assign(1)))).toEqual(['p0 assign'])
+    talk.hear(revoke)
+    expect(given(talk.hear(assign(2)))).not.toContain('p0 assign')
+    const after = talk.from('p0', 'released', 1)
+    expect(told(after, 'released')).toEqual([{ kind: 'released', task, generation: generation(1) }])
+    expect(after).toContainEqual({ kind: 'slot-command', slotId: slotId('p0'), command: { kind: 'assign', tasks: [{ task, generation: generation(2) }] } })
+  })
+
+  test('assignment: to another slot while the first still has the task → not before that has let it go', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1))
+    expect(given(talk.hear(assign(2, 1)))).toEqual(['p0 revoke'])
+    expect(given(talk.from('p0', 'released', 1))).toEqual(['p1 assign'])
+  })
+
+  test('assignment: waits for a task that is let go, and the slot dies → the slot that it was for gets it', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1))
+    talk.hear(assign(2, 1))
+    expect(given(talk.feed({ kind: 'slot-exited', slotId: slotId('p0'), slot: 0, reason: 'killed' }))).toEqual(['p1 assign'])
+  })
+
+  test('assignment: revoked while it waits → released at its own generation, and nobody gets it', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1))
+    talk.hear(assign(2))
+    expect(told(talk.hear(revoke), 'released')).toEqual([{ kind: 'released', task, generation: generation(2) }])
+    expect(given(talk.from('p0', 'released', 1))).toEqual([])
+  })
+
+  test('ownership: a late word of an earlier generation takes nothing from the present one', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1), revoke)
+    talk.from('p0', 'released', 1)
+    talk.hear(assign(2))
+    talk.from('p0', 'given-up', 1)
+    expect(given(talk.hear(revoke))).toEqual(['p0 revoke'])
+  })
+
+  test('drain: the last task that waited for a process is taken back → the executor leaves', () => {
+    const talk = new Talk()
+    talk.feed({ kind: 'driver-connected' })
+    talk.hear(registered, assign(1))
+    talk.feed({ kind: 'drain' })
+    expect(talk.hear(revoke).map((command) => command.kind)).toContain('exit')
+  })
+})
