@@ -4,10 +4,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realClock, silentLogger } from '@tidemark/base'
-import type { Log } from '@tidemark/base'
+import type { Log, ObjectStore } from '@tidemark/base'
 import { bundleJob } from '@tidemark/cli'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
+import { openLocalStore } from '@tidemark/store-local'
+import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
 import type { JobDescription, JobsClient, SubmitAnswer } from '@tidemark/wire'
 import { ClusterProcess } from './process.ts'
@@ -26,6 +28,7 @@ export class Cluster {
   readonly folder: string
   readonly faultFolder: string
   readonly log: Log
+  readonly store: ObjectStore
   readonly executors: ClusterProcess[] = []
   driver: ClusterProcess | undefined
   readonly #env: Record<string, string>
@@ -45,6 +48,8 @@ export class Cluster {
     }
     const brokers = servers['TIDEMARK_KAFKA']
     this.log = brokers === undefined ? openLocalLog({ path: join(this.folder, 'log.db'), clock: realClock }) : openKafkaLog({ brokers: brokers.split(','), clientId: 'test', clock: realClock, logger: silentLogger })
+    const { TIDEMARK_S3_ENDPOINT: endpoint, TIDEMARK_S3_ACCESS_KEY: accessKey = '', TIDEMARK_S3_SECRET_KEY: secretKey = '', TIDEMARK_S3_BUCKET: bucket = '' } = this.#env
+    this.store = endpoint === undefined ? openLocalStore({ root: join(this.folder, 'store') }) : openMinioStore({ endpoint, accessKey, secretKey, bucket, clock: realClock, logger: silentLogger })
   }
 
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
@@ -123,6 +128,7 @@ export class Cluster {
     this.#jobs?.close()
     await Promise.all(this.#everyone.map((one) => one.kill()))
     await this.log.close()
+    await this.store.close()
     rmSync(this.folder, { recursive: true, force: true })
     rmSync(this.faultFolder, { recursive: true, force: true })
   }

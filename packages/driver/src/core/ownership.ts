@@ -151,7 +151,9 @@ export class Ownership {
       if (!found) continue
       found.task.status = status
       found.place.heardAtMs = this.#with.out.nowMs
-      if (status.recovery && found.task.recovery) found.task.recovery = { ...found.task.recovery, steps: status.recovery }
+      // Gathered before the owner said that it runs, a status knows less of the recovery than that word did.
+      const isOlder = status.phase === 'taking-over' && found.place.phase !== 'assigned'
+      if (status.recovery && found.task.recovery && !isOlder) found.task.recovery = { ...found.task.recovery, steps: status.recovery }
       found.job.checkpointNumber = Math.max(found.job.checkpointNumber, status.snapshot?.checkpoint ?? 0)
     }
   }
