@@ -30,6 +30,11 @@ export class Ending {
     this.#ends.push(end)
   }
 
+  /** Whether something is ended already: what fails now fails for that. */
+  get begun(): boolean {
+    return this.#under !== undefined
+  }
+
   /** Idempotent. Says what could not be ended and goes on. */
   end(): Promise<void> {
     this.#under ??= this.#endAll()

@@ -13,7 +13,7 @@ const measure = async (options: BenchOptions): Promise<number> => {
   try {
     await RUN[options.workload](options, ending, report)
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
+    if (!ending.begun) process.stderr.write(`${error instanceof Error ? error.stack ?? error.message : String(error)}\n`)
     return 1
   } finally {
     await ending.end()

@@ -51,8 +51,8 @@ export interface SlotProcessesOptions {
 }
 
 /**
- * Both bounds of V8's young generation (each of its two halves), MiB. It otherwise shrinks while little is allocated, and a takeover, which
- * allocates a task's whole state at once, then spends its time in collections: docs/performance.md.
+ * Both bounds of V8's young generation (each of its two halves), MiB. It otherwise shrinks while little is allocated, and what a takeover
+ * allocates at once is promoted too early: a slot's peak memory is a tenth higher (docs/performance.md).
  */
 const SLOT_SEMI_SPACE_MIB = 32
 
