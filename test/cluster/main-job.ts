@@ -30,8 +30,8 @@ export class MainJob {
   }
 
   /** `idlePartitions`: input partitions that never get a record. */
-  static async start(servers: ServerEnvironment, options: TestJobOptions & { readonly executors?: number, readonly idlePartitions?: readonly number[] }): Promise<MainJob> {
-    const cluster = await Cluster.start({ servers, executors: options.executors ?? 2 })
+  static async start(servers: ServerEnvironment, options: TestJobOptions & { readonly executors?: number, readonly idlePartitions?: readonly number[], readonly env?: Readonly<Record<string, string>> }): Promise<MainJob> {
+    const cluster = await Cluster.start({ servers, executors: options.executors ?? 2, ...(options.env === undefined ? {} : { env: options.env }) })
     const job = testJob({ partitions: PARTITIONS, ...options })
     await job.createTopics(cluster.log)
     await cluster.submit(job.file)
