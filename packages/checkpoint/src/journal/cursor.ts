@@ -47,12 +47,15 @@ export class JournalCursor {
 
   /**
    * Reads what is committed, from `next` until `upTo` (exclusive) is reached or nothing more is committed; folds owners and chain on the
-   * way. `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
+   * way. A fetch that fails behind records already taken ends the reading with those: its error comes with the next call. `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
    */
   async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<PlacedRecord[]> {
     const placed: PlacedRecord[] = []
     while (this.next < upTo) {
-      const fetched = await this.#fetch(reader, maxWaitMs)
+      const fetched = await this.#fetch(reader, maxWaitMs).catch((error: unknown) => {
+        if (placed.length === 0) throw error
+        return undefined
+      })
       if (fetched === undefined) break
       for (const record of fetched.records) {
         if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })

@@ -1,9 +1,11 @@
 // The order after a lost session (design §3, Commit): undo, fence the own old id, a new id, claim all tasks again, read each journal back,
 // decide. The driver is not asked, no object store is needed. Everything here runs under the slot's lock.
-import { isTidemarkError } from '@tidemark/base'
+import { asTidemarkError, isTidemarkError } from '@tidemark/base'
+import type { TidemarkError } from '@tidemark/base'
 import { journalGone } from './claiming.ts'
 import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
+import { Lock } from './lock.ts'
 import type { SlotPorts } from './ports.ts'
 import type { Readers } from './readers.ts'
 import { SessionLost } from './transactions.ts'
@@ -15,7 +17,16 @@ export interface RecoverySlot {
   readonly snapshotLost: (held: HeldTask) => void
   readonly redeliver: (held: HeldTask) => void
   readonly forget: (held: HeldTask) => void
+  readonly fail: (held: HeldTask, error: TidemarkError) => Promise<void>
+  /** Said while the log is waited for: the slot is not stuck. */
+  readonly waiting: () => void
 }
+
+/** Pauses between tries to read a journal, ms. */
+const RETRY_FIRST_MS = 20
+const RETRY_MAX_MS = 1_000
+
+type Settled = ClaimOutcome | { readonly kind: 'failed', readonly error: TidemarkError }
 
 export class Recovery {
   readonly #ports: SlotPorts
@@ -57,15 +68,31 @@ export class Recovery {
     if (helds.length === 0) return true
     for (const [held, outcome] of await this.#write(helds)) if (outcome.kind === 'give-up') await this.letGo(held, outcome)
     if (this.#transactions.lost) return false
-    const outcomes = await Promise.all(this.#slot.running().map(async (held) => ({
-      held, outcome: await this.#readers.borrow((reader) => this.#claiming.settle(held, reader, (one) => this.#claiming.write([one]))),
-    })))
+    const writing = new Lock()
+    const outcomes = await Promise.all(this.#slot.running().map(async (held) => ({ held, outcome: await this.#settle(held, (one) => writing.run(() => this.#claiming.write([one]))) })))
     if (outcomes.some(({ outcome }) => outcome.kind === 'session-lost')) return false
     for (const { held, outcome } of outcomes) {
       if (outcome.kind === 'own') this.#slot.redeliver(held)
+      else if (outcome.kind === 'failed') await this.#slot.fail(held, outcome.error)
       else await this.letGo(held, outcome.kind === 'give-up' ? outcome : { kind: 'give-up', because: 'the journal no longer holds the own claim: another owner went on', ended: false, withdraw: true })
     }
     return !this.#transactions.lost
+  }
+
+  /** Waits for a log that can't be read now; what else goes wrong with one journal stops its task, and no other. */
+  async #settle(held: HeldTask, again: (held: HeldTask) => Promise<void>): Promise<Settled> {
+    for (let pauseMs = RETRY_FIRST_MS; ; pauseMs = Math.min(pauseMs * 2, RETRY_MAX_MS)) {
+      try {
+        return await this.#readers.borrow((reader) => this.#claiming.settle(held, reader, again))
+      } catch (error) {
+        const known = asTidemarkError(error)
+        if (known.action === 'exit') throw known
+        if (known.action !== 'retry') return { kind: 'failed', error: known }
+        this.#ports.logger.warn({ task: held.key, error: known }, 'reclaim.log-not-reached')
+        this.#slot.waiting()
+        await this.#ports.clock.sleep(pauseMs)
+      }
+    }
   }
 
   /** Claims for tasks that are being taken over, on a session that works. */
@@ -88,9 +115,10 @@ export class Recovery {
     } catch (error) {
       if (!(error instanceof SessionLost)) throw error
       if (isTidemarkError(error.cause) && error.cause.code === 'LOG_TOPIC_MISSING') {
-        const there = await this.#ports.log.describeTopics([...new Set(helds.map((held) => held.journalTopic))])
+        // Not told which: the next claim asks again.
+        const there = await this.#ports.log.describeTopics([...new Set(helds.map((held) => held.journalTopic))]).catch(() => undefined)
         for (const held of helds) {
-          const outcome = there.has(held.journalTopic) ? undefined : journalGone(held, error)
+          const outcome = there?.has(held.journalTopic) === false ? journalGone(held, error) : undefined
           if (outcome !== undefined) gone.set(held, outcome)
         }
       }

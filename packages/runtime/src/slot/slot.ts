@@ -3,6 +3,7 @@
 import { asTidemarkError, invariantBroken, taskKey } from '@tidemark/base'
 import type { TaskRef, TidemarkError } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
+import type { Generation } from '@tidemark/checkpoint'
 import { BatchCommit } from './batch.ts'
 import { Claiming } from './claiming.ts'
 import { Fetching } from './fetching.ts'
@@ -58,14 +59,15 @@ export class Slot {
     this.#ready = new Promise((resolve) => { this.#tellReady = resolve })
     const wake = (): void => this.#signal.raise()
     const holds = (held: HeldTask): boolean => this.#held.get(held.key) === held
-    this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive })
+    this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive, waiting: () => this.#tellStatus() })
     this.#claiming = new Claiming(ports, options, this.#transactions)
     this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
     this.#readers = new Readers(ports.log)
     this.#outbox = new Outbox(ports, holds, wake)
     this.#snapshots = new Snapshots(ports, options, this.#transactions, wake)
     const forget = (held: HeldTask): void => this.#forget(held)
-    this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget })
+    this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget,
+      fail: (held, error) => this.#fail(held, error), waiting: () => this.#tellStatus() })
     this.#takeover = new Takeover(ports, options, this.#claiming, this.#readers, {
       holds,
       lastId: () => {
@@ -117,7 +119,7 @@ export class Slot {
   async #dispatch(command: SlotCommand): Promise<void> {
     switch (command.kind) {
       case 'assign': {
-        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).map(({ task, generation }) => new HeldTask(this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock))
+        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap(({ task, generation }) => this.#make(task, generation) ?? [])
         for (const held of fresh) this.#held.set(held.key, held)
         await this.#ready
         await this.#takeover.run(fresh)
@@ -149,6 +151,18 @@ export class Slot {
     this.#signal.raise()
   }
 
+  /** Undefined: it has failed before it began. */
+  #make(task: TaskRef, generation: Generation): HeldTask | undefined {
+    try {
+      return new HeldTask(this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
+    } catch (error) {
+      const known = asTidemarkError(error)
+      this.#ports.logger.error({ task: taskKey(task), error: known }, 'task.failed')
+      this.#ports.emit({ kind: 'failed', task, generation, error: known })
+      return undefined
+    }
+  }
+
   #find(tasks: readonly TaskRef[]): HeldTask[] {
     return tasks.flatMap((task) => this.#held.get(taskKey(task)) ?? [])
   }
@@ -178,6 +192,7 @@ export class Slot {
     const dirty = this.#running().filter((held) => held.task.dirty || held.unnamed !== undefined)
     const at = this.#ports.clock.monotonic()
     if (dirty.length > 0) this.#openedAt ??= at
+    else this.#openedAt = undefined
     const openMs = at - (this.#openedAt ?? at)
     // A task that was taken over speaks again at once, however long its backlog is.
     const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)

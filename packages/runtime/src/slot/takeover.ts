@@ -64,12 +64,23 @@ export class Takeover {
       if (one !== undefined) prepared.set(held, one)
     })))
     if (prepared.size === 0) return
-    const gone = await this.#slot.claim([...prepared.keys()])
+    const gone = await this.#claim([...prepared.keys()])
+    if (gone === undefined) return
     this.#ports.faults.reach('takeover.claimed')
     await Promise.all([...prepared].map(([held, one]) => this.#guard(held, async () => {
       held.timeline.claimedMs = held.elapsed()
       await this.#readers.borrow((reader) => this.#finish(held, reader, one, gone.get(held)))
     })))
+  }
+
+  /** Undefined: it went wrong for all of them, and they have failed. */
+  async #claim(helds: readonly HeldTask[]): Promise<ReadonlyMap<HeldTask, ClaimOutcome> | undefined> {
+    try {
+      return await this.#slot.claim(helds)
+    } catch (error) {
+      for (const held of helds) await this.#slot.fail(held, asTidemarkError(error))
+      return undefined
+    }
   }
 
   async #guard(held: HeldTask, body: () => Promise<void>): Promise<void> {
@@ -121,10 +132,11 @@ export class Takeover {
 
   async #finish(held: HeldTask, reader: LogReader, prepared: Prepared, claimed: ClaimOutcome | undefined): Promise<void> {
     const again = async (one: HeldTask): Promise<void> => {
-      await this.#slot.claim([one])
+      claimed = (await this.#slot.claim([one])).get(one)
     }
-    for (let outcome = claimed; this.#slot.holds(held); outcome = undefined) {
-      outcome ??= await this.#claiming.settle(held, reader, again)
+    while (this.#slot.holds(held)) {
+      const outcome = claimed ?? await this.#claiming.settle(held, reader, again)
+      claimed = undefined
       if (outcome.kind === 'give-up') return this.#slot.giveUp(held, outcome)
       if (outcome.kind === 'session-lost') {
         await again(held)

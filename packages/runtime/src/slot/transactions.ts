@@ -8,6 +8,7 @@ const NEW_ID_PAUSE_MS = 20_000
 /** Pauses between tries to reach the log, ms. */
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 1_000
+const WAITING_WORD_MS = 1_000
 
 /** The session died in this transaction; whether it committed is for the journal to say. */
 export class SessionLost extends Error {
@@ -25,17 +26,20 @@ export class Transactions {
   readonly #logger: Logger
   readonly #idPrefix: string
   readonly #alive: () => boolean
+  readonly #waiting: () => void
   #counter = 0
   #session: ProducerSession | undefined
   #dead = false
   #madeAt: number[] = []
 
-  constructor(options: { readonly log: Log, readonly clock: Clock, readonly logger: Logger, readonly idPrefix: string, readonly alive: () => boolean }) {
+  /** `waiting` is called at least every `WAITING_WORD_MS` while nothing but the log's answer or a new id is waited for, and between tries. */
+  constructor(options: { readonly log: Log, readonly clock: Clock, readonly logger: Logger, readonly idPrefix: string, readonly alive: () => boolean, readonly waiting: () => void }) {
     this.#log = options.log
     this.#clock = options.clock
     this.#logger = options.logger
     this.#idPrefix = options.idPrefix
     this.#alive = options.alive
+    this.#waiting = options.waiting
   }
 
   /** Id of the present session; undefined before the first and while one is being replaced. */
@@ -95,6 +99,7 @@ export class Transactions {
         // R5: an id whose initialisation failed is not initialised again. Nothing was appended under it.
         this.#logger.warn({ transactionalId: session.transactionalId, error }, 'session.initialise-failed')
         await session.close()
+        this.#waiting()
         await this.#clock.sleep(RETRY_FIRST_MS * 5)
       }
     }
@@ -112,6 +117,7 @@ export class Transactions {
         return
       } catch (error) {
         this.#logger.warn({ what, error }, 'session.log-not-reached')
+        this.#waiting()
         await this.#clock.sleep(pauseMs)
       }
     }
@@ -122,7 +128,10 @@ export class Transactions {
     this.#madeAt = this.#madeAt.filter((at) => now - at < NEW_ID_PAUSE_MS * NEW_IDS_AT_ONCE)
     if (this.#madeAt.length >= NEW_IDS_AT_ONCE) {
       this.#logger.error({ made: this.#madeAt.length }, 'session.too-many-new-ids')
-      await this.#clock.sleep(NEW_ID_PAUSE_MS)
+      for (let leftMs = NEW_ID_PAUSE_MS; leftMs > 0; leftMs -= WAITING_WORD_MS) {
+        this.#waiting()
+        await this.#clock.sleep(WAITING_WORD_MS)
+      }
     }
     this.#madeAt.push(this.#clock.monotonic())
   }

@@ -1,0 +1,110 @@
+// The log can fail at any fetch: an owner that claims again after a lost session waits for it, and a takeover never stays half done unseen.
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { realClock, TidemarkError } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import { openLocalLog } from '@tidemark/log-local'
+import { count, job, json, topic, topicSink } from 'tidemark'
+import { disturbedLog } from '../integration/slots/disturbed-log.ts'
+import type { DisturbedLog } from '../integration/slots/disturbed-log.ts'
+import { SlotFixture } from '../integration/slots/slot-fixture.ts'
+
+interface Item {
+  readonly user: string
+}
+
+const counting = (name: string) => job(name, { version: '1' })
+  .source('items', topic(`${name}.items`, { value: json<Item>() }))
+  .keyBy((item) => item.user, { copartitioned: true })
+  .aggregate('per-user', { count: count() }, { emit: 'updates' })
+  .sink('out', topicSink(`${name}.out`, { value: json() }))
+
+const away = (): TidemarkError => new TidemarkError('the log is made to fail', { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' })
+
+describe('a log in trouble', () => {
+  let open: SlotFixture | undefined
+  afterEach(async () => {
+    await open?.stop()
+    open = undefined
+  })
+
+  const start = async (): Promise<{ readonly fixture: SlotFixture, readonly disturbed: DisturbedLog, readonly journalTopic: string }> => {
+    const name = `trouble-${randomUUID().slice(0, 8)}`
+    let disturbed: DisturbedLog | undefined
+    const fixture = await SlotFixture.start((folder) => {
+      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
+      return disturbed.log
+    }, counting(name), 2, [`${name}.items`, `${name}.out`])
+    open = fixture
+    const [task] = fixture.tasks()
+    if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+    return { fixture, disturbed, journalTopic: paths.journalTopic(task.job, task.run, task.stage) }
+  }
+
+  const write = (fixture: SlotFixture, items: number): Promise<unknown> => fixture.log.write([0, 1].map((partition) => (
+    { topic: `${fixture.run.job}.items`, partition, records: Array.from({ length: items }, () => ({ key: `u${partition}`, value: JSON.stringify({ user: `u${partition}` }) })) })))
+
+  const outputs = async (fixture: SlotFixture): Promise<number> => (await fixture.read(`${fixture.run.job}.out`)).length
+
+  test.each(['lost', 'never'] as const)('commit: the answer got lost (%s) and then the journal cannot be read for a while → the slot waits, and goes on with all its tasks', async (how) => {
+    const { fixture, disturbed, journalTopic } = await start()
+    let spoil: 'lost' | 'never' | undefined
+    let failures = 0
+    const slot = await fixture.slot({
+      spoil: () => {
+        const now = spoil
+        spoil = undefined
+        if (now !== undefined) {
+          disturbed.disturb = (requests) => {
+            if (failures >= 6 || !requests.some((request) => request.topic === journalTopic)) return undefined
+            failures += 1
+            return Promise.reject(away())
+          }
+        }
+        return now
+      },
+    })
+    fixture.assign(slot, fixture.tasks())
+    await write(fixture, 50)
+    await fixture.until(async () => (await outputs(fixture)) >= 100, 'a hundred outputs')
+    spoil = how
+    await write(fixture, 50)
+    await fixture.until(() => failures === 6, 'the journal in trouble')
+    await write(fixture, 50)
+    await fixture.until(async () => (await outputs(fixture)) >= 300, 'three hundred outputs')
+    expect(await outputs(fixture)).toBe(300)
+    expect(slot.events.filter((event) => event.kind === 'failed' || event.kind === 'given-up')).toEqual([])
+  })
+
+  test('reclaim: a journal that is damaged stops its task, and the slot goes on with the others', async () => {
+    const { fixture, disturbed, journalTopic } = await start()
+    let spoil = false
+    const slot = await fixture.slot({
+      spoil: () => {
+        if (!spoil) return undefined
+        spoil = false
+        disturbed.disturb = (requests) => (requests.some((request) => request.topic === journalTopic && request.partition === 1)
+          ? Promise.reject(new TidemarkError('the journal is made to be damaged', { code: 'JOURNAL_CORRUPT', blame: 'environment', action: 'fail-job' })) : undefined)
+        return 'never'
+      },
+    })
+    fixture.assign(slot, fixture.tasks())
+    await write(fixture, 50)
+    await fixture.until(async () => (await outputs(fixture)) >= 100, 'a hundred outputs')
+    spoil = true
+    await write(fixture, 50)
+    await fixture.until(() => slot.events.some((event) => event.kind === 'failed' && event.task.partition === 1), 'the damaged one failing')
+    await fixture.until(async () => (await outputs(fixture)) >= 150, 'the other going on')
+  })
+
+  test('assignment: a task that cannot be made has failed, with the reason', async () => {
+    const { fixture } = await start()
+    const slot = await fixture.slot()
+    const [task] = fixture.tasks()
+    if (task === undefined) throw new Error('no task')
+    fixture.assign(slot, [{ ...task, partition: 99 }, task])
+    await fixture.until(() => slot.events.some((event) => event.kind === 'failed' && event.task.partition === 99), 'its failure')
+    await fixture.until(() => slot.events.some((event) => event.kind === 'running' && event.task.partition === task.partition), 'the other running')
+  })
+})
