@@ -1,5 +1,5 @@
 // For the core's tests: a run record, and a core on virtual time with executors that are played by the test.
-import { executorId, jobId, slotId, stageId } from '@tidemark/base'
+import { executorId, jobId, slotId, stageId, taskKey } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
@@ -96,6 +96,11 @@ export class Cluster {
 
   tasksOn(label: string): { readonly ref: TaskRef, readonly generation: Generation, readonly slot: number, readonly phase: string }[] {
     return ['orders', 'second'].flatMap((job) => [...this.core.job(job)?.tasks.values() ?? []]).flatMap(({ ref, place }) => place?.executor === label ? [{ ref, generation: place.generation, slot: place.slot, phase: place.phase }] : [])
+  }
+
+  /** Of its present owner. */
+  generationOf(ref: TaskRef): Generation {
+    return this.core.job(ref.job)?.tasks.get(taskKey(ref))?.place?.generation ?? { epoch: 0, counter: 0 }
   }
 
   waiting(job = 'orders'): number {

@@ -170,7 +170,7 @@ export class DriverCore {
         this.#ownership.running(message.task, entry, message.generation, message.recovery)
         return true
       case 'released':
-        this.#ownership.released(message.task, entry)
+        this.#ownership.released(message.task, entry, message.generation)
         return true
       case 'given-up':
         if (this.#ownership.givenUp(message.task, entry, message.generation, message.reason) && message.ended) this.#control.over(message.task.job, message.reason)

@@ -88,7 +88,7 @@ describe('lifecycle', () => {
   test('a second job while the first has every slot → the first makes room, the second runs', () => {
     const cluster = withJob()
     cluster.start(runRecord({ job: 'second', tasks: 1 }))
-    for (const task of cluster.told('a', 'revoke').flatMap(({ tasks }) => tasks)) cluster.says('a', { kind: 'released', task, generation: { epoch: 1, counter: 1 } })
+    for (const task of cluster.told('a', 'revoke').flatMap(({ tasks }) => tasks)) cluster.says('a', { kind: 'released', task, generation: cluster.generationOf(task) })
     const slots = Map.groupBy(cluster.tasksOn('a'), ({ slot }) => slot)
     expect([...slots.values()].map((tasks) => new Set(tasks.map(({ ref }) => ref.job)).size)).toEqual([1, 1])
     expect(cluster.waiting('second')).toBe(0)

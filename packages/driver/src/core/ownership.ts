@@ -121,10 +121,11 @@ export class Ownership {
     if (first) out.happened({ event: 'task.running', job: ref.job, executor: by.id, message: `${taskName(ref)} runs on ${by.label}, ${Math.round(out.nowMs - task.detectedAtMs)} ms after: ${task.cause}`, facts: { task: ref, generation, recovery: task.recovery } })
   }
 
-  released(ref: TaskRef, by: ExecutorEntry): void {
-    // An executor that does not have it says generation 0.0: what counts is that this place no longer holds it.
+  released(ref: TaskRef, by: ExecutorEntry, generation: GenerationMessage): void {
     const found = this.owned(ref, by.id)
     if (found?.place.phase !== 'releasing') return
+    // An executor that does not have it says generation 0.0. The word of an earlier ownership says nothing of this one.
+    if (generation.epoch !== 0 && compareGenerations(found.place.generation, generation) !== 0) return
     this.lose(found.task, found.task.cause)
   }
 
@@ -214,7 +215,8 @@ export class Ownership {
     let lost = 0
     for (const ref of tasks) {
       const found = this.owned(ref, executor.id)
-      if (found?.place.slotId !== slotId) continue
+      // A place whose process was never heard of: it was this one, for it had the task.
+      if (found === undefined || (found.place.slotId ?? slotId) !== slotId) continue
       this.lose(found.task, `slot ${found.place.slot} of ${executor.label} died: ${reason}`, true)
       lost += 1
     }
