@@ -35,7 +35,8 @@ export class MainJob {
     const job = testJob({ partitions: PARTITIONS, ...options })
     await job.createTopics(cluster.log)
     await cluster.submit(job.file)
-    await cluster.allRunning(job.name)
+    // Who joins late gets its share by planned moves: wait until that is over, so that a test sees only the moves it causes.
+    await cluster.until(job.name, ({ summary, tasks }) => summary.tasksRunning === summary.tasks && new Set(tasks.map((task) => task.executor)).size === Math.min(options.executors ?? 2, tasks.length), 'tasks spread over all executors')
     return new MainJob(cluster, job, options.idlePartitions ?? [])
   }
 

@@ -46,7 +46,8 @@ export const livesSuite = (servers: () => ServerEnvironment): void => {
         for (let now = had; now < had + 200;) now = (await main.running.read()).length
         await main.cluster.startDriver()
         // Nothing that runs is restarted: every task keeps its owner and generation.
-        expect(await generations()).toBe(before)
+        const after = await generations()
+        if (after !== before) throw new Error(`kill ${kill}: ${before} became ${after}\n${main.cluster.story(60)}`)
       }
       expect(await main.settle()).toEqual([])
     }, 180_000)

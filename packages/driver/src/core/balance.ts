@@ -59,8 +59,8 @@ export class Balance {
     const { executors, out } = this.#with
     const pairs: { job: JobEntry, task: TaskEntry, to: SlotRef }[] = []
     for (const job of jobs) {
-      const waiting = [...job.tasks].filter(([, { place: where, notBeforeMs }]) => where === undefined && out.nowMs >= notBeforeMs)
-      if (waiting.length === 0 || out.nowMs < job.adoptUntilMs) continue
+      const waiting = [...job.tasks].filter(([, { place: where, notBeforeMs, known }]) => where === undefined && out.nowMs >= notBeforeMs && (known || out.nowMs >= job.adoptUntilMs))
+      if (waiting.length === 0) continue
       const fits = (ref: SlotRef): boolean => executors.get(ref.executor as ExecutorId)?.connection !== undefined && (occupants.get(slotKey(ref)) ?? job) === job
       for (const [key, task] of waiting) {
         const target = targets.get(key)

@@ -119,6 +119,14 @@ describe('a new driver', () => {
     const given = cluster.told('a', 'assign', cluster.pass(100, ['a'])).flatMap(({ tasks }) => tasks)
     expect(given.map(({ task, generation }) => [task.partition, generation.epoch])).toEqual([[2, 2], [3, 2]])
   })
+  test('a task that was adopted loses its owner → given out at once: nobody unknown can still run it', () => {
+    const cluster = restarted()
+    cluster.join('a', 1, running([0, 1]))
+    cluster.join('b', 1, running([2, 3]))
+    cluster.breaks('b')
+    const commands = cluster.event({ kind: 'probed', executor: executorId('b'), answer: { kind: 'refused', reason: 'ECONNREFUSED' } })
+    expect(cluster.told('a', 'assign', commands).flatMap(({ tasks }) => tasks.map(({ task }) => task.partition)).toSorted()).toEqual([2, 3])
+  })
   test('two report the same task → the higher generation has it, the other stops', () => {
     const cluster = restarted()
     cluster.join('a', 1, running([0], 5))

@@ -36,6 +36,8 @@ export interface TaskEntry {
   /** Failures in a row, for the pause before it is given out again. */
   failures: number
   notBeforeMs: number
+  /** This leadership has known an owner of it: when that one is gone, nobody unknown can still run it. */
+  known: boolean
 }
 
 export interface JobEntry {
@@ -59,7 +61,7 @@ export interface JobEntry {
 const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskEntry> => new Map(record.stages.flatMap(({ stage, partitions }) =>
   Array.from({ length: partitions }, (_, partition): [string, TaskEntry] => {
     const ref = { job: record.job, run: record.run, stage, partition }
-    return [taskKey(ref), { ref, place: undefined, destination: undefined, status: undefined, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0 }]
+    return [taskKey(ref), { ref, place: undefined, destination: undefined, status: undefined, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0, known: false }]
   })))
 
 export const newJob = (known: KnownJob, nowMs: number, adoptUntilMs: number): JobEntry => ({

@@ -47,6 +47,7 @@ export class Ownership {
       if (executor?.connection === undefined) continue
       const tasks = mine.map(({ job, task, to }): TaskAssignment => {
         const generation = generations.next()
+        task.known = true
         task.place = { phase: 'assigned', executor: id, slot: to.slot, slotId: executor.slots[to.slot]?.process?.slotId, generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
         task.destination = undefined
         task.status = undefined
@@ -185,6 +186,7 @@ export class Ownership {
       if (order === 0) continue
       // Of two that report a task the one of the higher generation has it: the other is fenced already.
       if (task.place) out.send(executors.get(task.place.executor), { kind: 'revoke', epoch, tasks: [one.task], reason: 'stop' })
+      task.known = true
       task.place = { phase: 'running', executor: executor.id, slot: one.slot, slotId: executor.slots[one.slot]?.process?.slotId, generation: one.generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
       out.happened({ event: 'task.adopted', job: one.task.job, executor: executor.id, message: `${taskName(one.task)} runs on ${executor.label} already, generation ${formatGeneration(one.generation)}`, facts: { task: one.task, generation: one.generation } })
     }
