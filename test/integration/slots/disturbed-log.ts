@@ -1,7 +1,8 @@
 // A log whose fetches a test can hold up, fail or leave without an answer; everything else is as it is.
+import { realClock } from '@tidemark/base'
 import type { FetchedPartition, FetchOptions, FetchRequest, Log, LogReader } from '@tidemark/base'
 
-/** Looked at before each fetch. Rejecting fails it, `nothing` answers nothing, a pending promise holds it up. */
+/** Looked at before each fetch. Rejecting fails it, `nothing` answers nothing when its wait is over, a pending promise holds it up. */
 export type Disturbance = (requests: readonly FetchRequest[], options: FetchOptions) => Promise<'nothing' | undefined> | undefined
 
 export interface DisturbedLog {
@@ -11,7 +12,11 @@ export interface DisturbedLog {
 
 export const disturbedLog = (real: Log): DisturbedLog => {
   const reader = (inner: LogReader): LogReader => ({
-    fetch: async (requests, options): Promise<FetchedPartition[]> => (await disturbed.disturb?.(requests, options)) === 'nothing' ? [] : inner.fetch(requests, options),
+    fetch: async (requests, options): Promise<FetchedPartition[]> => {
+      if ((await disturbed.disturb?.(requests, options)) !== 'nothing') return inner.fetch(requests, options)
+      await realClock.sleep(options.maxWaitMs)
+      return []
+    },
     close: () => inner.close(),
   })
   const disturbed: DisturbedLog = {

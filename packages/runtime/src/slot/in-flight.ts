@@ -3,7 +3,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
 import { decodeBlock, decodeInFlight, encodeInFlight, paths } from '@tidemark/checkpoint'
-import type { ObjectRef, SnapshotRef } from '@tidemark/checkpoint'
+import type { ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { WriterCut } from './messages.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
@@ -11,6 +11,9 @@ import type { SlotOptions, SlotPorts } from './ports.ts'
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024
 const POLL_MS = 5
+const FETCH_WAIT_MS = 100
+/** Longer than a transaction may stay open (10 s), ms. */
+const STILL_MS_MAX = 15_000
 
 export interface StoredInFlight {
   readonly objects: readonly ObjectRef[]
@@ -18,7 +21,10 @@ export interface StoredInFlight {
   readonly bytes: number
 }
 
-/** Reads each shuffle partition of the part's positions up to the stable offset of now; keeps blocks at or below their writer's cut. */
+/**
+ * Reads each shuffle partition of the part's positions up to its end of now; keeps blocks at or below their writer's cut. Its end, not its stable
+ * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for.
+ */
 export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
   const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
   const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
@@ -26,10 +32,16 @@ export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: H
   let bytes = 0
   for (const position of ref.positions.filter((one) => shuffles.has(one.input))) {
     const [offsets] = await ports.log.offsets(position.topic, [position.partition])
-    const upTo = offsets?.stable ?? position.next
+    if (offsets === undefined) throw unreadable(held, position, 'it is not there')
+    const upTo = offsets.end
+    let movedAt = ports.clock.monotonic()
     for (let next = position.next; next < upTo;) {
-      const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0 })
-      if (fetched === undefined || fetched.nextOffset <= next) break
+      const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
+      if (fetched === undefined || fetched.nextOffset <= next) {
+        if (ports.clock.monotonic() - movedAt >= STILL_MS_MAX) throw unreadable(held, position, `nothing was readable at ${next} for ${STILL_MS_MAX} ms, its end was ${upTo}`)
+        continue
+      }
+      movedAt = ports.clock.monotonic()
       for (const record of fetched.records) {
         if (record.value === null || record.offset >= upTo) continue
         const block = decodeBlock(record.value)
@@ -54,6 +66,9 @@ export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: H
   ports.faults.reach('snapshot.in-flight-stored')
   return { objects: objects.map(({ body: _body, ...object }) => object), blocks: blocks.length, bytes }
 }
+
+const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: string): TidemarkError =>
+  new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })
 
 /** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
 export const feedInFlight = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, wanted: () => boolean): Promise<void> => {
