@@ -1,5 +1,5 @@
 // Between what the driver says and what a slot understands, and back. Both sides are plain values; only their names for deep parts differ.
-import { describeError } from '@tidemark/base'
+import { isTidemarkError } from '@tidemark/base'
 import type { TaskRef, TidemarkError } from '@tidemark/base'
 import type { SnapshotRef } from '@tidemark/checkpoint'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
@@ -23,8 +23,20 @@ export const slotCommandOf = (message: DriverMessage, own: readonly TaskRef[]): 
   }
 }
 
+/** Causes that go into a message at most. */
+const CAUSES_MAX = 10
+
+/** The message and what caused it, line by line. The hint goes beside it: an error passes here twice, in the slot and in its executor. */
+const withCauses = (error: TidemarkError): string => {
+  const lines = [error.message]
+  for (let at = error.cause; at !== undefined && lines.length <= CAUSES_MAX; at = at instanceof Error ? at.cause : undefined) {
+    lines.push(`because: ${isTidemarkError(at) ? `${at.code}: ${at.message}` : at instanceof Error ? at.message : String(at)}`)
+  }
+  return lines.join('\n')
+}
+
 export const errorMessageOf = (error: TidemarkError): ErrorMessage =>
-  ({ code: error.code, message: describeError(error).replace(`${error.code}: `, ''), blame: error.blame, action: error.action, ...(error.hint === undefined ? {} : { hint: error.hint }) })
+  ({ code: error.code, message: withCauses(error), blame: error.blame, action: error.action, ...(error.hint === undefined ? {} : { hint: error.hint }) })
 
 export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'status' | 'session' }>): ExecutorMessage => {
   switch (event.kind) {
