@@ -108,3 +108,38 @@ describe('a log in trouble', () => {
     await fixture.until(() => slot.events.some((event) => event.kind === 'running' && event.task.partition === task.partition), 'the other running')
   })
 })
+
+describe('a log in trouble, while a takeover looks where to begin', () => {
+  test('takeover: fetches of the journal answer nothing for a while → it waits for the newest record, the state is not taken for lost', async () => {
+    const name = `scan-${randomUUID().slice(0, 8)}`
+    let disturbed: DisturbedLog | undefined
+    const fixture = await SlotFixture.start((folder) => {
+      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
+      return disturbed.log
+    }, counting(name), 1, [`${name}.items`, `${name}.out`])
+    try {
+      const [task] = fixture.tasks()
+      if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+      const journalTopic = paths.journalTopic(task.job, task.run, task.stage)
+      const first = await fixture.slot()
+      fixture.assign(first, fixture.tasks())
+      await fixture.until(() => first.events.some((event) => event.kind === 'running'), 'running')
+      for (const checkpoint of [1, 2]) await fixture.snapshot(first, checkpoint)
+      await fixture.until(async () => ((await fixture.log.offsets(journalTopic))[0]?.start ?? 0) > 0, 'the journal trimmed')
+      first.kill()
+      let unanswered = 0
+      disturbed.disturb = (requests) => {
+        if (unanswered >= 5 || !requests.some((request) => request.topic === journalTopic)) return undefined
+        unanswered += 1
+        return Promise.resolve('nothing')
+      }
+      const second = await fixture.slot()
+      fixture.assign(second, fixture.tasks())
+      await fixture.until(() => second.events.some((event) => event.kind === 'running' || event.kind === 'failed'), 'the takeover')
+      expect(second.events.flatMap((event) => (event.kind === 'failed' ? [event.error.code] : []))).toEqual([])
+      for (const event of second.events) if (event.kind === 'running') expect(event.recovery.snapshot?.checkpoint).toBe(2)
+    } finally {
+      await fixture.stop()
+    }
+  })
+})

@@ -7,6 +7,9 @@ import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
 /** Offsets looked at first; doubled until a whole commit record is found. */
 const SCAN_BACK_FIRST = 32
 const SCAN_FETCH_BYTES_MAX = 8 * 1024 * 1024
+const SCAN_FETCH_WAIT_MS = 100
+/** Fetches in a row without an answer: ten seconds. What is below the stable offset is there, so the log is in trouble then. */
+const UNANSWERED_MAX = 100
 
 export interface Beginning {
   readonly start: number
@@ -17,7 +20,7 @@ export interface Beginning {
   readonly snapshots: readonly SnapshotRef[]
 }
 
-/** Rejects with `LOG_TOPIC_MISSING` when the journal is gone. */
+/** Rejects with `LOG_TOPIC_MISSING` when the journal is gone, `SLOT_JOURNAL_UNREADABLE` when it can't be read now: never takes it for empty. */
 export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, topic: string): Promise<Beginning> => {
   const [offsets] = await log.offsets(topic, [task.partition])
   if (offsets === undefined) throw new TidemarkError(`${topic} has no partition ${task.partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', topic, ...task })
@@ -33,9 +36,15 @@ export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, 
 const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, from: number, upTo: number): Promise<CommitRecord | undefined> => {
   const assembler = new RecordAssembler({ midway: true })
   let newest: CommitRecord | undefined
+  let unanswered = 0
   for (let next = from; next < upTo;) {
-    const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0 })
-    if (fetched === undefined || fetched.nextOffset <= next) break
+    const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: SCAN_FETCH_WAIT_MS })
+    if (fetched === undefined || fetched.nextOffset <= next) {
+      unanswered += 1
+      if (unanswered < UNANSWERED_MAX) continue
+      throw new TidemarkError(`${topic}/${task.partition} is not answered at ${next}, though it is stable up to ${upTo}`, { code: 'SLOT_JOURNAL_UNREADABLE', blame: 'environment', action: 'retry', topic, ...task, offset: next, hint: 'The log is in trouble; the task is given out again.' })
+    }
+    unanswered = 0
     for (const record of fetched.records) {
       const whole = record.value === null ? undefined : assembler.push(record.value, record.offset)
       if (whole?.record.kind === 'commit') newest = whole.record
