@@ -20,9 +20,15 @@ export type ReaderKind = 'log' | 'file' | 'generator'
 
 const readerOf = (input: TaskInput): ReaderKind => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind)
 
-interface Asked {
+interface Asker {
   readonly held: HeldTask
   readonly input: TaskInput
+}
+
+/** One partition is asked for once at a time: for those that are farthest behind, when several tasks read it. */
+interface Asked {
+  readonly offset: number
+  readonly askers: readonly Asker[]
 }
 
 export class Fetching {
@@ -50,11 +56,11 @@ export class Fetching {
         await this.#ports.clock.sleep(IDLE_PAUSE_MS)
         continue
       }
-      const requests = [...asked.values()].map(({ held, input }): FetchRequest => ({ topic: input.topic, partition: input.partition, offset: held.task.fetchFrom(input.input, input.topic, input.partition), maxBytes: FETCH_BYTES_MAX }))
+      const requests = [...asked.values()].flatMap(({ offset, askers: [first] }): FetchRequest[] => (first === undefined ? [] : [{ topic: first.input.topic, partition: first.input.partition, offset, maxBytes: FETCH_BYTES_MAX }]))
       try {
         const answers = await this.#reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
         pauseMs = RETRY_FIRST_MS
-        for (const fetched of answers) this.#deliver(asked.get(`${fetched.topic}/${fetched.partition}`), fetched)
+        for (const fetched of answers) for (const asker of asked.get(`${fetched.topic}/${fetched.partition}`)?.askers ?? []) this.#deliver(asker, fetched)
         if (answers.length === 0) await this.#ports.clock.sleep(1)
       } catch (error) {
         if (this.#stopped) break
@@ -75,15 +81,18 @@ export class Fetching {
     for (const held of this.#running()) {
       if (held.task.queuedBytes > QUEUED_BYTES_MAX) continue
       for (const input of held.task.inputs()) {
-        if (readerOf(input) === this.#kind && input.inFlight === undefined) asked.set(`${input.topic}/${input.partition}`, { held, input })
+        if (readerOf(input) !== this.#kind || input.inFlight !== undefined) continue
+        const key = `${input.topic}/${input.partition}`
+        const offset = held.task.fetchFrom(input.input, input.topic, input.partition)
+        const before = asked.get(key)
+        if (before === undefined || offset < before.offset) asked.set(key, { offset, askers: [{ held, input }] })
+        else if (offset === before.offset) asked.set(key, { offset, askers: [...before.askers, { held, input }] })
       }
     }
     return asked
   }
 
-  #deliver(asked: Asked | undefined, fetched: FetchedPartition): void {
-    if (asked === undefined) return
-    const { held, input } = asked
+  #deliver({ held, input }: Asker, fetched: FetchedPartition): void {
     held.stable.set(`${fetched.topic}/${fetched.partition}`, fetched.stableOffset)
     if (held.phase !== 'running' && held.phase !== 'waiting') return
     if (fetched.fromOffset !== held.task.fetchFrom(input.input, input.topic, input.partition)) return
@@ -99,7 +108,7 @@ export class Fetching {
     this.#ports.logger.warn({ reader: this.#kind, error }, 'fetch.failed')
     if (error.action === 'retry') return
     const { topic, partition } = error.place
-    for (const { held, input } of asked.values()) {
+    for (const { held, input } of [...asked.values()].flatMap(({ askers }) => askers)) {
       if (topic !== undefined && (input.topic !== topic || (partition !== undefined && input.partition !== partition))) continue
       if (held.phase !== 'running' && held.phase !== 'waiting') continue
       held.failure = isTidemarkError(error) ? error : asTidemarkError(error)
