@@ -42,7 +42,7 @@ export class Snapshots {
 
   /** Only while no batch of this task is in flight. One snapshot at a time: a younger number replaces an older one. */
   begin(held: HeldTask, checkpoint: number): void {
-    this.#drop(held, `checkpoint ${checkpoint} began`)
+    this.#drop(held, this.#taking.get(held.key)?.checkpoint === checkpoint ? undefined : `checkpoint ${checkpoint} began`)
     this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined })
     this.#ports.faults.reach('snapshot.begun')
   }
@@ -143,13 +143,14 @@ export class Snapshots {
     }
   }
 
-  #drop(held: HeldTask, reason: string): void {
+  /** Without a reason nobody is told: the same number goes on. */
+  #drop(held: HeldTask, reason: string | undefined): void {
     const taking = this.#taking.get(held.key)
     held.unnamed = undefined
     if (taking === undefined) return
     if (taking.state === 'walking') taking.walk.abandon()
     this.#taking.delete(held.key)
-    this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: taking.checkpoint, reason })
+    if (reason !== undefined) this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: taking.checkpoint, reason })
   }
 }
 
