@@ -7,6 +7,7 @@ import type { LogicalPlan } from 'tidemark'
 import type { DriverCommand } from '../core/protocol.ts'
 import { listCheckpoints } from './load-jobs.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
+import { newestRun, readRun } from './start-run.ts'
 
 /** Of every topic that the plan writes to; files and others have no offsets. */
 export const readOutputs = async ({ log }: DriverPorts, plan: LogicalPlan): Promise<ManifestOutput[]> => {
@@ -28,11 +29,16 @@ export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership:
   return { checkpoint, run: record.run, takenAt: manifest.timestamp, bytes: objectsOf(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), parts: parts.length }
 }
 
-/** Removes what retention does not keep, the file for people with it. Returns what is left, newest first. */
+/**
+ * Removes what retention does not keep, the file for people with it. Returns what is left, newest first. What a run that is about to start
+ * begins from stays: the newest run record says so, whatever run the checkpoint was taken of. The caller lets no submission in between.
+ */
 export const retain = async (ports: DriverPorts, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
   const { store, clock, logger } = ports
   const there = await listCheckpoints(ports, record.job)
-  const { remove } = retentionPlan(there.map(({ checkpoint, run, takenAt }) => ({ checkpoint, run, timestamp: takenAt })), { ...DEFAULT_RETENTION, newest }, record.run, record.from?.checkpoint, clock.now())
+  const run = await newestRun(ports, record.job)
+  const { from } = run > record.run ? await readRun(ports, record.job, run) : record
+  const { remove } = retentionPlan(there.map((one) => ({ checkpoint: one.checkpoint, run: one.run, timestamp: one.takenAt })), { ...DEFAULT_RETENTION, newest }, Math.max(run, record.run), from?.checkpoint, clock.now())
   if (remove.length > 0) {
     // The manifest first: what is left of it without one is no checkpoint.
     await store.delete(remove.map((checkpoint) => paths.manifest(record.job, checkpoint)))

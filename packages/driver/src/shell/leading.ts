@@ -183,7 +183,7 @@ export class Leading {
     const record = await readRun(ports, job, run)
     const written = await writeCheckpoint(ports, this.leadership, record, engineVersion, command)
     const newest = this.core.job(job)?.run.settings.checkpointsRetained
-    const retained = newest === undefined ? [written] : await retain(ports, record, newest)
+    const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, record, newest))
     this.feed({ kind: 'checkpoint-written', job, checkpoint: written, retained })
     if (checkpoint % GARBAGE_EVERY === 0) await this.#garbage(job, run)
   }

@@ -6,6 +6,7 @@ import { executorId, slotId, transactionalId } from '@tidemark/base'
 import type { JobState } from '@tidemark/wire'
 import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
+import { retain } from './checkpoint.ts'
 import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import { loadJobs } from './load-jobs.ts'
@@ -86,6 +87,18 @@ describe('submit', () => {
     await ports.log.write([{ topic: 'in', partition: 1, records: [1, 2, 3].map((n) => ({ key: null, value: String(n) })) }])
     await ports.log.trim('in', 1, 2)
     await expect(send({ from: 3 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_INPUT_GONE', details: { gaps: [{ topic: 'in', partition: 1, from: 0, to: 2 }] } })
+  })
+})
+
+describe('retention', () => {
+  test('a run was submitted from a checkpoint that a checkpoint of the run before would push out → it stays until the new run has two of its own', async () => {
+    await send()
+    for (const checkpoint of [1, 2, 3]) await store(1, checkpoint)
+    await send({ from: 1, version: '2' }, 'running')
+    expect((await retain(ports, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2, 1])
+    await store(2, 4)
+    await store(2, 5)
+    expect((await retain(ports, await readRun(ports, JOB, 2), 2)).map(({ checkpoint }) => checkpoint)).toEqual([5, 4])
   })
 })
 

@@ -13,6 +13,10 @@ export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId,
   return parseRun(await store.get(key), key)
 }
 
+/** 0: there was none under this name. */
+export const newestRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId): Promise<number> =>
+  Math.max(0, ...(await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []))
+
 /** Ends each of these runs that still has topics; shared by restore and cancel. */
 const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, topics: readonly FoundTopic[], generation: Generation): Promise<void> => {
   for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)

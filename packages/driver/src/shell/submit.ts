@@ -12,7 +12,7 @@ import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
 import type { Definition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
-import { readRun } from './start-run.ts'
+import { newestRun, readRun } from './start-run.ts'
 
 export interface Submission {
   readonly answer: SubmitAnswer
@@ -67,9 +67,6 @@ const answerTaken = async (ports: DriverPorts, definition: Definition, state: Jo
     hint: `Go on with its state: \`tidemark submit --from <checkpoint>\`. Begin empty: \`tidemark cancel ${job}\` first. Run both: give this one another name.`,
   })
 }
-
-const newestRun = async ({ store }: DriverPorts, job: JobId): Promise<number> =>
-  Math.max(0, ...(await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []))
 
 const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: number): Promise<{ readonly manifest: Manifest, readonly key: string }> => {
   for (const key of [paths.manifest(job, checkpoint), paths.savepoint(job, checkpoint)]) {
