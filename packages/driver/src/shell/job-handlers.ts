@@ -7,7 +7,7 @@ import { updateDefinition } from './definition.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
-import { submit } from './submit.ts'
+import { busy, submit } from './submit.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
@@ -43,6 +43,9 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
     const { id, run } = before
     if (before.state !== 'cancelled' && before.state !== 'cancelling') {
       await updateDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled' })
+      // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
+      const after = core.job(name)
+      if (after !== undefined && after.run.record.run !== run.record.run) throw busy(id, after.state)
       feed({ kind: 'cancel', job: id })
     }
     return { job: id, run: run.record.run, state: core.job(name)?.state ?? 'cancelling' }

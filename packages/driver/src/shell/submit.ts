@@ -52,7 +52,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   }
 }
 
-const busy = (job: JobId, state: JobState): TidemarkError =>
+export const busy = (job: JobId, state: JobState): TidemarkError =>
   new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
 
 /** The name is taken: the same content changes nothing, other content is refused with the way out. */
