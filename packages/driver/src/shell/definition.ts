@@ -2,6 +2,7 @@
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
+import type { RunRecord } from '@tidemark/checkpoint'
 import type { ErrorMessage } from '@tidemark/wire'
 import type { Leadership } from './ports.ts'
 
@@ -56,6 +57,13 @@ export const writeDefinition = async (store: ObjectStore, definition: Definition
   }
   await store.put(paths.definition(definition.job), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
 }
+
+/** A run record without a definition, or newer than it: the driver that submitted it died between the two. What it was about to write is written. */
+export const completeDefinition = (store: ObjectStore, leadership: Leadership, { job, run, createdAt }: Pick<RunRecord, 'job' | 'run' | 'createdAt'>): Promise<void> =>
+  leadership.exclusive(job, async () => {
+    const before = await readDefinition(store, job)
+    if (before === undefined || before.run < run) await writeDefinition(store, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: createdAt, epoch: leadership.epoch })
+  })
 
 /** Changes some fields of what is there; nothing when the job has gone on to another run. */
 export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error'>>): Promise<void> =>

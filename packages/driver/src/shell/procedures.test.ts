@@ -90,6 +90,22 @@ describe('submit', () => {
   })
 })
 
+describe('a driver died between run record and definition', () => {
+  test('the next one starts the run that it finds, and the definition says so: a cancel is stored, a journal that is gone is a loss', async () => {
+    await send()
+    const definition = await readDefinition(ports.store, JOB)
+    if (definition === undefined) throw new TypeError('no definition')
+    await store(1, 1)
+    await send({ from: 1, version: '2' }, 'running')
+    await writeDefinition(ports.store, definition)
+    expect((await loadJobs(ports))[0]).toMatchObject({ state: 'new', run: { record: { run: 2 } } })
+    await startRun(ports, lead(6), JOB, 2, { epoch: 6, counter: 1 }, false)
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, desired: 'running', state: 'started', epoch: 6 })
+    await updateDefinition(ports.store, lead(6), JOB, 2, { desired: 'cancelled' })
+    expect((await loadJobs(ports))[0]).toMatchObject({ state: 'cancelling' })
+  })
+})
+
 describe('retention', () => {
   test('a run was submitted from a checkpoint that a checkpoint of the run before would push out → it stays until the new run has two of its own', async () => {
     await send()

@@ -2,7 +2,7 @@
 import type { JobId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
-import { updateDefinition } from './definition.ts'
+import { completeDefinition, updateDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
@@ -47,6 +47,7 @@ export interface ReadyRun {
 export const startRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, started: boolean): Promise<ReadyRun> => {
   const { log, store, logger } = ports
   const record = await readRun(ports, job, run)
+  await completeDefinition(store, leadership, record)
   const earlier = await findTopics(log, job, run - 1)
   if (started) await checkTopics(log, record)
   await endRuns(ports, leadership, job, earlier, generation)
