@@ -1,5 +1,5 @@
 // Positions as a checkpoint writes them down, and what becomes of a job whose source is no longer where its position is.
-import { afterEach, describe, expect, test } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { jobId, realClock } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { JobDescription } from '@tidemark/wire'
@@ -36,8 +36,7 @@ class OnePartition {
     this.output = new Output(cluster.log, job.running)
   }
 
-  static async start(): Promise<OnePartition> {
-    const cluster = await Cluster.start({ executors: 1 })
+  static async start(cluster: Cluster): Promise<OnePartition> {
     const job = testJob({ partitions: 1, copartitioned: true, checkpointInterval: 500 })
     await job.createTopics(cluster.log)
     await cluster.submit(job.file)
@@ -67,17 +66,15 @@ class OnePartition {
     return found as OffsetsFile
   }
 
-  /** 40 events counted, then the job is down. */
-  async downAt40(): Promise<void> {
+  /** 40 events counted, and a checkpoint that says so. */
+  async counted40(): Promise<OffsetsFile> {
     await this.write(0, 40)
     await this.outputs(40)
-    await this.checkpointAt(40)
-    await this.cluster.executors[0]?.kill()
+    return this.checkpointAt(40)
   }
 
-  /** Back up; the job comes to a stop. */
-  async failsAfterRestart(): Promise<NonNullable<JobDescription['error']>> {
-    this.cluster.startExecutor()
+  /** The job comes to a stop by itself. */
+  async failed(): Promise<NonNullable<JobDescription['error']>> {
     const { error } = await this.cluster.until(this.job.name, ({ summary }) => summary.state === 'failed', 'the job stopped')
     if (error === undefined) throw new Error('the job failed without a reason')
     return error
@@ -89,11 +86,6 @@ class OnePartition {
     await this.write(1_000, 1_000 + events)
   }
 
-  async stop(): Promise<void> {
-    await this.job.remove(this.cluster.log)
-    await this.cluster.stop()
-  }
-
   async #until(condition: () => Promise<boolean>, what: string): Promise<void> {
     for (const began = realClock.monotonic(); realClock.monotonic() - began < 60_000;) {
       if (await condition()) return
@@ -103,64 +95,68 @@ class OnePartition {
   }
 }
 
+/** What happens to a job's topic while the job is down. */
+const WHILE_DOWN = {
+  longer: (one: OnePartition) => one.topicMadeAnew(100),
+  shorter: (one: OnePartition) => one.topicMadeAnew(10),
+  oneShort: (one: OnePartition) => one.topicMadeAnew(39),
+  passed: async (one: OnePartition) => {
+    await one.write(40, 90)
+    await one.cluster.log.trim(one.job.input, 0, 63)
+  },
+  reached: async (one: OnePartition) => {
+    await one.write(40, 90)
+    await one.cluster.log.trim(one.job.input, 0, 40)
+  },
+} as const
+type Happening = keyof typeof WHILE_DOWN
+
 describe('positions', () => {
-  let open: OnePartition | undefined
-  afterEach(async () => {
-    await open?.stop()
-    open = undefined
+  let cluster: Cluster
+  const jobs = new Map<Happening, OnePartition>()
+  const after = (happening: Happening): OnePartition => {
+    const one = jobs.get(happening)
+    if (one === undefined) throw new Error(`no job for ${happening}`)
+    return one
+  }
+  // One life for all: every job counts 40 events, all are down at once, and come back to what was done to their topics.
+  beforeAll(async () => {
+    const happenings = Object.keys(WHILE_DOWN) as Happening[]
+    cluster = await Cluster.start({ executors: 1, slots: happenings.length })
+    for (const happening of happenings) jobs.set(happening, await OnePartition.start(cluster))
+    for (const one of jobs.values()) await one.counted40()
+    await cluster.executors[0]?.kill()
+    for (const [happening, one] of jobs) await WHILE_DOWN[happening](one)
+    cluster.startExecutor()
+  }, 120_000)
+  afterAll(async () => {
+    for (const one of jobs.values()) await one.job.remove(cluster.log)
+    await cluster.stop()
   }, 30_000)
 
-  test('offsets/N.json: source, topic, partition and next; the record before next is counted, the one at next is not', async () => {
-    const one = open = await OnePartition.start()
-    await one.write(0, 40)
-    await one.outputs(40)
-    const file = await one.checkpointAt(40)
-    expect(file).toMatchObject({ job: one.job.name, tasks: [{ stage: 's0', partition: 0, positions: [{ source: expect.stringMatching(/./), topic: one.job.input, partition: 0, next: 40 }] }] })
-    const input = new Output<Event>(one.cluster.log, one.job.input)
-    await one.write(40, 70)
-    await one.outputs(70)
-    const { next } = file.tasks[0]?.positions[0] ?? { next: -1 }
-    expect((await input.read()).filter(({ offset }) => offset === next - 1 || offset === next).map(({ value }) => value)).toEqual([event(39), event(40)])
-
-    // A run that begins there says of the record at `next` what follows from all before it, and goes on with those behind it.
-    const { outcome, run } = await one.cluster.submit(one.job.file, file.checkpoint)
-    expect(outcome).toBe('restored')
-    await one.outputs(100)
-    await one.cluster.until(one.job.name, ({ summary, tasks }) => summary.run === run && summary.tasksRunning === 1 && tasks[0]?.inputs[0]?.next === 70, 'the restored run at the end of its input')
-    await one.output.read()
-    expect(one.output.values()).toEqual([...Array.from({ length: 70 }, (_, i) => totalAt(i)), ...Array.from({ length: 30 }, (_, i) => totalAt(next + i))])
-  }, 90_000)
-
   test('topic made anew, longer than the position: the job stops with TASK_SOURCE_CHANGED, nothing of the new topic is taken for the old', async () => {
-    const one = open = await OnePartition.start()
-    await one.downAt40()
-    await one.topicMadeAnew(100)
-    const error = await one.failsAfterRestart()
+    const one = after('longer')
+    const error = await one.failed()
     expect(error).toMatchObject({ code: 'TASK_SOURCE_CHANGED', blame: 'user', action: 'fail-job' })
     expect(error.message).toContain(`${one.job.input}/0 holds another record at offset 39`)
     expect(await one.output.read()).toHaveLength(40)
   }, 90_000)
 
   test.each([
-    [10, 'TASK_SOURCE_GONE', /holds offsets 0 to 10, .* is at 40: the topic was made anew/],
+    ['shorter', 'TASK_SOURCE_GONE', /holds offsets 0 to 10, .* is at 40: the topic was made anew/],
     // Ends right where the last record stood: nothing to compare, and nothing at the position.
-    [39, 'LOG_OUT_OF_RANGE', /position 40 of partition 0 .* it ends at 39/],
-  ] as const)('topic made anew, shorter than the position (%d of 40): the job stops and names both', async (records, code, message) => {
-    const one = open = await OnePartition.start()
-    await one.downAt40()
-    await one.topicMadeAnew(records)
-    const error = await one.failsAfterRestart()
+    ['oneShort', 'LOG_OUT_OF_RANGE', /position 40 of partition 0 .* it ends at 39/],
+  ] as const)('topic made anew, shorter than the position (%s): the job stops and names both', async (happening, code, message) => {
+    const one = after(happening)
+    const error = await one.failed()
     expect(error).toMatchObject({ code, action: 'fail-job' })
     expect(error.message).toMatch(message)
     expect(await one.output.read()).toHaveLength(40)
   }, 90_000)
 
   test('Kafka seek, retention passes the position while the job is down: it stops, range and size named, nothing is skipped', async () => {
-    const one = open = await OnePartition.start()
-    await one.downAt40()
-    await one.write(40, 90)
-    await one.cluster.log.trim(one.job.input, 0, 63)
-    const error = await one.failsAfterRestart()
+    const one = after('passed')
+    const error = await one.failed()
     expect(error).toMatchObject({ code: 'TASK_SOURCE_GONE', action: 'fail-job' })
     expect(error.message).toMatch(/holds offsets 63 to 90, .* is at 40: 23 records were removed by retention before they were read/)
     expect(error.hint).toMatch(/Nothing was skipped/)
@@ -168,12 +164,27 @@ describe('positions', () => {
   }, 90_000)
 
   test('Kafka seek, retention has reached the position and not passed it: the job goes on, the first record continues it', async () => {
-    const one = open = await OnePartition.start()
-    await one.downAt40()
-    await one.write(40, 90)
-    await one.cluster.log.trim(one.job.input, 0, 40)
-    one.cluster.startExecutor()
+    const one = after('reached')
     await one.outputs(90)
     expect(one.output.values()).toEqual(Array.from({ length: 90 }, (_, i) => totalAt(i)))
+  }, 90_000)
+
+  test('offsets/N.json: source, topic, partition and next; the record before next is counted, the one at next is not', async () => {
+    const one = after('reached')
+    const file = await one.checkpointAt(90)
+    expect(file).toMatchObject({ job: one.job.name, tasks: [{ stage: 's0', partition: 0, positions: [{ source: expect.stringMatching(/./), topic: one.job.input, partition: 0, next: 90 }] }] })
+    const input = new Output<Event>(cluster.log, one.job.input)
+    await one.write(90, 120)
+    await one.outputs(120)
+    const { next } = file.tasks[0]?.positions[0] ?? { next: -1 }
+    expect((await input.read()).filter(({ offset }) => offset === next - 1 || offset === next).map(({ value }) => value)).toEqual([event(89), event(90)])
+
+    // A run that begins there says of the record at `next` what follows from all before it, and goes on with those behind it.
+    const { outcome, run } = await cluster.submit(one.job.file, file.checkpoint)
+    expect(outcome).toBe('restored')
+    await one.outputs(150)
+    await cluster.until(one.job.name, ({ summary, tasks }) => summary.run === run && summary.tasksRunning === 1 && tasks[0]?.inputs[0]?.next === 120, 'the restored run at the end of its input')
+    await one.output.read()
+    expect(one.output.values()).toEqual([...Array.from({ length: 120 }, (_, i) => totalAt(i)), ...Array.from({ length: 30 }, (_, i) => totalAt(next + i))])
   }, 90_000)
 })
