@@ -1,5 +1,5 @@
 // Commits one batch: one transaction for all tasks that have something to record. When it resolves the batch is real, everywhere.
-import { invariantBroken, isTidemarkError } from '@tidemark/base'
+import { asTidemarkError, invariantBroken, isTidemarkError } from '@tidemark/base'
 import type { Append, TransactionalId } from '@tidemark/base'
 import { snapshotsToName } from '@tidemark/checkpoint'
 import type { CommitRecord } from '@tidemark/checkpoint'
@@ -46,7 +46,8 @@ export class BatchCommit {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
     const writes: Append[] = []
-    const frozen = helds.map((held) => this.#freeze(held, id, writes))
+    const frozen = helds.flatMap((held) => this.#freezeOrStop(held, id, writes) ?? [])
+    if (frozen.length === 0) return []
     this.#ports.faults.reach('commit.frozen')
     let appended
     try {
@@ -70,6 +71,19 @@ export class BatchCommit {
     }
     this.#ports.faults.reach('commit.applied')
     return frozen
+  }
+
+  /** Undefined: this task's batch can't be, so it stops; nothing of it is among the writes. */
+  #freezeOrStop(held: HeldTask, id: TransactionalId, writes: Append[]): Frozen | undefined {
+    const before = writes.length
+    try {
+      return this.#freeze(held, id, writes)
+    } catch (error) {
+      writes.length = before
+      held.task.undo()
+      held.failure = asTidemarkError(error)
+      return undefined
+    }
   }
 
   #freeze(held: HeldTask, id: TransactionalId, writes: Append[]): Frozen {

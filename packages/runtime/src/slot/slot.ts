@@ -133,7 +133,7 @@ export class Slot {
       case 'snapshot-begin':
         await this.#lock.run(async () => {
           await this.#commit()
-          for (const held of this.#find(command.tasks)) if (held.phase === 'running') this.#snapshots.begin(held, command.checkpoint)
+          for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
         })
         break
       case 'snapshot-complete':
@@ -198,8 +198,8 @@ export class Slot {
     const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)
     const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
     if (dirty.length > 0 && due) await this.#commit()
-    if (this.#openedAt === undefined) for (const held of this.#running()) this.#snapshots.step(held)
-    return more || full || this.#running().some((held) => this.#snapshots.wants(held))
+    if (this.#openedAt === undefined) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
+    return more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))
   }
 
   /** A full outbox pauses the task, with its reason. */
