@@ -34,7 +34,8 @@ export class HeldTask {
   readonly ref: TaskRef
   readonly key: string
   readonly generation: Generation
-  readonly task: Task
+  /** Made anew when a takeover begins anew: what an earlier attempt still loads goes nowhere. */
+  task: Task
   readonly timeline: Mutable<TakeoverTimeline> & { remarks: string[] }
   readonly journalTopic: string
   /** Set once where to begin is known. */
@@ -59,13 +60,15 @@ export class HeldTask {
   #phase: TaskPhase = 'taking-over'
   #loaded = false
   #tail: CommitRecord[] = []
+  readonly #makeTask: () => Task
   readonly #told: number
   readonly #clock: Clock
 
-  constructor(task: Task, generation: Generation, journalTopic: string, clock: Clock) {
-    this.ref = task.ref
-    this.key = taskKey(task.ref)
-    this.task = task
+  constructor(makeTask: () => Task, generation: Generation, journalTopic: string, clock: Clock) {
+    this.#makeTask = makeTask
+    this.task = makeTask()
+    this.ref = this.task.ref
+    this.key = taskKey(this.ref)
     this.generation = generation
     this.journalTopic = journalTopic
     this.#clock = clock
@@ -123,6 +126,7 @@ export class HeldTask {
   /** Reading begins anew, from another snapshot; only before anything was loaded. */
   startOver(cursor: JournalCursor): void {
     if (this.#loaded) throw invariantBroken('takeover', `${this.key} is loaded and can't begin anew`, this.ref)
+    if (this.cursor !== undefined) this.task = this.#makeTask()
     this.cursor = cursor
     this.claim = undefined
     this.#tail = []

@@ -59,10 +59,13 @@ export const load = async (ports: SlotPorts, options: SlotOptions, held: HeldTas
 }
 
 const loadRef = async (ports: SlotPorts, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
+  const { task } = held
   const { content, blocks, bytes } = await readSnapshot(ports.store, ports.clock, ref)
   // In a new run batches count from 1 again, and so do those of the upstream tasks.
   const upstreams = content.upstreams.map((mark) => ({ ...mark, batchId: 0 }))
-  held.task.loadSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)
+  task.loadSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)
+  // The takeover may have begun anew meanwhile, with another task.
+  if (held.task !== task) return
   held.timeline.snapshot = { checkpoint: ref.checkpoint, keys: ref.keys, bytes }
   held.timeline.loadedMs = held.elapsed()
 }

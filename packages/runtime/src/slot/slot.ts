@@ -154,7 +154,7 @@ export class Slot {
   /** Undefined: it has failed before it began. */
   #make(task: TaskRef, generation: Generation): HeldTask | undefined {
     try {
-      return new HeldTask(this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
+      return new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
     } catch (error) {
       const known = asTidemarkError(error)
       this.#ports.logger.error({ task: taskKey(task), error: known }, 'task.failed')

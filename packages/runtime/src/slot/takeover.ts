@@ -17,6 +17,8 @@ import { checkSources } from './source-check.ts'
 
 /** Pause before an attempt that has to begin anew, ms. */
 const START_OVER_PAUSE_MS = 20
+/** A journal that is trimmed under the reader this often has an owner that goes on: the driver decides anew. */
+const BEGIN_ATTEMPTS_MAX = 50
 
 /** What the slot does for a takeover, each step under its lock. */
 export interface TakeoverSlot {
@@ -34,10 +36,9 @@ export interface TakeoverSlot {
 type Loading = Promise<LoadOutcome | { readonly kind: 'error', readonly error: unknown }>
 
 interface Prepared {
-  beginning: Beginning
   /** How the ways to begin went that were tried, best first. */
   readonly tried: Tried[]
-  loading: Loading
+  readonly loading: Loading
 }
 
 export class Takeover {
@@ -93,13 +94,25 @@ export class Takeover {
     }
   }
 
-  /** Finds where to begin, reads from there, decides R2 before anybody is fenced, fences (R3). Undefined: given up. */
-  async #prepare(held: HeldTask, reader: LogReader): Promise<Prepared | undefined> {
-    const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
-    const tried: Tried[] = []
-    const begun = await this.#begin(held, beginning, tried)
-    if (begun === undefined) return undefined
-    return (await this.#readAndFence(held, reader, beginning.stable)) ? { beginning, tried, loading: begun.loading } : undefined
+  /**
+   * Finds where to begin, reads from there, decides R2 before anybody is fenced, fences (R3). Undefined: given up. The journal can be
+   * trimmed under the reader: what its last owner committed may not be visible yet (on Kafka a commit's markers follow its answer), while
+   * what that commit allowed to trim is gone already. Then it begins anew.
+   */
+  async #prepare(held: HeldTask, reader: LogReader, tried: Tried[] = []): Promise<Prepared | undefined> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
+        const begun = await this.#begin(held, beginning, tried)
+        if (begun === undefined) return undefined
+        return (await this.#readAndFence(held, reader, beginning.stable)) ? { tried, loading: begun.loading } : undefined
+      } catch (error) {
+        if (attempt === BEGIN_ATTEMPTS_MAX || journalGone(held, error)?.kind !== 'start-over') throw error
+        this.#ports.logger.info({ task: held.key, attempt, error }, 'takeover.begins-anew')
+        await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
+        tried.splice(0)
+      }
+    }
   }
 
   /** Takes the best way left: a cursor to read from, and the loading under way. Undefined: no longer wanted. */
@@ -152,11 +165,9 @@ export class Takeover {
         await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
         prepared.tried.splice(0)
       }
-      prepared.beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
-      const begun = await this.#begin(held, prepared.beginning, prepared.tried)
-      if (begun === undefined) return undefined
-      prepared.loading = begun.loading
-      if (!(await this.#readAndFence(held, reader, prepared.beginning.stable))) return undefined
+      const anew = await this.#prepare(held, reader, prepared.tried)
+      if (anew === undefined) return undefined
+      prepared = anew
       await again(held)
     }
   }
