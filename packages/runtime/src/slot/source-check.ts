@@ -12,7 +12,7 @@ const FETCH_BYTES_MAX = 4_096
 type Checked = SourcePosition & { readonly last: NonNullable<SourcePosition['last']> }
 
 /**
- * Rejects with `TASK_SOURCE_CHANGED` (another record stands there) or `LOG_OUT_OF_RANGE` (the topic ends below our position). A last record
+ * Rejects with `TASK_SOURCE_CHANGED` (another record stands there) or `TASK_SOURCE_GONE` (retention passed our position, or the topic ends below it). A last record
  * that retention has removed can't be compared; the positions behind it still can be read.
  */
 export const checkSources = async (held: HeldTask, reader: LogReader): Promise<void> => {
