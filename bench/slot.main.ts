@@ -25,7 +25,8 @@ if (known !== count) {
   await payments.createTopics()
   await payments.write(count)
 }
-await log.deleteTopics([OUTPUT_TOPIC])
+// Also what an interrupted run left: its journals have owners.
+await log.deleteTopics([OUTPUT_TOPIC, ...(await log.listTopics()).filter((topic) => topic.includes(job.plan().job))])
 const fixture = await SlotFixture.start(() => openKafkaLog({ brokers, clientId: 'bench-slot', clock: realClock, logger: silentLogger }), job, PARTITIONS, [INPUT_TOPIC, OUTPUT_TOPIC])
 const slot = await fixture.slot()
 const inspector = new Session()
@@ -41,8 +42,10 @@ const positions = (): number => {
   return newest?.kind === 'status' ? newest.tasks.flatMap(({ inputs }) => inputs).reduce((sum, { next }) => sum + next, 0) : 0
 }
 while (positions() < count) {
-  const failed = slot.events.find((event) => event.kind === 'failed')
-  if (failed !== undefined) throw failed.error
+  for (const event of slot.events) {
+    if (event.kind === 'failed') throw event.error
+    if (event.kind === 'given-up') throw new Error(event.reason)
+  }
   await realClock.sleep(10)
 }
 const seconds = (realClock.monotonic() - began) / 1_000
