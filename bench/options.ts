@@ -14,6 +14,8 @@ export interface BenchOptions {
   /** Preloaded events. */
   readonly events: number
   readonly kills: number
+  /** recovery: what happens to whom. */
+  readonly how: 'kill' | 'drain' | 'driver'
   readonly seed: number
 }
 
@@ -26,6 +28,7 @@ export const USAGE = `usage: npm run bench -- windowed|recovery [options]
   --slots N           slot processes of an executor. Default: 1
   --events N          preloaded events. Default: windowed 2000000, recovery 500000
   --kills N           recovery: executors killed. Default: 10
+  --how kill|drain|driver   recovery: SIGKILL of an executor with its slots, SIGTERM of it, or SIGKILL of the driver. Default: kill
   --seed N            of the input. Default: 1
   --json              print only the JSON line
 `
@@ -43,15 +46,17 @@ const whole = (name: string, text: string | undefined, fallback: number, min: nu
 export const readOptions = (args: readonly string[]): BenchOptions => {
   const { values, positionals } = parseArgs({
     args: [...args], allowPositionals: true,
-    options: { log: { type: 'string' }, json: { type: 'boolean' }, slots: { type: 'string' }, events: { type: 'string' }, kills: { type: 'string' }, seed: { type: 'string' } },
+    options: { log: { type: 'string' }, json: { type: 'boolean' }, slots: { type: 'string' }, events: { type: 'string' }, kills: { type: 'string' }, seed: { type: 'string' }, how: { type: 'string' } },
   })
   const [workload, ...rest] = positionals
   const found = WORKLOADS.find((name) => name === workload)
   if (found === undefined || rest.length > 0) throw new WrongUse(workload === undefined ? 'say which workload' : `there is no workload "${positionals.join(' ')}"`)
   const log = values.log ?? 'kafka'
   if (log !== 'kafka' && log !== 'local') throw new WrongUse(`--log wants kafka or local, not "${log}"`)
+  const how = values.how ?? 'kill'
+  if (how !== 'kill' && how !== 'drain' && how !== 'driver') throw new WrongUse(`--how wants kill, drain or driver, not "${how}"`)
   return {
-    workload: found, log, json: values.json ?? false, slots: whole('slots', values.slots, 1, 1), events: whole('events', values.events, found === 'windowed' ? 2_000_000 : 500_000, 1),
+    how, workload: found, log, json: values.json ?? false, slots: whole('slots', values.slots, 1, 1), events: whole('events', values.events, found === 'windowed' ? 2_000_000 : 500_000, 1),
     kills: whole('kills', values.kills, 10, 1), seed: whole('seed', values.seed, 1, 0),
   }
 }

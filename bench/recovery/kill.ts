@@ -58,14 +58,20 @@ const silenceOf = (output: Output, partition: number, from: number, to: number):
 /** Where each owned partition speaks again: the end of its longest silence, since records of the dead one may still arrive right after the kill. */
 const spokenAgain = (output: Output, partition: number, from: number, to: number): number | undefined => longestSilence(output.arrivals[partition] ?? [], from, to)?.to
 
-export const killOne = async (cluster: Cluster, job: string, victim: ClusterProcess, output: Output): Promise<KillFigures> => {
+/** `kill`: SIGKILL with its slots. `drain`: SIGTERM, and it hands its tasks over. */
+export const killOne = async (cluster: Cluster, job: string, victim: ClusterProcess, output: Output, how: 'kill' | 'drain'): Promise<KillFigures> => {
   const before = await cluster.jobs.describe(job)
   const owned = before.tasks.filter(({ executor }) => executor === victim.name).map(({ partition }) => partition)
   const others = before.tasks.filter(({ executor }) => executor !== victim.name).map(({ partition }) => partition)
   const pids = [...childrenOf(victim.pid), victim.pid]
   const [at, wallAt] = [realClock.monotonic(), realClock.now()]
-  for (const pid of pids) kill(pid)
-  await victim.kill()
+  if (how === 'drain') {
+    victim.signal('SIGTERM')
+    await victim.ended()
+  } else {
+    for (const pid of pids) kill(pid)
+    await victim.kill()
+  }
 
   const recovered = ({ tasks }: JobDescription): boolean => tasks.every(({ phase, executor, recovery, partition }) => phase === 'running' && executor !== victim.name
     && (!owned.includes(partition) || (recovery?.steps?.firstCommitMs !== undefined && recovery.steps.startedAt >= wallAt)))
@@ -94,4 +100,18 @@ export const killOne = async (cluster: Cluster, job: string, victim: ClusterProc
     beforeGapMs: Math.round(Math.max(...[...owned, ...others].map((partition) => silenceOf(output, partition, at - BEFORE_MS, at - 200)))),
     steps: description.tasks.filter(({ partition }) => owned.includes(partition)).map((task) => stepOf(task, gaps.get(task.partition) ?? NaN, wallAt)).toSorted((a, b) => b.gapMs - a.gapMs),
   }
+}
+
+/** The driver ends by SIGKILL, nobody leads for `awayMs`, then another starts: the longest silence of any partition meanwhile. */
+export const killDriver = async (cluster: Cluster, job: string, output: Output, awayMs: number): Promise<KillFigures> => {
+  const partitions = (await cluster.jobs.describe(job)).tasks.map(({ partition }) => partition)
+  const at = realClock.monotonic()
+  await cluster.driver?.kill()
+  await realClock.sleep(awayMs)
+  await cluster.startDriver()
+  await cluster.allRunning(job)
+  await realClock.sleep(AFTERMATH_MS)
+  const until = realClock.monotonic()
+  const silent = partitions.map((partition) => Math.round(silenceOf(output, partition, at, until)))
+  return { gapMs: Math.max(...silent), firstGapMs: Math.min(...silent), survivorGapMs: 0, beforeGapMs: Math.round(Math.max(...partitions.map((partition) => silenceOf(output, partition, at - BEFORE_MS, at - 200)))), steps: [] }
 }

@@ -11,7 +11,7 @@ import type { Report } from '../report.ts'
 import { startServers } from '../servers.ts'
 import { RunningCheck } from './check.ts'
 import { Feed } from './feed.ts'
-import { killOne } from './kill.ts'
+import { killDriver, killOne } from './kill.ts'
 import type { KillFigures, Step } from './kill.ts'
 import { Output } from './output.ts'
 import { median } from './silence.ts'
@@ -24,6 +24,8 @@ const STEADY_MS = 3_000
 const DRAINED_MS_MAX = 60_000
 /** A first checkpoint has to be there: else the whole journal is read. */
 const READY_MS_MAX = 120_000
+/** How long nobody leads when the driver is killed. */
+const DRIVER_AWAY_MS = 1_000
 
 const untilBalanced = async (cluster: Cluster): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < READY_MS_MAX;) {
@@ -63,11 +65,11 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
     rssMb = Math.max(rssMb, ...alive.flatMap(({ pid }) => childrenOf(pid)).map(peakMemoryMb))
     const victim = alive[Math.floor(random() * alive.length)]
     if (victim === undefined) throw new Error(`no executor is left\n${cluster.story()}`)
-    const figures = await killOne(cluster, JOB, victim, output)
+    const figures = options.how === 'driver' ? await killDriver(cluster, JOB, output, DRIVER_AWAY_MS) : await killOne(cluster, JOB, victim, output, options.how)
     kills.push(figures)
-    report.say(`kill ${kills.length} (${victim.name}): gap ${figures.gapMs} ms (first partition ${figures.firstGapMs}), survivor ${figures.survivorGapMs} ms, before it ${figures.beforeGapMs} ms`)
+    report.say(`${options.how} ${kills.length} (${options.how === 'driver' ? 'the driver' : victim.name}): gap ${figures.gapMs} ms (first partition ${figures.firstGapMs}), survivor ${figures.survivorGapMs} ms, before it ${figures.beforeGapMs} ms`)
     for (const step of figures.steps) report.say(sayStep(step))
-    cluster.startExecutor()
+    if (options.how !== 'driver') cluster.startExecutor()
   }
 
   await feed.stop()
@@ -78,7 +80,7 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
   report.say(`${check.results} results for ${payments.count} events: ${lost} lost, ${doubled} doubled, ${wrong} wrong`)
   for (const example of examples) report.say(`  ${example}`)
   report.finish({
-    workload: 'recovery', log: options.log, slots: options.slots, eventsPerSecond: EVENTS_PER_SECOND, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
+    workload: 'recovery', how: options.how, log: options.log, slots: options.slots, eventsPerSecond: EVENTS_PER_SECOND, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
     firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), survivorGapMs: Math.max(...kills.map(({ survivorGapMs }) => survivorGapMs)), survivorGapsMs: kills.map(({ survivorGapMs }) => survivorGapMs),
     beforeGapsMs: kills.map(({ beforeGapMs }) => beforeGapMs), rssMb, lost, doubled, wrong, seed: options.seed,
   })
