@@ -8,7 +8,7 @@ import { openFileReader, openFileSink, openStdoutSink } from '@tidemark/connecto
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
 import { Slot } from '@tidemark/runtime'
-import type { SlotEvent } from '@tidemark/runtime'
+import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
 import { errorMessageOf } from './core/translate.ts'
@@ -61,12 +61,21 @@ const bind = async (job: string, run: number): Promise<Slot> => {
   return bound
 }
 
+/** The run can't be run by any process: whoever gives a task is told why, and the job stops. What another try may cure ends this process instead. */
+const refuse = (error: unknown, command: SlotCommand): void => {
+  const known = asTidemarkError(error)
+  if (known.action !== 'fail-job') return end(known)
+  logger.error({ error: known }, 'slot.run-refused')
+  if (command.kind === 'assign') for (const { task, generation } of command.tasks) emit({ kind: 'failed', task, generation, error: known })
+}
+
 process.on('disconnect', () => process.exit(0))
 process.on('unhandledRejection', end)
 process.on('message', (message: ToSlot) => {
   if (message.kind === 'bind') {
     slot ??= bind(message.job, message.run)
-    slot.catch(end)
-  } else slot?.then((bound) => bound.handle(message.command)).catch(end)
+    // Told to whoever gives a task.
+    slot.catch(() => {})
+  } else slot?.then((bound) => bound.handle(message.command), (error: unknown) => refuse(error, message.command)).catch(end)
 })
 tell({ kind: 'ready' })
