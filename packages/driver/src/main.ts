@@ -9,7 +9,7 @@ import { openKafkaLog } from '@tidemark/log-kafka'
 import { localLease, openLocalLog } from '@tidemark/log-local'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
-import { probe } from '@tidemark/wire'
+import { probe, serveCluster } from '@tidemark/wire'
 import { checkAcross, coreSettings, DRIVER_SETTINGS } from './settings.ts'
 import type { ProcessSettings } from './settings.ts'
 import { Driver } from './shell/driver.ts'
@@ -40,7 +40,7 @@ const main = async (): Promise<void> => {
 
   const driver = new Driver({
     ports: { log, store, clock: realClock, logger }, lease, random: realRandom, listen: settings.listen, ...(settings.advertise === undefined ? {} : { advertise: settings.advertise }),
-    leaseMs: settings.leaseMs, settings: coreSettings(settings), engineVersion: ENGINE_VERSION, probe,
+    leaseMs: settings.leaseMs, settings: coreSettings(settings), engineVersion: ENGINE_VERSION, probe, serve: serveCluster,
     // Only what runs on this machine can hold the file's lock.
     ...(settings.kafka === undefined ? { kill: (processes) => processes.filter(killProcess).length } : {}),
   })

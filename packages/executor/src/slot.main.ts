@@ -15,7 +15,7 @@ import { errorMessageOf } from './core/translate.ts'
 import { EXECUTOR_SETTINGS } from './settings.ts'
 import { faultFiles } from './shell/fault-files.ts'
 import type { FromSlot, ToSlot } from './shell/processes.ts'
-import { loadRun } from './slot/load-run.ts'
+import { importBundleFrom, loadRun } from './slot/load-run.ts'
 import { openSinks } from './slot/sinks.ts'
 import { openReaders } from './slot/source-readers.ts'
 import { ENGINE_VERSION } from './version.ts'
@@ -49,7 +49,7 @@ const store = openStore()
 let slot: Promise<Slot> | undefined
 
 const bind = async (job: string, run: number): Promise<Slot> => {
-  const loaded = await loadRun({ store, clock: realClock, logger, folder: settings.folder }, jobId(job), run)
+  const loaded = await loadRun({ store, clock: realClock, logger, importBundle: importBundleFrom(settings.folder) }, jobId(job), run)
   const bound = new Slot({
     log, store, clock: realClock, random: realRandom, logger, emit,
     faults: faultFiles(settings.faultFolder),

@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { executorId, realClock, realRandom } from '@tidemark/base'
 import { emptyLeaseState, MemoryLease } from '@tidemark/testkit'
 import type { MemoryLeaseState } from '@tidemark/testkit'
-import { connectCluster, jobsClient, probe, serveProbe } from '@tidemark/wire'
+import { connectCluster, jobsClient, probe, serveCluster, serveProbe } from '@tidemark/wire'
 import type { DriverMessage, ExecutorStream, JobEvent, JobsClient, RunningTask } from '@tidemark/wire'
 import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import type { ProcessId } from '../core/protocol.ts'
@@ -32,7 +32,7 @@ interface Running {
 const startDriver = async (ports: TestPorts, state: MemoryLeaseState): Promise<Running> => {
   const killed: ProcessId[] = []
   const driver = new Driver({
-    ports, lease: new MemoryLease({ name: 'leader', clock: realClock, state }), random: realRandom, listen: '127.0.0.1:0', leaseMs: 300, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe,
+    ports, lease: new MemoryLease({ name: 'leader', clock: realClock, state }), random: realRandom, listen: '127.0.0.1:0', leaseMs: 300, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe, serve: serveCluster,
     kill: (processes) => killed.push(...processes),
   })
   const address = await driver.start()

@@ -3,8 +3,7 @@ import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { Lease, Random } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
-import { serveCluster } from '@tidemark/wire'
-import type { DriverStream, JobHandlers, Serving, Tls } from '@tidemark/wire'
+import type { ClusterServerOptions, DriverStream, JobHandlers, Serving, Tls } from '@tidemark/wire'
 import type { DriverSettings } from '../core/protocol.ts'
 import { jobHandlers } from './job-handlers.ts'
 import { Election } from './leadership.ts'
@@ -20,6 +19,8 @@ export interface DriverOptions extends Surface {
   readonly ports: DriverPorts
   readonly lease: Lease
   readonly random: Random
+  /** Answers executors and clients: wire's `serveCluster`, or a test's network. */
+  readonly serve: (options: ClusterServerOptions) => Promise<Serving>
   /** `host:port`; port 0: a free one. */
   readonly listen: string
   /** What executors and clients are told when it is not where it listens. */
@@ -47,9 +48,9 @@ export class Driver {
 
   /** Resolves with its address once it answers; it leads as soon as the lease is free. */
   async start(): Promise<string> {
-    const { advertise, lease, leaseMs, listen, ports, random, tls } = this.#options
+    const { advertise, lease, leaseMs, listen, ports, random, serve, tls } = this.#options
     const jobs: JobHandlers = jobHandlers(ports, () => this.#leader())
-    this.#serving = await serveCluster({ address: listen, onConnect: (stream) => this.#connected(stream), jobs, ...(tls === undefined ? {} : { tls }) })
+    this.#serving = await serve({ address: listen, onConnect: (stream) => this.#connected(stream), jobs, ...(tls === undefined ? {} : { tls }) })
     const address = advertise ?? this.#serving.address
     const driver = random.uuid()
     this.#election = new Election({

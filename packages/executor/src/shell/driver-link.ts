@@ -1,5 +1,4 @@
 // Keeps a stream to whichever driver leads: connects, connects again with short pauses, follows a pointer to the leader.
-import { connectCluster } from '@tidemark/wire'
 import type { DriverMessage, ExecutorMessage, ExecutorStream } from '@tidemark/wire'
 import type { Clock, Logger } from '@tidemark/base'
 
@@ -9,6 +8,8 @@ const PAUSE_MAX_MS = 1_000
 export interface DriverLinkOptions {
   /** `host:port` of one or several drivers. */
   readonly drivers: readonly string[]
+  /** Opens a stream to a driver: wire's `connectCluster`, or a test's network. */
+  readonly connect: (address: string) => ExecutorStream
   readonly clock: Clock
   readonly logger: Logger
   readonly onConnected: () => void
@@ -30,11 +31,11 @@ export class DriverLink {
 
   connect(): void {
     if (this.#stopped) return
-    const { drivers } = this.#options
+    const { connect, drivers } = this.#options
     const address = this.#pointed ?? drivers[this.#next++ % drivers.length]
     this.#pointed = undefined
     if (address === undefined) return
-    const stream = connectCluster(address)
+    const stream = connect(address)
     this.#stream = stream
     stream.onMessage((message) => {
       if (this.#stream !== stream) return

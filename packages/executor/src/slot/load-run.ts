@@ -26,8 +26,8 @@ interface Needs {
   readonly store: ObjectStore
   readonly clock: Clock
   readonly logger: Logger
-  /** Bundles are written here to be imported. */
-  readonly folder: string
+  /** The functions of a bundle, checked against the run record. */
+  readonly importBundle: (bundle: Buffer, record: RunRecord) => Promise<ReadonlyMap<NodeId, NodeFunctions>>
 }
 
 export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<LoadedRun> => {
@@ -37,7 +37,7 @@ export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<Lo
     fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetch(needs, record.from.manifest),
   ])
   const plan = parsePlan(JSON.parse(planBytes.toString('utf8')))
-  const functions = await importBundle(needs.folder, bundle, record)
+  const functions = await needs.importBundle(bundle, record)
   return {
     run: record, plan, functions, origin: manifest === undefined || record.from === null ? undefined : parseManifest(manifest, record.from.manifest),
     taskFactory: (log) => taskFactory({ log, clock: needs.clock, run: record, plan, physical: cutStages(plan), functions }),
@@ -57,7 +57,8 @@ const fetch = async ({ store, clock, logger }: Needs, key: string): Promise<Buff
   }
 }
 
-const importBundle = async (folder: string, bundle: Buffer, record: RunRecord): Promise<ReadonlyMap<NodeId, NodeFunctions>> => {
+/** Bundles are written to `folder` to be imported. */
+export const importBundleFrom = (folder: string) => async (bundle: Buffer, record: RunRecord): Promise<ReadonlyMap<NodeId, NodeFunctions>> => {
   const refuse = (message: string, cause?: unknown): TidemarkError => new TidemarkError(`the bundle of ${record.job}: ${message}`, {
     code: 'SLOT_BUNDLE_INVALID', blame: 'user', action: 'fail-job', job: record.job, run: record.run, cause, hint: 'Submit the job again; the bundle must import without side effects and export a job as its default.',
   })

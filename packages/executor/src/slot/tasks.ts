@@ -19,11 +19,12 @@ export const taskFactory = async ({ log, clock, run, plan, physical, functions }
   const written = plan.nodes.flatMap((node) => (node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []))
   const topics: ReadonlyMap<string, SinkTopic> = await log.describeTopics([...written, plan.settings.deadLetterTopic])
   const sources = [...new Set(run.stages.flatMap((stage) => stage.inputs.flatMap((input) => (input.kind === 'topic' ? [input.topic] : []))))]
+  const sourceTopics = await log.describeTopics(sources)
   // A run without a commit begins at the oldest record that there is.
   const starts = new Map<string, number>()
   for (const topic of sources) for (const { partition, start } of await log.offsets(topic)) starts.set(`${topic}/${partition}`, start)
   return (ref) => createTask({
-    ref, plan, physical, functions, run, topics, clock,
+    ref, plan, physical, functions, run, topics, sourceTopics, clock,
     partitionFor: (key, partitions) => log.partitionFor(key, partitions),
     begin: (_input, topic, partition) => starts.get(`${topic}/${partition}`) ?? 0,
   })

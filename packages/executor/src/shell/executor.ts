@@ -1,0 +1,109 @@
+// An executor at work: feeds the core with what slots, driver and time say, and carries its commands out. Processes and network are given.
+import type { Clock, Logger, SlotId, Timer } from '@tidemark/base'
+import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
+import type { ExecutorStream, SlotProcess } from '@tidemark/wire'
+import { ExecutorCore } from '../core/executor-core.ts'
+import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/executor-core.ts'
+import { DriverLink } from './driver-link.ts'
+
+/** Until the driver says how often it wants to be told. */
+const FIRST_HEARTBEAT_MS = 250
+
+/** What slot processes report. */
+export interface SlotReports {
+  readonly onReady: (process: SlotProcess) => void
+  readonly onEvent: (slotId: SlotId, event: SlotEvent) => void
+  readonly onExit: (slotId: SlotId, slot: number, reason: string) => void
+}
+
+/** Starts and ends slot processes, and passes commands on. */
+export interface SlotHost {
+  start(slot: number): void
+  bind(id: SlotId, job: string, run: number): void
+  command(id: SlotId, command: SlotCommand): void
+  kill(id: SlotId, reason: string): void
+}
+
+export interface ExecutorOptions {
+  readonly facts: ExecutorFacts
+  /** Addresses of one or several drivers. */
+  readonly drivers: readonly string[]
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly connect: (address: string) => ExecutorStream
+  readonly slots: (reports: SlotReports) => SlotHost
+  /** Everything is handed over: the process may go once the goodbye has been sent. */
+  readonly onExit: () => void
+}
+
+export class Executor {
+  readonly #options: ExecutorOptions
+  readonly #core: ExecutorCore
+  readonly #slots: SlotHost
+  readonly #link: DriverLink
+  #heartbeatMs = FIRST_HEARTBEAT_MS
+  #timer: Timer | undefined
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options
+    this.#core = new ExecutorCore(options.facts)
+    this.#slots = options.slots({
+      onReady: (process) => this.#feed({ kind: 'slot-ready', process }),
+      onEvent: (slotId, event) => this.#feed({ kind: 'slot-event', slotId, event }),
+      onExit: (slotId, slot, reason) => this.#feed({ kind: 'slot-exited', slotId, slot, reason }),
+    })
+    this.#link = new DriverLink({
+      drivers: options.drivers, clock: options.clock, logger: options.logger, connect: options.connect,
+      onConnected: () => this.#feed({ kind: 'driver-connected' }),
+      onLost: () => this.#feed({ kind: 'driver-lost' }),
+      onMessage: (message) => this.#feed({ kind: 'driver-message', message }),
+    })
+  }
+
+  start(): void {
+    for (const command of this.#core.start()) this.#carryOut(command)
+    this.#beat()
+    this.#link.connect()
+  }
+
+  /** SIGTERM: hands everything over, then calls `onExit`. */
+  drain(): void {
+    this.#feed({ kind: 'drain' })
+  }
+
+  #feed(event: ExecutorEvent): void {
+    for (const command of this.#core.handle(event, this.#options.clock.monotonic())) this.#carryOut(command)
+  }
+
+  #beat(): void {
+    this.#timer = this.#options.clock.after(this.#heartbeatMs, () => {
+      this.#feed({ kind: 'tick' })
+      this.#beat()
+    })
+  }
+
+  #carryOut(command: ExecutorCommand): void {
+    switch (command.kind) {
+      case 'send':
+        return this.#link.send(command.message)
+      case 'start-slot':
+        return this.#slots.start(command.slot)
+      case 'bind-slot':
+        return this.#slots.bind(command.slotId, command.job, command.run)
+      case 'slot-command':
+        return this.#slots.command(command.slotId, command.command)
+      case 'kill-slot':
+        return this.#slots.kill(command.slotId, command.reason)
+      case 'heartbeat-interval':
+        this.#heartbeatMs = command.ms
+        return undefined
+      case 'other-driver':
+        return this.#link.follow(command.address)
+      case 'exit':
+        this.#timer?.cancel()
+        this.#options.onExit()
+        this.#link.stop()
+        return undefined
+    }
+  }
+}
