@@ -24,6 +24,9 @@ const until = async (what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
+/** Longer than this process may stand still on a busy machine: a shorter lease is lost then, and with it the leader that a test talks to. */
+const LEASE_MS = 3_000
+
 interface Running {
   readonly driver: Driver
   readonly address: string
@@ -32,7 +35,7 @@ interface Running {
 const startDriver = async (ports: TestPorts, state: MemoryLeaseState): Promise<Running> => {
   const killed: ProcessId[] = []
   const driver = new Driver({
-    ports, lease: new MemoryLease({ name: 'leader', clock: realClock, state }), random: realRandom, listen: '127.0.0.1:0', leaseMs: 300, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe, serve: serveCluster,
+    ports, lease: new MemoryLease({ name: 'leader', clock: realClock, state }), random: realRandom, listen: '127.0.0.1:0', leaseMs: LEASE_MS, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe, serve: serveCluster,
     kill: (processes) => killed.push(...processes),
   })
   const address = await driver.start()
