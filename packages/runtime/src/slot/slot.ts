@@ -17,6 +17,7 @@ import { Readers } from './readers.ts'
 import { Recovery } from './recovery.ts'
 import { Signal } from './signal.ts'
 import { Snapshots } from './snapshots.ts'
+import { SourceGrowth } from './source-growth.ts'
 import { statusOf } from './status.ts'
 import { Takeover } from './takeover.ts'
 import { SessionLost, Transactions } from './transactions.ts'
@@ -43,6 +44,7 @@ export class Slot {
   readonly #recovery: Recovery
   readonly #takeover: Takeover
   readonly #fetching: readonly Fetching[]
+  readonly #growth: SourceGrowth
   /** Resolves with the first session: nothing is claimed before. */
   readonly #ready: Promise<void>
   #tellReady: () => void = () => {}
@@ -83,6 +85,7 @@ export class Slot {
       }),
       fail: (held, error) => this.#lock.run(() => this.#fail(held, error)),
     })
+    this.#growth = new SourceGrowth(ports, () => this.#running(), wake)
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
     this.#fetching = [...kinds].map((kind) => new Fetching(ports, kind, () => this.#running(), this.#signal))
   }
@@ -176,6 +179,7 @@ export class Slot {
     this.#tellStatus()
     if (this.#transactions.lost) await this.#recovery.reclaim()
     this.#outbox.settle()
+    this.#growth.step()
     let more = false
     let full = false
     const now = this.#ports.clock.now()

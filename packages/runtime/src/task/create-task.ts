@@ -2,7 +2,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { Clock, TaskRef } from '@tidemark/base'
 import { assignedPartitions } from '@tidemark/checkpoint'
-import type { RunRecord, RunStage } from '@tidemark/checkpoint'
+import type { AssignedPartition, RunInput, RunRecord, RunStage } from '@tidemark/checkpoint'
 import type { LogicalPlan, NodeFunctions, NodeId, PhysicalPlan, PlanNode, SourceNode, StagePlan } from 'tidemark'
 import { buildChain, operatorName } from '../operators/chain.ts'
 import { Scope } from '../operators/scope.ts'
@@ -38,12 +38,20 @@ export interface TaskOptions {
   /** The log's `partitionFor`. */
   readonly partitionFor: PartitionFor
   readonly clock: Clock
+  /** Partitions that the topics of sources have now, as far as known: they may be more than the run began with. */
+  readonly sourceTopics?: ReadonlyMap<string, { readonly partitions: number }>
   /** Where a run without a snapshot begins, per source partition; default 0. */
   readonly begin?: (input: string, topic: string, partition: number) => number
 }
 
 const mismatch = (message: string): TidemarkError =>
   new TidemarkError(message, { code: 'TASK_PLAN_MISMATCH', blame: 'bug', action: 'fail-job', hint: 'The run record, the plan and the bundle do not belong together.' })
+
+const repartitioned = (task: TaskRef, { topic, partitions }: RunInput, now: number): TidemarkError =>
+  new TidemarkError(`topic "${topic}" has ${now} partitions, the run began with ${partitions}: records of a key may be in another partition than its state`, {
+    code: 'TASK_SOURCE_REPARTITIONED', blame: 'user', action: 'fail-job', ...task, topic, details: { began: partitions, now },
+    hint: 'A job that is `copartitioned` keeps state where its topic has the key. Nothing was lost; what was written since the change may have been counted under a new key. Submit it without `copartitioned`, or anew from the start of its input.',
+  })
 
 const found = <T>(value: T | undefined, what: string): T => {
   if (value === undefined) throw mismatch(what)
@@ -82,11 +90,22 @@ export const createTask = (options: TaskOptions): Task => {
     intakes.set(node.id, new SourceIntake({ push, scope, faults, tally, node: node.id, functions, outOfOrdernessMs: node.outOfOrdernessMs, futureTimestampBoundMs: settings.futureTimestampBoundMs }))
     idleAfterMs.set(node.id, node.idleAfterMs)
   }
-  const inputs = assignedPartitions(runStage, ref.partition).map((assigned) =>
-    new InputPartition({ ...assigned, next: options.begin?.(assigned.input, assigned.topic, assigned.partition) ?? 0 }, ref))
+  const made = (assigned: AssignedPartition): InputPartition => new InputPartition({ ...assigned, next: options.begin?.(assigned.input, assigned.topic, assigned.partition) ?? 0 }, ref)
+  const copartitioned = stage.nodes.some((id) => {
+    const node = nodes.get(id)
+    return node?.kind === 'keyBy' && node.copartitioned
+  })
+  const partitionsOf = (input: string, partitions: number): InputPartition[] => {
+    const known = runStage.inputs.find((one) => one.input === input)
+    if (known?.kind !== 'topic' || partitions <= known.partitions) return []
+    if (copartitioned) throw repartitioned(ref, known, partitions)
+    return assignedPartitions({ ...runStage, inputs: [{ ...known, partitions }] }, ref.partition).map(made)
+  }
+  const inputs = assignedPartitions(runStage, ref.partition).map(made)
   const outbox = new Outbox(state.add(new OutboxTable(OUTBOX_TABLE, state.meter)))
-  const task = new StageTask({ ref, state, scope, outputs, outbox, room, faults, tally, inputs, intakes, upstreams, idleAfterMs, advancing: chain.advancing, writers: chain.writers, outboxBytesMax: settings.outboxBytesMax })
+  const task = new StageTask({ ref, state, scope, outputs, outbox, room, faults, tally, inputs, partitionsOf, intakes, upstreams, idleAfterMs, advancing: chain.advancing, writers: chain.writers, outboxBytesMax: settings.outboxBytesMax })
   rotation = () => task.batchId + 1
+  for (const { input, topic } of runStage.inputs) task.widen(input, options.sourceTopics?.get(topic)?.partitions ?? 0)
   return task
 }
 

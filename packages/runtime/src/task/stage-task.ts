@@ -18,6 +18,10 @@ export interface StageTaskParts extends ProcessingParts {
   readonly outputs: Outputs
   readonly outbox: Outbox
   readonly writers: readonly ShuffleWriter[]
+  /** Grows when partitions are added to a source's topic. */
+  readonly inputs: InputPartition[]
+  /** Partitions of a source's topic that are this task's, given how many there are. */
+  readonly partitionsOf: (input: string, partitions: number) => readonly InputPartition[]
   /** At this size of undelivered outbox entries the task takes nothing more. */
   readonly outboxBytesMax: number
 }
@@ -96,10 +100,15 @@ export class StageTask implements Task {
 
   #goOnFrom(content: Content): void {
     const { upstreams, outbox, writers } = this.#parts
-    for (const position of content.positions) this.#input(position.input, position.topic, position.partition).seek(position)
+    for (const position of content.positions) {
+      // Its last owner knew of more partitions than there were when this task was made.
+      if (this.#has(position.input, position.partition) === undefined) this.widen(position.input, position.partition + 1)
+      this.#input(position.input, position.topic, position.partition).seek(position)
+    }
     upstreams.seek(content.upstreams)
     this.#setWatermark(content)
     this.#committed = content
+    if (content.positions.length < this.#parts.inputs.length) this.#joined(this.#parts.inputs.filter((input) => !content.positions.some((position) => position.input === input.input && position.topic === input.topic && position.partition === input.partition)))
     outbox.settle()
     // What readers of the shuffles were told last is not recorded: they are told again.
     for (const writer of writers) writer.forget()
@@ -120,6 +129,23 @@ export class StageTask implements Task {
     const input = this.#parts.inputs.find((one) => one.input === name && (topic === undefined || one.topic === topic) && (partition === undefined || one.partition === partition))
     if (input === undefined) throw invariantBroken('7', `${name} (${topic ?? '?'}/${partition ?? '?'}) is no input of this task`, this.ref)
     return input
+  }
+
+  #has(input: string, partition: number): InputPartition | undefined {
+    return this.#parts.inputs.find((one) => one.input === input && (one.kind === 'file' || one.partition === partition))
+  }
+
+  widen(input: string, partitions: number): void {
+    const fresh = this.#parts.partitionsOf(input, partitions).filter((one) => this.#has(input, one.partition) === undefined)
+    this.#parts.inputs.push(...fresh)
+    this.#joined(fresh)
+  }
+
+  /** Inputs that no committed record names: they begin at the stage's watermark, so that they don't hold it back. */
+  #joined(fresh: readonly InputPartition[]): void {
+    const { watermark } = this.#committed
+    for (const input of fresh) if (input.isSource && watermark !== undefined) input.seek({ ...input.position, watermark })
+    this.#committed = { ...this.#committed, positions: [...this.#committed.positions, ...fresh.map((input) => input.position)] }
   }
 
   offer(input: string, fetched: FetchedPartition): void {

@@ -64,6 +64,11 @@ export interface Task {
   apply(record: CommitRecord): void
 
   inputs(): readonly TaskInput[]
+  /**
+   * The topic of a source has so many partitions by now: those that are new and this task's (p mod N) are read too, from the stage's watermark on.
+   * `TASK_SOURCE_REPARTITIONED` where keys are kept by partition. Idempotent.
+   */
+  widen(input: string, partitions: number): void
   /** Queues what was fetched. Requires `fromOffset` to continue what was offered before (invariant 7). */
   offer(input: string, fetched: FetchedPartition): void
   /** Queues one in-flight block of a restored run. Without a block there were none: the input goes on with its topic. */
