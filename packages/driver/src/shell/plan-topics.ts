@@ -4,7 +4,7 @@ import type { JobId, Log, TopicDescription } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { RunInput, RunRecord } from '@tidemark/checkpoint'
 import { cutStages, stagePartitions } from 'tidemark'
-import type { LogicalPlan, PlanProblem, SourceNode } from 'tidemark'
+import type { LogicalPlan, PhysicalPlan, PlanProblem, SourceNode } from 'tidemark'
 
 const topicsUsed = (plan: LogicalPlan): { readonly path: string, readonly topic: string }[] => plan.nodes.flatMap((node) => {
   const topic = node.kind === 'source' && node.source.kind === 'topic' ? node.source.topic : node.kind === 'sink' && node.sink.kind === 'topic' ? node.sink.topic : undefined
@@ -54,22 +54,33 @@ const inputOf = (node: SourceNode, topics: Surroundings['topics']): RunInput => 
   }
 }
 
+const sharesPartitions = (plan: LogicalPlan, physical: PhysicalPlan, stage: string): boolean => {
+  const cut = physical.stages.find((one) => one.id === stage)
+  return cut !== undefined && cut.inputs.every((input) => input.kind === 'source') && !plan.nodes.some((node) => node.kind === 'keyBy' && node.copartitioned && cut.nodes.includes(node.id))
+}
+
 export interface RunFrame {
   readonly run: number
   readonly planHash: string
   readonly bundle: RunRecord['bundle']
   readonly from: RunRecord['from']
   readonly createdAt: number
+  /** Tasks of each stage in the checkpoint that the run starts from. */
+  readonly tasks?: ReadonlyMap<string, number>
 }
 
 /** Everything that must never change in the run. */
-export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], { run, planHash, bundle, from, createdAt }: RunFrame): RunRecord => {
+export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], { run, planHash, bundle, from, createdAt, tasks }: RunFrame): RunRecord => {
   const job: JobId = jobId(plan.job)
   const physical = cutStages(plan)
   const sources = new Map(plan.nodes.flatMap((node) => node.kind === 'source' ? [[node.id, inputOf(node, topics)] as const] : []))
   const partitions = stagePartitions(plan, physical, (node) => sources.get(node)?.partitions ?? 0)
   const shuffleTopic = (shuffle: string): string => paths.shuffleTopic(job, run, shuffle)
-  const partitionsOf = (stage: string): number => partitions.get(stage) ?? 0
+  const partitionsOf = (stage: string): number => {
+    const [now, before] = [partitions.get(stage) ?? 0, tasks?.get(stage)]
+    // Partitions were added to its topic since: as in the run before, its tasks share them. Where keys are kept by partition they have moved.
+    return before !== undefined && before < now && sharesPartitions(plan, physical, stage) ? before : now
+  }
   return {
     formatVersion: 1, job, run, jobVersion: plan.version, planHash, plan: paths.plan(job, planHash), bundle, from, createdAt,
     stages: physical.stages.map(({ id, inputs }) => ({

@@ -11,6 +11,7 @@ import type { RunFacts } from '../core/protocol.ts'
 import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
 import type { Definition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
+import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { newestRun, readRun } from './start-run.ts'
 
@@ -38,7 +39,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const run = await newestRun(ports, job) + 1
   const bundle = { key: paths.bundle(job, sha256), sha256, sizeBytes: request.bundle.length }
   const origin = request.fromCheckpoint === undefined ? undefined : await findCheckpoint(ports, job, request.fromCheckpoint)
-  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), from: origin === undefined ? null : { run: origin.manifest.run, checkpoint: origin.manifest.checkpoint, manifest: origin.key } })
+  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...fromOrigin(origin) })
   if (origin !== undefined) await checkFits(ports, record, origin.manifest)
 
   // Content-addressed: whoever wrote them before wrote the same.
@@ -51,6 +52,12 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
   }
 }
+
+const fromOrigin = (origin: { readonly manifest: Manifest, readonly key: string } | undefined): Pick<RunFrame, 'from' | 'tasks'> => (origin === undefined
+  ? { from: null }
+  : { from: { run: origin.manifest.run, checkpoint: origin.manifest.checkpoint, manifest: origin.key }, tasks: tasksOf(origin.manifest) })
+
+const tasksOf = (manifest: Manifest): ReadonlyMap<string, number> => new Map([...Map.groupBy(manifest.parts, ({ stage }) => stage)].map(([stage, parts]) => [stage, parts.length]))
 
 export const busy = (job: JobId, state: JobState): TidemarkError =>
   new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
@@ -79,8 +86,7 @@ const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: nu
 
 /** The state must find its tasks again, and the input behind its positions must still be there. */
 const checkFits = async ({ log }: DriverPorts, record: RunRecord, manifest: Manifest): Promise<void> => {
-  const has = new Map<string, number>()
-  for (const { stage } of manifest.parts) has.set(stage, (has.get(stage) ?? 0) + 1)
+  const has = tasksOf(manifest)
   const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${partitions} tasks, the checkpoint ${has.get(stage) ?? 0}`)
   if (has.size > record.stages.length) different.push(`the checkpoint has ${has.size} stages, the plan ${record.stages.length}`)
   if (different.length > 0) {
