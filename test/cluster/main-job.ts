@@ -4,6 +4,7 @@ import { Cluster } from './cluster.ts'
 import type { ServerEnvironment } from './cluster.ts'
 import { testJob } from './jobs.ts'
 import type { TestJob, TestJobOptions } from './jobs.ts'
+import type { ClusterProcess } from './process.ts'
 import { Output } from './output.ts'
 import { Feeder } from '../workload/events.ts'
 import { checkRunningTotals, checkWindowTotals } from '../workload/oracle.ts'
@@ -83,10 +84,13 @@ export class MainJob {
     return checkpoints[0]?.checkpoint ?? 0
   }
 
-  /** Starts executors until `count` live, and waits until every task runs. */
+  /** Starts executors until `count` live, and waits until every task runs on one of them: the driver may not have noticed a death yet. */
   async recovered(count: number): Promise<void> {
-    while (this.cluster.executors.filter((executor) => executor.alive).length < count) this.cluster.startExecutor()
-    await this.cluster.allRunning(this.job.name)
+    const living = (): ClusterProcess[] => this.cluster.executors.filter((executor) => executor.alive)
+    await this.cluster.until(this.job.name, ({ summary, tasks }) => {
+      while (living().length < count) this.cluster.startExecutor()
+      return summary.tasks > 0 && summary.tasksRunning === summary.tasks && tasks.every((task) => living().some(({ name }) => name === task.executor))
+    }, `all tasks running on ${count} live executors`)
   }
 
   async fed(events: number): Promise<void> {
