@@ -1,0 +1,33 @@
+// What a person does to Kafka with its own tools, by another client than ours: partitions added, rights taken away.
+import { createRequire } from 'node:module'
+
+interface Admin {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  createPartitions(options: { readonly topicPartitions: readonly { readonly topic: string, readonly count: number }[] }): Promise<unknown>
+  createAcls(options: { readonly acl: readonly object[] }): Promise<unknown>
+}
+interface Kafkajs {
+  readonly Kafka: new (options: { readonly clientId: string, readonly brokers: readonly string[], readonly logLevel: number }) => { admin(): Admin }
+  readonly logLevel: { readonly NOTHING: number }
+}
+
+const withAdmin = async (brokers: string, act: (admin: Admin) => Promise<unknown>): Promise<void> => {
+  const { Kafka, logLevel } = createRequire(import.meta.url)('kafkajs') as Kafkajs
+  const admin = new Kafka({ clientId: 'test-admin', brokers: brokers.split(','), logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  try {
+    await act(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** The topic has `count` partitions afterwards. */
+export const addPartitions = (brokers: string, topic: string, count: number): Promise<void> => withAdmin(brokers, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
+
+/** Kafka's numbers: resource topic 2, pattern literal 3, operation write 4, permission deny 2. */
+const denial = (topic: string): object => ({ resourceType: 2, resourceName: topic, resourcePatternType: 3, principal: 'User:ANONYMOUS', host: '*', operation: 4, permissionType: 2 })
+
+/** Nobody may write to the topic. The broker needs an authorizer. */
+export const denyWriting = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, (admin) => admin.createAcls({ acl: [denial(topic)] }))
