@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
-import type { Clock, Log } from '@tidemark/base'
+import type { Clock, Log, ObjectStore } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
 import { wrongUse } from './exit.ts'
 import type { Servers } from './settings.ts'
@@ -15,6 +15,7 @@ export interface Context {
   readonly servers: Servers
   readonly clock: Clock
   readonly openLog: (servers: Servers) => Log
+  readonly openStore: (servers: Servers) => ObjectStore
   readonly openJobs: (address: string) => JobsClient
   readonly input: AsyncIterable<Buffer>
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -24,6 +25,8 @@ export interface Context {
 
 /** The file of the embedded log, in the folder of its cluster. */
 export const LOG_FILE = 'log.db'
+/** The folder of the embedded object store, in the same. */
+export const STORE_FOLDER = 'store'
 
 /** Opens the log for one command. An embedded one that is not there is not made by looking at it: `CLI_NO_CLUSTER`. */
 export const withLog = async <T>(context: Context, use: (log: Log) => Promise<T>, make = false): Promise<T> => {

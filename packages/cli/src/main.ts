@@ -3,10 +3,13 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { describeError, flagOf, realClock, silentLogger } from '@tidemark/base'
-import type { Log } from '@tidemark/base'
+import type { Log, ObjectStore } from '@tidemark/base'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
+import { openLocalStore } from '@tidemark/store-local'
+import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
+import { auditJob } from './commands/audit.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDev } from './commands/dev.ts'
 import { showEvents } from './commands/events.ts'
@@ -16,7 +19,7 @@ import { parseFrom, readTopic } from './commands/read.ts'
 import { submitJob } from './commands/submit.ts'
 import { createTopic, listTopics, parseConfig } from './commands/topics.ts'
 import { writeTopic } from './commands/write.ts'
-import { LOG_FILE } from './context.ts'
+import { LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import { CLI_SETTINGS, readServers } from './settings.ts'
@@ -28,6 +31,10 @@ type Flags = Readonly<Record<string, unknown>>
 const openLog = ({ kafka, folder }: Servers): Log => kafka === undefined
   ? openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
   : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', clock: realClock, logger: silentLogger })
+
+const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: Servers): ObjectStore => s3Endpoint === undefined
+  ? openLocalStore({ root: join(folder, STORE_FOLDER) })
+  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, clock: realClock, logger: silentLogger })
 
 const end = (code: number): never => process.exit(code)
 
@@ -44,7 +51,7 @@ const untilSignal = (): AbortSignal => {
 
 const contextOf = (flags: Flags): Context => ({
   terminal: openTerminal(process.stdout, process.stderr, (style, text) => styleText(style, text)),
-  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openJobs: jobsClient,
+  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openStore, openJobs: jobsClient,
   input: process.stdin, environment: process.env, signal: untilSignal(),
 })
 
@@ -85,6 +92,9 @@ command('write', 'write lines of JSON from stdin to a topic, each a record', LOG
 command('read', 'print the records of a topic, read committed', LOG).argument('<topic>')
   .option('--follow', 'go on as records come', false).option('--from <place>', 'start, end or an offset', 'start').option('--partition <n>', 'only this one', whole(0)).option('--count <n>', 'at most so many', whole(1))
   .action((topic: string, { from, ...flags }: { from: string, follow: boolean, partition?: number, count?: number }) => readTopic(contextOf(flags), topic, { ...flags, from: parseFrom(from) }))
+command('audit', "is anything lost or doubled: a job's books, batch by batch, against log and store; 0: balanced, 1: not, 3: not reached", [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket']).argument('<job>')
+  .option('--run <n>', 'of the job; default: the newest', whole(1)).option('--shared <topics...>', 'output topics that other programs write to as well: not counted', []).option('--no-outputs', 'leave the output topics out: they are read from start to end')
+  .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
 
 for (const main of ['driver', 'executor'] as const) {
   program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal; takes its own flags`).argument('[flags...]').allowUnknownOption().helpOption(false)

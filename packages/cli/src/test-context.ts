@@ -2,6 +2,8 @@
 import { realClock } from '@tidemark/base'
 import type { JobDescription, JobEvent, JobsClient, JobSummary } from '@tidemark/wire'
 import type { Context } from './context.ts'
+import { readServers } from './settings.ts'
+import type { Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
 
 export interface TestContext extends Context {
@@ -13,12 +15,15 @@ const refuse = (what: string) => (): never => {
   throw new Error(`this test opens no ${what}`)
 }
 
+/** Nowhere. */
+export const SERVERS: Servers = { ...readServers({}, {}), folder: '/nowhere', driver: 'one:1' }
+
 export const testContext = (given: Partial<Context> = {}): TestContext => {
   const [out, notes]: [string[], string[]] = [[], []]
   const keep = (into: string[]) => ({ write: (text: string) => into.push(text.replace(/\n$/, '')) })
   return {
-    out, notes, terminal: openTerminal(keep(out), keep(notes), (_style, text) => text), json: false, servers: { kafka: undefined, folder: '/nowhere', driver: 'one:1' },
-    clock: { ...realClock, now: () => 1_700_000_100_000 }, openLog: refuse('log'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
+    out, notes, terminal: openTerminal(keep(out), keep(notes), (_style, text) => text), json: false, servers: SERVERS,
+    clock: { ...realClock, now: () => 1_700_000_100_000 }, openLog: refuse('log'), openStore: refuse('store'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
   }
 }
 

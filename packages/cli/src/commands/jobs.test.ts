@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { TidemarkError } from '@tidemark/base'
 import type { JobEvent, SubmitRequest } from '@tidemark/wire'
 import { exitCodeOf } from '../exit.ts'
-import { DESCRIPTION, EVENT, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import { DESCRIPTION, EVENT, fakeJobs, printed, SUMMARY, testContext, SERVERS } from '../test-context.ts'
 import { showEvents } from './events.ts'
 import { cancelJob, describeJob, listJobs } from './jobs.ts'
 import { submitJob } from './submit.ts'
@@ -54,7 +54,7 @@ describe('jobs', () => {
   test('drivers, the first of two does not answer → the second is asked; an error that is an answer is not asked again', async () => {
     const asked: string[] = []
     const drivers = (answer: () => never) => testContext({
-      json: true, servers: { kafka: undefined, folder: '/nowhere', driver: 'one:1, two:2' },
+      json: true, servers: { ...SERVERS, folder: '/nowhere', driver: 'one:1, two:2' },
       openJobs: (address) => {
         asked.push(address)
         return address === 'one:1' ? fakeJobs({ list: async () => answer() }) : client

@@ -9,7 +9,7 @@ import type { Log } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
 import type { Context } from '../context.ts'
 import { exitCodeOf } from '../exit.ts'
-import { printed, testContext } from '../test-context.ts'
+import { printed, testContext, SERVERS } from '../test-context.ts'
 import { parseFrom, readTopic } from './read.ts'
 import { createTopic, listTopics, parseConfig } from './topics.ts'
 import { linesOf, recordOf, writeTopic } from './write.ts'
@@ -23,7 +23,7 @@ const openLog = (): Log => openLocalLog({ path: join(folder, 'log.db'), clock: r
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-cli-'))
-  context = (given = {}) => testContext({ json: true, servers: { kafka: undefined, folder, driver: '' }, openLog, ...given })
+  context = (given = {}) => testContext({ json: true, servers: { ...SERVERS, folder, driver: '' }, openLog, ...given })
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 

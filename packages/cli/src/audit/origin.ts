@@ -1,0 +1,38 @@
+// The state that a restored run began from, as its checkpoint holds it: for journals that still reach back to their first batch.
+import { decodeBlock, decodeInFlight, openSnapshot, parseManifest } from '@tidemark/checkpoint'
+import type { Findings, JournalBase, Manifest, ReadSnapshot, RunRecord, RunStage, SourcePosition } from '@tidemark/checkpoint'
+import type { ObjectStore, TaskRef } from '@tidemark/base'
+import { getObject } from './run.ts'
+
+export interface Origin {
+  readonly snapshot: ReadSnapshot
+  readonly base: JournalBase
+  /** Records in each block in flight, by input. */
+  readonly inFlight: ReadonlyMap<string, readonly number[]>
+}
+
+/** Undefined: the run began empty, or the manifest is gone (retention keeps it until the run has two of its own). */
+export const readOrigin = async (store: ObjectStore, { from }: RunRecord): Promise<Manifest | undefined> => {
+  const body = from === null ? undefined : await getObject(store, from.manifest)
+  return body === undefined || from === null ? undefined : parseManifest(body, from.manifest)
+}
+
+/** Undefined: not there any more, or damaged. */
+export const originOf = async (store: ObjectStore, manifest: Manifest, stage: RunStage, task: TaskRef, findings: Findings): Promise<Origin | undefined> => {
+  const isOwn = (one: { readonly stage: string, readonly partition: number }): boolean => one.stage === task.stage && one.partition === task.partition
+  const part = manifest.parts.find(isOwn)
+  if (part === undefined) return undefined
+  const snapshot = openSnapshot(task, part.ref, await Promise.all(part.ref.objects.map(({ key }) => getObject(store, key))), findings)
+  const objects = manifest.inFlight.find(isOwn)?.objects ?? []
+  const bodies = await Promise.all(objects.map(({ key }) => getObject(store, key)))
+  if (snapshot === undefined || bodies.some((body) => body === undefined)) return undefined
+  const inFlight = new Map<string, number[]>()
+  for (const { input, value } of decodeInFlight(bodies as Buffer[], objects)) inFlight.set(input, [...inFlight.get(input) ?? [], decodeBlock(value).values.length])
+  // A shuffle is read from its blocks in flight on, then from the beginning of the new run's topic.
+  const positions = part.ref.positions.map((position): SourcePosition => {
+    const input = stage.inputs.find((one) => one.input === position.input)
+    if (input === undefined || input.kind !== 'shuffle') return position
+    return { input: position.input, partition: position.partition, topic: input.topic, next: 0, inFlight: 0 }
+  })
+  return { snapshot, base: { batchId: 0, positions, totals: snapshot.content.totals }, inFlight }
+}

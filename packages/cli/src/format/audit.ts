@@ -1,0 +1,52 @@
+// What `audit` prints: the verdict first, then what it rests on, what could not be told, and each fault.
+import type { AuditReport } from '@tidemark/checkpoint'
+import type { Paint } from '../terminal.ts'
+import { facts, table } from './table.ts'
+import { number, plural, taskName, timeOfDay } from './values.ts'
+
+/** Of the faults, for people; `--json` has them all. */
+const SHOWN_MAX = 20
+
+export const auditLines = (report: AuditReport, paint: Paint): string[] => {
+  const { job, run, from, at, balanced, lost, doubled, compared, totals } = report
+  const count = (what: string): string => number(compared[what] ?? 0)
+  const verdict = `${number(lost)} lost, ${number(doubled)} doubled`
+  const faults = report.findings.length + report.unlisted
+  return [
+    `${paint('bold', job)}, run ${run}, started ${from === null ? 'empty' : `from checkpoint ${from.checkpoint} of run ${from.run}`}, audited as of ${timeOfDay(at)}`,
+    balanced ? paint('green', `balanced: ${verdict}`) : paint('red', `NOT BALANCED: ${plural(faults, 'fault')}, ${verdict}`),
+    '',
+    ...facts([
+      ['since the job began', `${number(totals.offsets)} offsets passed, ${number(totals.records)} records taken: ${number(totals.folded)} folded, ${number(totals.passedOn)} passed on, ${number(totals.filtered)} filtered, ${number(totals.late)} late, ${number(totals.deadLettered)} dead-lettered, ${number(totals.skipped)} skipped; ${number(totals.emitted)} sent`],
+      ['batch by batch', `${count('batches')} batches; ${count('source ranges')} of them counted again in their topics, ${count('shuffle ranges')} in their shuffles; ${count('checksums')} last records compared`],
+      ['shuffles', `${count('blocks')} blocks; ${count('emitted')} batches of their writers counted again`],
+      ['state', `${plural(compared['snapshots'] ?? 0, 'snapshot')} read, ${count('states')} compared with what the journal makes; ${plural(compared['objects'] ?? 0, 'object')} of ${plural(compared['checkpoints'] ?? 0, 'checkpoint')}`],
+    ]),
+    ...report.outputs.flatMap(outputLine), '',
+    ...taskLines(report),
+    ...section('could not be told', report.untold.map(({ what, why }) => `${what}: ${why}`), (text) => paint('yellow', text)),
+    ...section('faults', report.findings.slice(0, SHOWN_MAX).map(({ kind, stage, partition, message }) => `${kind}${stage === undefined || partition === undefined ? '' : `  ${taskName({ stage, partition })}`}  ${message}`), (text) => paint('red', text)),
+    ...faults > SHOWN_MAX ? [`  and ${number(faults - SHOWN_MAX)} more`] : [],
+  ]
+}
+
+const section = (title: string, lines: readonly string[], paint: (text: string) => string): string[] => lines.length === 0 ? [] : ['', paint(title), ...lines.map((line) => `  ${line}`)]
+
+const outputLine = ({ stages, shuffles, topics, sent, sentBefore, taken, inFlight, found }: AuditReport['outputs'][number]): string[] => {
+  const parts = [
+    ...shuffles.length === 0 ? [] : [`${number(taken)} taken from ${shuffles.join(', ')}, ${number(inFlight)} in flight`],
+    ...topics.length === 0 || found === undefined ? [] : [`${number(found)} in ${topics.join(', ')}`],
+  ]
+  // What could not be counted is said below.
+  if (parts.length === 0) return []
+  const range = topics.length === 0 || sent === sentBefore ? number(sent) : `${number(sentBefore)} to ${number(sent)}`
+  return [`sent by ${stages.join(', ')}: ${range}; ${parts.join('; ')}`]
+}
+
+const taskLines = ({ tasks }: AuditReport): string[] => table(
+  [{ title: 'task' }, { title: 'batches' }, { title: 'offsets', align: 'right' }, { title: 'records', align: 'right' }, { title: 'sent', align: 'right' }, { title: 'lag', align: 'right' }, { title: '' }],
+  tasks.map((task) => [
+    taskName(task), task.firstBatch === undefined || task.lastBatch === undefined ? 'none' : `${number(task.firstBatch)} to ${number(task.lastBatch)}`, number(task.totals?.offsets ?? 0), number(task.totals?.records ?? 0),
+    number(task.totals?.emitted ?? 0), number(task.positions.reduce((sum, { lag = 0 }) => sum + lag, 0)), task.ended ? 'ended' : '',
+  ]),
+)
