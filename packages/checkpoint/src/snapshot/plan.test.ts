@@ -33,4 +33,7 @@ describe('trimming (invariant 4)', () => {
   test('the run\'s origin as the older one keeps the whole journal', () => {
     expect(trimPlan(commit(by, 70, [second, snapshot(stamp('old', 1), 3, 0, 0)]), topics)).toEqual({ shuffles: [] })
   })
+  test('one taken before the first batch as the older one, behind the claim → keeps the whole journal: whoever falls back on it begins at its start', () => {
+    expect(trimPlan(commit(by, 70, [second, snapshot(by, 3, 0, 1)]), topics)).toEqual({ shuffles: [] })
+  })
 })

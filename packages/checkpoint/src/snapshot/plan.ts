@@ -21,7 +21,8 @@ export interface TrimPlan {
 }
 
 /**
- * What this committed record allows to trim: below the older of its two newest good snapshots; with fewer than two nothing. `shuffles`:
+ * What this committed record allows to trim: below the older of its two newest good snapshots; with fewer than two nothing. One at batch 0 is
+ * the state before the journal: a takeover that falls back on it reads the journal from its start. `shuffles`:
  * ids of the inputs that are shuffles (a user's topic is never trimmed). Made anew for each record, only ever from committed ones: a
  * zombie's plan is older and harmless.
  */
@@ -29,7 +30,7 @@ export const trimPlan = (record: CommitRecord, shuffles: ReadonlySet<string>, ru
   const kept = rules.S8 ? record.snapshots[1] : record.snapshots[0]
   if (kept === undefined) return { shuffles: [] }
   return {
-    ...(kept.journalNext > 0 ? { journalBefore: kept.journalNext } : {}),
+    ...(kept.batchId > 0 ? { journalBefore: kept.journalNext } : {}),
     shuffles: kept.positions.filter((position) => shuffles.has(position.input) && position.next > 0)
       .map(({ input, topic, partition, next }) => ({ input, topic, partition, before: next })),
   }
