@@ -29,6 +29,7 @@ export class Transactions {
   readonly #waiting: () => void
   #counter = 0
   #session: ProducerSession | undefined
+  #lastId: TransactionalId | undefined
   #dead = false
   #madeAt: number[] = []
 
@@ -49,7 +50,7 @@ export class Transactions {
 
   /** The present session's, or the last one's while it is being replaced. */
   get lastId(): TransactionalId | undefined {
-    return this.#session?.transactionalId
+    return this.#lastId
   }
 
   get lost(): boolean {
@@ -93,6 +94,7 @@ export class Transactions {
       try {
         await session.initialise()
         this.#session = session
+        this.#lastId = session.transactionalId
         this.#dead = false
         return session.transactionalId
       } catch (error) {
