@@ -157,7 +157,8 @@ export class DriverCore {
         slot.process = message.process
         slot.transactionalId = undefined
         slot.doomed = false
-        for (const { place } of this.#jobs.placed(entry.id)) if (place.slot === slot.slot) place.slotId ??= message.process.slotId
+        // What the process before had died with it: whatever this slot was given waits for this one, also when it was given to the one before.
+        for (const { place } of this.#jobs.placed(entry.id)) if (place.slot === slot.slot) place.slotId = message.process.slotId
         return true
       }
       case 'session': {

@@ -41,4 +41,16 @@ describe('crossing words', () => {
     const commands = cluster.says('a', { kind: 'slot-died', slot: 0, slotId: slotId('unheard'), reason: 'out of memory', transactionalIds: [], tasks: before.map(({ ref }) => ref) })
     expect(cluster.told('a', 'assign', commands).flatMap(({ tasks }) => tasks)).toHaveLength(2)
   })
+
+  test('a slot gets tasks of another run, a fresh process takes them, and dies → they move', () => {
+    const cluster = new Cluster()
+    cluster.join('a', 1)
+    cluster.start(runRecord({ tasks: 2 }))
+    cluster.says('a', { kind: 'slot-died', slot: 0, slotId: slotId('a-p0'), reason: 'it gets another job', transactionalIds: [], tasks: [] })
+    cluster.says('a', { kind: 'slot-started', process: { slot: 0, slotId: slotId('a-p1'), pid: 2, pidStart: '2' } })
+    cluster.runs('a')
+    const before = cluster.tasksOn('a')
+    const commands = cluster.says('a', { kind: 'slot-died', slot: 0, slotId: slotId('a-p1'), reason: 'killed by SIGKILL', transactionalIds: [], tasks: before.map(({ ref }) => ref) })
+    expect(cluster.told('a', 'assign', commands).flatMap(({ tasks }) => tasks)).toHaveLength(2)
+  })
 })
