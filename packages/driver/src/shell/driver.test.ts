@@ -32,10 +32,10 @@ interface Running {
   readonly address: string
   readonly killed: ProcessId[]
 }
-const startDriver = async (ports: TestPorts, state: MemoryLeaseState): Promise<Running> => {
+const startDriver = async (ports: TestPorts, state: MemoryLeaseState, lease = new MemoryLease({ name: 'leader', clock: realClock, state })): Promise<Running> => {
   const killed: ProcessId[] = []
   const driver = new Driver({
-    ports, lease: new MemoryLease({ name: 'leader', clock: realClock, state }), random: realRandom, listen: '127.0.0.1:0', leaseMs: LEASE_MS, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe, serve: serveCluster,
+    ports, lease, random: realRandom, listen: '127.0.0.1:0', leaseMs: LEASE_MS, settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', probe, serve: serveCluster,
     kill: (processes) => killed.push(...processes),
   })
   const address = await driver.start()
@@ -125,6 +125,30 @@ describe('driver', () => {
     await until('adopted', async () => (await other.list())[0]?.tasksRunning === 2)
     expect(assigned(again.heard)).toEqual([])
     expect((await other.describe(JOB)).tasks.map(({ generation }) => generation?.epoch)).toEqual([1, 1])
+  })
+
+  test('the lease is lost and its store does not say who leads → nothing is decided any more meanwhile', async () => {
+    const ports = await memoryPorts()
+    const state = emptyLeaseState()
+    let away = false
+    let asked = 0
+    const lease = new MemoryLease({ name: 'leader', clock: realClock, state, intercept: ({ call }, run) => {
+      if (!away || call !== 'lease.holder') return run()
+      asked += 1
+      return new Promise(() => {})
+    } })
+    const { address, killed } = await startDriver(ports, state, lease)
+    const client = dial(address)
+    await until('a leader', () => client.list().then(() => true, () => false))
+    const a = await playExecutor(address, 'a')
+    await until('registered', () => a.heard.some(({ kind }) => kind === 'registered'))
+    away = true
+    state.held = { epoch: 99, holder: '127.0.0.1:9', until: Infinity }
+    await until('it asks who leads', () => asked > 0)
+    await a.die()
+    // A verdict takes some milliseconds: an end of the stream, a probe that is refused.
+    await realClock.sleep(200)
+    expect(killed).toEqual([])
   })
 
   test('the lease is lost → it stops leading, executors and clients are told', async () => {

@@ -101,6 +101,8 @@ export class Driver {
     this.#loading = undefined
     const leading = this.#leading
     this.#leading = undefined
+    // Who leads now is a question that may take long to be answered.
+    leading?.halt()
     const leader = await this.#election?.leader()
     leading?.end(leader)
     for (const stream of this.#waiting.splice(0)) this.#turnAway(stream, leader)

@@ -75,10 +75,15 @@ export class Leading {
     })
   }
 
-  /** Executors go on by themselves and look for the next leader. */
-  end(leader: string | undefined): void {
+  /** Decides nothing more. */
+  halt(): void {
     this.#over = true
     this.#timer?.cancel()
+  }
+
+  /** Executors go on by themselves and look for the next leader. */
+  end(leader: string | undefined): void {
+    this.halt()
     for (const stream of this.#streams.values()) {
       stream.send({ kind: 'not-leader', ...(leader === undefined ? {} : { leader }) })
       stream.close()
