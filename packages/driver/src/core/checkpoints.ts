@@ -81,6 +81,13 @@ export class Checkpoints {
     this.#fact(task, checkpoint, { kind: 'named', part: known })
   }
 
+  /** A task has a snapshot of this number. A lower one can't be completed any more: a driver that has been replaced used it meanwhile. */
+  used(job: JobEntry, checkpoint: number): void {
+    job.checkpointNumber = Math.max(job.checkpointNumber, checkpoint)
+    const current = this.#current.get(job.id)
+    if (current !== undefined && current.number < checkpoint) this.#end(job, current, `checkpoint ${current.number} is given up: number ${checkpoint} is in use already`)
+  }
+
   failed(ref: TaskRef, checkpoint: number, reason: string): void {
     this.#fact(ref, checkpoint, { kind: 'lost', task: idOf(ref), reason, owned: true })
   }

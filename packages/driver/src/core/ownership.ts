@@ -156,7 +156,7 @@ export class Ownership {
       // Gathered before the owner said that it runs, a status knows less of the recovery than that word did.
       const isOlder = status.phase === 'taking-over' && found.place.phase !== 'assigned'
       if (status.recovery && found.task.recovery && !isOlder) found.task.recovery = { ...found.task.recovery, steps: status.recovery }
-      found.job.checkpointNumber = Math.max(found.job.checkpointNumber, status.snapshot?.checkpoint ?? 0)
+      if (status.snapshot !== undefined) this.#with.checkpoints.used(found.job, status.snapshot.checkpoint)
     }
   }
 

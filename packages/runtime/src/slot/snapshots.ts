@@ -42,6 +42,12 @@ export class Snapshots {
 
   /** Only while no batch of this task is in flight. One snapshot at a time: a younger number replaces an older one. */
   begin(held: HeldTask, checkpoint: number): void {
+    // A driver that did not know yet that it was replaced may have used it, and the one that replaced it does not know.
+    const used = held.snapshots[0]?.checkpoint ?? 0
+    if (checkpoint < used) {
+      this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint, reason: `there is a snapshot of checkpoint ${used} already` })
+      return
+    }
     this.#drop(held, this.#taking.get(held.key)?.checkpoint === checkpoint ? undefined : `checkpoint ${checkpoint} began`)
     this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined })
     this.#ports.faults.reach('snapshot.begun')
