@@ -1,0 +1,189 @@
+// Everything that is checked while a simulation goes on: called as transactions commit, as journals are trimmed and objects go, after each step.
+import { jobId } from '@tidemark/base'
+import type { TransactionalId } from '@tidemark/base'
+import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
+import type { Manifest, RunRecord } from '@tidemark/checkpoint'
+import { createTask } from '@tidemark/runtime'
+import type { Task } from '@tidemark/runtime'
+import { cutStages, jobFunctions } from 'tidemark'
+import type { SimCluster } from '../cluster.ts'
+import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
+import { INPUT } from '../workload.ts'
+import { JournalCheck, sha256Of } from './journal-check.ts'
+import { OutputCheck } from './output-check.ts'
+import { Violations } from './violations.ts'
+
+export class Watch implements BrokerObserver {
+  readonly violations = new Violations()
+  readonly outputs: OutputCheck
+  readonly journals = new Map<string, JournalCheck>()
+  /** Objects that a fault has damaged on purpose. */
+  readonly damaged = new Set<string>()
+  readonly #cluster: SimCluster
+  readonly #dirty = new Set<JournalCheck>()
+  readonly #given = new Map<string, string>()
+  #applied = 0
+  /** The newest run that has committed anything. */
+  run = 1
+  lastRecordsAt = 0
+
+  constructor(cluster: SimCluster) {
+    this.#cluster = cluster
+    this.outputs = new OutputCheck(cluster.written, this.violations)
+    cluster.servers.broker.observer = this
+    cluster.objects.deleted = (key) => this.#objectGone(key)
+    cluster.objects.added = (key) => this.#objectAdded(key)
+    cluster.trace.onEvent = (_who, event, facts) => {
+      if (event === 'task.assigned') this.#assigned(facts)
+    }
+  }
+
+  committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
+    const of = paths.parseTransactionalId(id)
+    if (of === undefined) return
+    let committing = false
+    for (const { topic, partition } of writes) {
+      const internal = paths.parseInternalTopic(topic)
+      if (internal?.kind !== 'journal') continue
+      const journal = this.#journal(topic, partition, internal.run, internal.name)
+      if (journal === undefined) continue
+      this.#dirty.add(journal)
+      committing = true
+    }
+    if (!committing) this.violations.add('atomic', `transaction of ${id} without a journal record: ${writes.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')}`)
+    this.outputs.committed(of.run, writes)
+  }
+
+  initialised(_id: TransactionalId, aborted: boolean): void {
+    // What it held open hides others' records no longer.
+    if (aborted) for (const journal of this.journals.values()) this.#dirty.add(journal)
+  }
+
+  trimmed(topic: string, partition: number, before: number): void {
+    this.journals.get(`${topic}/${partition}`)?.recoverable(`a trim to ${before}`)
+  }
+
+  deleted(topic: string): void {
+    for (const [key, journal] of this.journals) if (key.startsWith(`${topic}/`)) journal.deleted()
+  }
+
+  /** After each step. */
+  step(): void {
+    if (this.#dirty.size > 0) {
+      const dirty = [...this.#dirty]
+      this.#dirty.clear()
+      for (const journal of dirty) this.#read(journal)
+    }
+    const { applied } = this.#cluster.markers
+    for (; this.#applied < applied.length; this.#applied += 1) {
+      const one = applied[this.#applied]
+      if (one) this.outputs.running('the marker sink', one.run, one.value as Parameters<OutputCheck['running']>[2])
+    }
+  }
+
+  /** What the newest run has still to do, in words. */
+  missing(): string[] {
+    const { workload, written, servers } = this.#cluster
+    const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled')
+    for (let partition = 0; partition < workload.partitions; partition += 1) {
+      const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
+      const next = journal?.newest?.content.positions.find((position) => position.topic === INPUT)?.next ?? 0
+      const { end } = servers.broker.partition(INPUT, partition)
+      if (next < end) missing.push(`input ${partition} is read to ${next} of ${end}`)
+    }
+    return written.length === 0 ? [...missing, 'nothing was written yet'] : missing
+  }
+
+  #read(journal: JournalCheck): void {
+    const before = journal.newest
+    journal.read()
+    const { newest } = journal
+    if (newest === undefined || newest === before) return
+    const { run } = journal.of.ref
+    if (run < this.run) this.violations.add('ended', `run ${run} committed batch ${newest.content.batchId} of ${journal.of.ref.stage}-${journal.of.ref.partition} when run ${this.run} had begun`)
+    this.run = Math.max(run, this.run)
+    if (newest.content.books.records > 0) this.lastRecordsAt = this.#cluster.scheduler.now
+    for (const position of newest.content.positions) {
+      if (position.topic === INPUT && position.idle === true && !this.#cluster.workload.idle.has(position.partition)) this.outputs.lateIsPossible = true
+    }
+  }
+
+  #journal(topic: string, partition: number, run: number, stage: string): JournalCheck | undefined {
+    const key = `${topic}/${partition}`
+    const known = this.journals.get(key)
+    if (known !== undefined) return known
+    const { workload, objects, servers } = this.#cluster
+    const runKey = paths.run(jobId(workload.name), run)
+    const body = objects.get(runKey)?.body
+    if (body === undefined) {
+      this.violations.add('needed object', `${runKey} is gone`)
+      return undefined
+    }
+    const record = parseRun(body, runKey)
+    const origin = this.#origin(record)
+    if (run > 1 && ![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin))
+    else if (run === 1) this.outputs.runBegins(1, () => 0)
+    const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged)
+    this.journals.set(key, journal)
+    return journal
+  }
+
+  #origin(record: RunRecord): Manifest | undefined {
+    if (record.from === null) return undefined
+    const body = this.#cluster.objects.get(record.from.manifest)?.body
+    if (body !== undefined) return parseManifest(body, record.from.manifest)
+    this.violations.add('needed object', `${record.from.manifest}, which run ${record.run} began from, is gone`)
+    return undefined
+  }
+
+  /** Where a key's records all are in one input partition, and are read by one task, its positions say how many were counted. */
+  #base(record: RunRecord, origin: Manifest | undefined): (user: string) => number | undefined {
+    if (origin === undefined) return () => 0
+    if (record.shuffles.length > 0) return () => undefined
+    const next = new Map(origin.parts.flatMap(({ ref }) => ref.positions.map((position) => [position.partition, position.next] as const)))
+    return (user) => this.#cluster.written.filter(({ event, partition, offset }) => event.user === user && offset < (next.get(partition) ?? 0)).length
+  }
+
+  #makeTask(run: RunRecord, stage: string, partition: number): Task {
+    const { workload, servers } = this.#cluster
+    const plan = workload.job.plan()
+    const topics = new Map(servers.broker.listTopics().flatMap((topic) => {
+      const description = servers.broker.describe(topic)
+      return description ? [[topic, description] as const] : []
+    }))
+    return createTask({
+      ref: { job: run.job, run: run.run, stage: stage as RunRecord['stages'][number]['stage'], partition }, plan, physical: cutStages(plan), functions: jobFunctions(workload.job), run, topics,
+      partitionFor: () => 0, clock: { now: () => 0, monotonic: () => 0, after: () => ({ cancel: () => {} }), sleep: async () => {} },
+    })
+  }
+
+  /** R1: a generation is given once, to one slot. */
+  #assigned(facts: unknown): void {
+    const { executor, facts: { task, generation, slot } } = facts as { readonly executor: string, readonly facts: { readonly task: { readonly run: number, readonly stage: string, readonly partition: number }, readonly generation: { readonly epoch: number, readonly counter: number }, readonly slot: number } }
+    const key = `run ${task.run} ${task.stage}-${task.partition} generation ${generation.epoch}.${generation.counter}`
+    const to = `slot ${slot} of executor ${executor}`
+    const before = this.#given.get(key)
+    if (before !== undefined) this.violations.add('generation given twice', `${key}: to ${before}, then to ${to}`)
+    this.#given.set(key, to)
+  }
+
+  #objectGone(key: string): void {
+    if (paths.parseStateObject(key) === undefined) return
+    for (const journal of this.journals.values()) journal.recoverable(`${key} was deleted`)
+    for (const [at, { body }] of this.#cluster.objects) if (paths.parseManifest(at)) this.#complete(at, body, `${key} was deleted`)
+  }
+
+  #objectAdded(key: string): void {
+    const body = this.#cluster.objects.get(key)?.body
+    if (body !== undefined && paths.parseManifest(key)) this.#complete(key, body, 'it was written')
+  }
+
+  /** A checkpoint is complete in itself. */
+  #complete(key: string, body: Buffer, why: string): void {
+    const manifest = parseManifest(body, key)
+    for (const object of [...manifest.parts.flatMap(({ ref }) => ref.objects), ...manifest.inFlight.flatMap(({ objects }) => objects)]) {
+      const found = this.#cluster.objects.get(object.key)?.body
+      if (found === undefined || (!this.damaged.has(object.key) && sha256Of(found) !== object.sha256)) this.violations.add('needed object', `after ${why} ${object.key}, which ${key} names, is ${found === undefined ? 'gone' : 'not what was written'}`)
+    }
+  }
+}

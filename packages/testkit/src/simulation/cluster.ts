@@ -1,0 +1,181 @@
+// A whole simulated cluster: servers, two drivers, executors with their slots, a client, the input; and who starts anew what died.
+import { TidemarkError } from '@tidemark/base'
+import type { OutboxSink, Random } from '@tidemark/base'
+import { ALL_RULES } from '@tidemark/checkpoint'
+import type { Rules } from '@tidemark/checkpoint'
+import { DEFAULT_SETTINGS } from '@tidemark/driver'
+import type { JobHandlers } from '@tidemark/driver'
+import { seededRandom } from '../time/seeded-random.ts'
+import { Markers } from './markers.ts'
+import { Network } from './network.ts'
+import { DriverNode, ExecutorNode } from './nodes.ts'
+import type { SlotNode, Surroundings } from './nodes.ts'
+import { ObservedObjects } from './observed-objects.ts'
+import { EPOCH_MS, SimProcess } from './process.ts'
+import { Scheduler } from './scheduler.ts'
+import { Servers } from './servers.ts'
+import { Trace } from './trace.ts'
+import { FLUSH, INPUT, makeEvents, RUNNING, WINDOWS } from './workload.ts'
+import type { SimEvent, Workload } from './workload.ts'
+
+const DRIVERS = ['d1', 'd2']
+/** A broker ends a transaction that is open for longer, ms. */
+const TRANSACTION_TIMEOUT_MS = 2_000
+const SETTINGS = Object.freeze({
+  ...DEFAULT_SETTINGS, heartbeatIntervalMs: 60, heartbeatTimeoutMs: 400, reconnectGraceMs: 80, reconnectPauseMaxMs: 400, tickMs: 25, releaseTimeoutMs: 700, assignmentTimeoutMs: 2_000,
+  taskRetryMinMs: 20, taskRetryMaxMs: 300, procedureRetryMs: 100,
+})
+
+export interface ClusterOptions {
+  readonly seed: number
+  readonly workload: Workload
+  readonly rules?: Rules
+  readonly executors?: number
+  readonly slots?: number
+}
+
+export class SimCluster {
+  readonly scheduler = new Scheduler()
+  readonly random: Random
+  readonly network: Network
+  readonly trace: Trace
+  readonly servers: Servers
+  readonly objects = new ObservedObjects()
+  readonly markers = new Markers()
+  readonly around: Surroundings
+  readonly workload: Workload
+  readonly drivers = new Map<string, DriverNode>()
+  readonly executors = new Map<string, ExecutorNode>()
+  /** What was written so far, and where each is. */
+  readonly written: { readonly event: SimEvent, readonly partition: number, readonly offset: number }[] = []
+  /** A step of fault points: may kill who reaches it. */
+  reached: (slot: SlotNode, point: string) => void = () => {}
+  /** Events at the level `error`, as they come. */
+  onError: (who: string, event: string, facts: object) => void = () => {}
+  readonly #slots: number
+  readonly #client: SimProcess
+  #lastTs = EPOCH_MS
+  #executorsMade = 0
+
+  constructor({ seed, workload, rules = ALL_RULES, executors = 2, slots = 1 }: ClusterOptions) {
+    this.random = seededRandom(seed)
+    this.workload = workload
+    this.#slots = slots
+    this.trace = new Trace(this.scheduler, (who, event, facts) => this.onError(who, event, facts))
+    this.network = new Network(this.scheduler, seededRandom(seed ^ 0x5bd1e995))
+    this.servers = new Servers(this.scheduler, this.network, this.trace, new SimProcess('server', 'server', this.scheduler), this.objects, TRANSACTION_TIMEOUT_MS)
+    this.#client = new SimProcess('client', 'client', this.scheduler)
+    this.around = {
+      scheduler: this.scheduler, network: this.network, servers: this.servers, trace: this.trace, random: this.random, rules, settings: SETTINGS, orphanMs: 0,
+      jobs: new Map([[workload.name, workload.job]]), probes: new Map(), reached: (slot, point) => this.reached(slot, point), sink: (process, name) => this.#sink(process, name),
+    }
+    const topics = [INPUT, RUNNING, WINDOWS].map((topic) => ({ topic, partitions: workload.partitions }))
+    this.servers.broker.createTopics(topics)
+    for (const name of DRIVERS) this.startDriver(name)
+    for (let i = 0; i < executors; i += 1) this.startExecutor()
+  }
+
+  startDriver(name: string): void {
+    this.drivers.set(name, new DriverNode(this.around, name))
+  }
+
+  startExecutor(): ExecutorNode {
+    this.#executorsMade += 1
+    const name = `e${this.#executorsMade}`
+    const node = new ExecutorNode(this.around, name, this.#slots, [...DRIVERS].map((driver) => `${driver}:7400`))
+    this.executors.set(name, node)
+    return node
+  }
+
+  alive(): ExecutorNode[] {
+    return [...this.executors.values()].filter(({ process, left }) => process.state !== 'dead' && !left)
+  }
+
+  /** Asks every driver until one answers; a refusal that is no driver's change goes to the caller. */
+  async ask<T>(question: (jobs: JobHandlers) => Promise<T>): Promise<T> {
+    for (let i = 0; ; i += 1) {
+      const driver = this.drivers.get(DRIVERS[i % DRIVERS.length] ?? '')
+      const answer = await this.#askOne(driver, question)
+      if (answer.kind === 'answer') return answer.value
+      if (!(answer.error instanceof TidemarkError) || answer.error.action !== 'retry') throw answer.error
+      await this.#client.clock.sleep(40)
+    }
+  }
+
+  submit(fromCheckpoint?: number): Promise<unknown> {
+    const { workload } = this
+    this.trace.add('client', 'submits', { job: workload.name, fromCheckpoint })
+    return this.ask((jobs) => jobs.submit({ plan: workload.job.plan(), bundle: Buffer.from(workload.name), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) }))
+  }
+
+  write(events: readonly SimEvent[]): void {
+    for (const event of events) {
+      const partition = this.#partitionOf(event.user)
+      const [appended] = this.servers.broker.write([{ topic: INPUT, partition, records: [{ key: event.user, value: JSON.stringify(event), timestamp: event.ts }] }])
+      if (!event.user.startsWith(FLUSH)) this.written.push({ event, partition, offset: appended?.baseOffset ?? -1 })
+      this.#lastTs = Math.max(this.#lastTs, event.ts)
+    }
+  }
+
+  /** `events` events over `ms`, a few at a time; then one a partition that closes every window. */
+  feed(random: Random, events: number, users: number, ms: number): void {
+    const all = makeEvents(random, events, users, EPOCH_MS)
+    for (let i = 0; i < all.length;) {
+      const take = 1 + Math.floor(random.next() * 6)
+      const some = all.slice(i, i + take)
+      this.scheduler.after((i / all.length) * ms, () => this.write(some))
+      i += take
+    }
+    this.scheduler.after(ms + 1, () => this.flush())
+  }
+
+  flush(): void {
+    const ts = this.#lastTs + 10_000
+    for (let partition = 0; partition < this.workload.partitions; partition += 1) {
+      if (this.workload.idle.has(partition)) continue
+      for (let i = 0; ; i += 1) {
+        if (this.#hash(`${FLUSH}${i}`) !== partition) continue
+        this.write([{ user: `${FLUSH}${i}`, amount: 0, ts }])
+        break
+      }
+    }
+    this.#lastTs = ts
+  }
+
+  #hash(user: string): number {
+    return this.servers.log(this.#client).partitionFor(Buffer.from(user), this.workload.partitions)
+  }
+
+  /** A partition that is to be idle gets its neighbour's. */
+  #partitionOf(user: string): number {
+    const partition = this.#hash(user)
+    return this.workload.idle.has(partition) ? 0 : partition
+  }
+
+  #sink(process: SimProcess, name: string): OutboxSink {
+    const call = <T>(run: () => T): Promise<T> => new Promise((resolve) => {
+      if (process.state === 'dead') return
+      this.network.send(process.host, 'sink', () => {
+        const value = run()
+        this.network.send('sink', process.host, () => process.enter(() => resolve(value)))
+      })
+    })
+    return { deliver: (delivery) => call(() => this.markers.deliver(name, delivery)), close: async () => {} }
+  }
+
+  #askOne<T>(driver: DriverNode | undefined, question: (jobs: JobHandlers) => Promise<T>): Promise<{ readonly kind: 'answer', readonly value: T } | { readonly kind: 'error', readonly error: unknown }> {
+    return new Promise((resolve) => {
+      const unreachable = new TidemarkError('no answer', { code: 'DRIVER_UNREACHABLE', blame: 'environment', action: 'retry' })
+      const deadline = this.scheduler.after(1_000, () => resolve({ kind: 'error', error: unreachable }))
+      const settle = (answer: { readonly kind: 'answer', readonly value: T } | { readonly kind: 'error', readonly error: unknown }): void => {
+        deadline.cancel()
+        resolve(answer)
+      }
+      if (driver?.jobs === undefined || driver.process.state === 'dead') return void this.scheduler.after(5, () => settle({ kind: 'error', error: unreachable }))
+      const { jobs, process } = driver
+      this.network.send('client', process.host, () => process.enter(() => {
+        question(jobs).then((value) => settle({ kind: 'answer', value }), (error: unknown) => settle({ kind: 'error', error }))
+      }))
+    })
+  }
+}

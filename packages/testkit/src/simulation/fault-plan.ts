@@ -1,0 +1,83 @@
+// What is to go wrong in a simulation, and when: made from a seed, printed with a failure, replayed and shrunk.
+import type { Random } from '@tidemark/base'
+import { FAULT_POINTS } from '@tidemark/checkpoint'
+import type { FaultPoint } from '@tidemark/checkpoint'
+import type { Fate } from './servers.ts'
+
+/** `who`: number of an executor, slot or driver among those that live at that time. `ms`: how long. */
+export type Fault = { /** Virtual ms since the beginning. */ readonly at: number } & (
+  | { readonly kind: 'kill executor' | 'kill machine' | 'kill slot' | 'drain', readonly who: number }
+  | { readonly kind: 'orphan slots', readonly who: number, readonly ms: number }
+  | { readonly kind: 'kill driver' | 'restart everything' | 'join' | 'empty lease' | 'restore' }
+  | { readonly kind: 'hang executor' | 'hang machine' | 'hang slot', readonly who: number, readonly ms: number }
+  | { readonly kind: 'hang driver', readonly ms: number }
+  | { readonly kind: 'cut', readonly who: number, readonly to: Place, readonly way: 'both' | 'out' | 'in', readonly ms: number }
+  | { readonly kind: 'slow', readonly who: number, readonly to: Place, readonly byMs: number, readonly ms: number }
+  | { readonly kind: 'cut driver', readonly to: 'log' | 'store' | 'lease', readonly ms: number }
+  | { readonly kind: 'down', readonly service: 'log' | 'store' | 'lease', readonly ms: number }
+  | { readonly kind: 'mishap', readonly call: string, readonly fate: Fate, readonly ms: number, /** So many calls go well first. */ readonly after: number, /** Within reach of drivers, or of slots. */ readonly by: 'driver' | 'slot' }
+  | { readonly kind: 'crash', readonly point: FaultPoint, readonly after: number, readonly whole: boolean }
+  | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
+  | { readonly kind: 'damage' }
+)
+export type Place = 'driver' | 'log' | 'store' | 'lease'
+
+/** Faults begin after the job has started, and while there is input. */
+const FIRST_AT_MS = 70
+const LAST_AT_MS = 1_400
+
+const FAULTS_MEAN = 3
+
+type Make = (random: Random) => Omit<Fault, 'at'>
+
+const int = (random: Random, max: number): number => Math.floor(random.next() * max)
+const pick = <T>(random: Random, from: readonly T[]): T => from[int(random, from.length)] as T
+const who = (random: Random): number => int(random, 8)
+/** Short ones are waited out, long ones are found out. */
+const howLong = (random: Random): number => (random.next() < 0.5 ? 20 + int(random, 150) : 300 + int(random, 700))
+
+const LOG_CALLS = ['log.commit', 'log.append', 'log.initialise', 'log.fence', 'log.fetch', 'log.offsets', 'log.trim', 'log.commit', 'log.append'] as const
+const STORE_CALLS = ['store.put', 'store.get', 'store.putIfAbsent', 'store.list', 'store.delete', 'store.put'] as const
+
+const mishap: Make = (random) => {
+  const log = random.next() < 0.7
+  const call = pick<string>(random, log ? LOG_CALLS : STORE_CALLS)
+  const fates: Fate[] = ['not-done', 'answer-lost', 'late', ...call === 'store.put' ? ['torn' as const] : []]
+  return { kind: 'mishap', call, fate: pick(random, fates), ms: 1 + int(random, random.next() < 0.5 ? 30 : 400), after: int(random, 6), by: random.next() < 0.85 ? 'slot' : 'driver' }
+}
+
+const MAKES: readonly (readonly [number, Make])[] = [
+  [3, (random) => ({ kind: 'kill executor', who: who(random) })],
+  [2, (random) => ({ kind: 'kill machine', who: who(random) })],
+  [3, (random) => ({ kind: 'kill slot', who: who(random) })],
+  [2, (random) => ({ kind: 'drain', who: who(random) })],
+  [1, (random) => ({ kind: 'orphan slots', who: who(random), ms: howLong(random) })],
+  [2, () => ({ kind: 'kill driver' })],
+  [1, () => ({ kind: 'restart everything' })],
+  [2, () => ({ kind: 'join' })],
+  [1, () => ({ kind: 'empty lease' })],
+  [3, () => ({ kind: 'restore' })],
+  [2, (random) => ({ kind: 'hang executor', who: who(random), ms: howLong(random) })],
+  [3, (random) => ({ kind: 'hang machine', who: who(random), ms: howLong(random) })],
+  [3, (random) => ({ kind: 'hang slot', who: who(random), ms: howLong(random) })],
+  [2, (random) => ({ kind: 'hang driver', ms: howLong(random) })],
+  [4, (random) => ({ kind: 'cut', who: who(random), to: pick<Place>(random, ['driver', 'log', 'store']), way: pick(random, ['both', 'out', 'in']), ms: howLong(random) })],
+  [2, (random) => ({ kind: 'slow', who: who(random), to: pick<Place>(random, ['driver', 'log', 'store']), byMs: 5 + int(random, 100), ms: howLong(random) })],
+  [1, (random) => ({ kind: 'cut driver', to: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
+  [1, (random) => ({ kind: 'down', service: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
+  [10, mishap],
+  [6, (random) => ({ kind: 'crash', point: pick(random, FAULT_POINTS), after: int(random, 4), whole: random.next() < 0.3 })],
+  [1, (random) => ({ kind: 'clock jump', who: who(random), driver: random.next() < 0.5, ms: pick(random, [-3_600_000, -500, 500, 5_000, 26 * 3_600_000]) })],
+  [1, () => ({ kind: 'damage' })],
+]
+const WEIGHTS = MAKES.reduce((sum, [weight]) => sum + weight, 0)
+
+/** One to five faults, three on average. */
+export const makePlan = (random: Random): Fault[] => {
+  const many = 1 + int(random, 2 * FAULTS_MEAN - 1)
+  return Array.from({ length: many }, () => {
+    let at = random.next() * WEIGHTS
+    const make = MAKES.find(([weight]) => (at -= weight) < 0)?.[1] ?? mishap
+    return { at: FIRST_AT_MS + int(random, LAST_AT_MS - FIRST_AT_MS), ...make(random) } as Fault
+  }).toSorted((a, b) => a.at - b.at)
+}

@@ -1,0 +1,220 @@
+// Makes go wrong what a plan says, in a running cluster; and starts anew what died, as whoever runs the processes would.
+import { jobId } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import type { Watch } from './checks/watch.ts'
+import type { SimCluster } from './cluster.ts'
+import type { Fault, Place } from './fault-plan.ts'
+import type { DriverNode, ExecutorNode, SlotNode } from './nodes.ts'
+
+const RESTART_EXECUTOR_MS = 120
+const RESTART_DRIVER_MS = 150
+const LOOK_MS = 50
+
+type Armed<K extends Fault['kind']> = { readonly fault: Extract<Fault, { readonly kind: K }>, left: number }
+
+export class Faults {
+  readonly #cluster: SimCluster
+  readonly #watch: Watch
+  readonly #target: number
+  #mishaps: Armed<'mishap'>[] = []
+  #crashes: Armed<'crash'>[] = []
+  readonly #missed = new Map<string, number>()
+  /** Restores that were asked for and are not answered. */
+  restoring = 0
+
+  constructor(cluster: SimCluster, watch: Watch, plan: readonly Fault[], executors: number) {
+    this.#cluster = cluster
+    this.#watch = watch
+    this.#target = executors
+    const { scheduler } = cluster
+    for (const fault of plan) scheduler.after(fault.at, () => this.#happen(fault))
+    cluster.servers.mishap = (process, { call }) => {
+      const by = process.name.startsWith('d') ? 'driver' : 'slot'
+      const armed = this.#mishaps.find(({ fault }) => fault.call === call && fault.by === by)
+      if (armed === undefined || armed.left-- > 0) return undefined
+      this.#mishaps = this.#mishaps.filter((one) => one !== armed)
+      return { fate: armed.fault.fate, ms: armed.fault.ms }
+    }
+    cluster.reached = (slot, point) => {
+      const armed = this.#crashes.find(({ fault }) => fault.point === point)
+      if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
+      this.#crashes = this.#crashes.filter((one) => one !== armed)
+      cluster.trace.add('fault', `crash at ${point}`, { slot: slot.process.name, whole: armed.fault.whole })
+      slot.process.kill()
+      if (armed.fault.whole) this.#killMachine(slot.parent)
+    }
+    this.#look()
+  }
+
+  /** Nothing goes wrong from now on. */
+  end(): void {
+    const { network, servers, drivers, executors, around } = this.#cluster
+    this.#mishaps = []
+    this.#crashes = []
+    network.heal()
+    servers.down.clear()
+    around.orphanMs = 0
+    for (const { process } of drivers.values()) process.go()
+    for (const { process, slots } of executors.values()) {
+      process.go()
+      for (const slot of slots.values()) slot.process.go()
+    }
+  }
+
+  #happen(fault: Fault): void {
+    const { network, servers, scheduler, trace } = this.#cluster
+    trace.add('fault', fault.kind, fault)
+    switch (fault.kind) {
+      case 'kill executor': return this.#executor(fault.who)?.process.kill()
+      case 'kill machine': return this.#killMachine(this.#executor(fault.who))
+      case 'kill slot': return this.#slot(fault.who)?.process.kill()
+      case 'orphan slots':
+        this.#cluster.around.orphanMs = fault.ms
+        this.#executor(fault.who)?.process.kill()
+        this.#cluster.around.orphanMs = 0
+        return
+      case 'drain': return this.#executor(fault.who)?.drain()
+      case 'join':
+        this.#cluster.startExecutor()
+        return
+      case 'kill driver': return this.#leader()?.process.kill()
+      case 'restart everything':
+        for (const driver of this.#cluster.drivers.values()) driver.process.kill()
+        for (const executor of this.#cluster.alive()) this.#killMachine(executor)
+        return
+      case 'empty lease':
+        servers.lease.epoch = 0
+        servers.lease.held = undefined
+        return
+      case 'restore': return void this.#restore()
+      case 'hang executor': return this.#hang([this.#executor(fault.who)?.process], fault.ms)
+      case 'hang slot': return this.#hang([this.#slot(fault.who)?.process], fault.ms)
+      case 'hang machine': {
+        const node = this.#executor(fault.who)
+        return this.#hang([node?.process, ...[...node?.slots.values() ?? []].map((slot) => slot.process)], fault.ms)
+      }
+      case 'hang driver': return this.#hang([this.#leader()?.process], fault.ms)
+      case 'cut': {
+        const host = this.#executor(fault.who)?.process.host
+        if (host === undefined) return
+        for (const to of this.#places(fault.to)) {
+          if (fault.way !== 'in') network.cut(host, to, fault.ms)
+          if (fault.way !== 'out') network.cut(to, host, fault.ms)
+        }
+        return
+      }
+      case 'slow': {
+        const host = this.#executor(fault.who)?.process.host
+        if (host === undefined) return
+        for (const to of this.#places(fault.to)) {
+          network.slow(host, to, fault.byMs, fault.ms)
+          network.slow(to, host, fault.byMs, fault.ms)
+        }
+        return
+      }
+      case 'cut driver': {
+        const host = this.#leader()?.process.host ?? 'd1'
+        network.cut(host, fault.to, fault.ms)
+        return network.cut(fault.to, host, fault.ms)
+      }
+      case 'down': return void servers.down.set(fault.service, scheduler.now + fault.ms)
+      case 'mishap': return void this.#mishaps.push({ fault, left: fault.after })
+      case 'crash': return void this.#crashes.push({ fault, left: fault.after })
+      case 'clock jump': {
+        const node = fault.driver ? this.#leader() : this.#executor(fault.who)
+        if (node === undefined) return
+        node.process.skewMs += fault.ms
+        if ('slots' in node) for (const slot of node.slots.values()) slot.process.skewMs += fault.ms
+        return
+      }
+      case 'damage': return this.#damage()
+    }
+  }
+
+  #executor(who: number): ExecutorNode | undefined {
+    const alive = this.#cluster.alive()
+    return alive[who % alive.length]
+  }
+
+  #slot(who: number): SlotNode | undefined {
+    const slots = this.#cluster.alive().flatMap((node) => [...node.slots.values()]).filter(({ process }) => process.state !== 'dead')
+    return slots[who % slots.length]
+  }
+
+  #leader(): DriverNode | undefined {
+    const { drivers, servers } = this.#cluster
+    const all = [...drivers.values()].filter(({ process }) => process.state !== 'dead')
+    return all.find(({ address }) => address === servers.lease.held?.holder) ?? all[0]
+  }
+
+  #places(to: Place): readonly string[] {
+    return to === 'driver' ? [...this.#cluster.drivers.keys()] : [to]
+  }
+
+  #killMachine(node: ExecutorNode | undefined): void {
+    if (node === undefined) return
+    for (const slot of node.slots.values()) slot.process.kill()
+    node.process.kill()
+  }
+
+  #hang(processes: readonly (SlotNode['process'] | undefined)[], ms: number): void {
+    for (const process of processes) process?.stop()
+    this.#cluster.scheduler.after(ms, () => {
+      for (const process of processes) process?.go()
+    })
+  }
+
+  async #restore(): Promise<void> {
+    const { cluster } = { cluster: this.#cluster }
+    const job = cluster.workload.name
+    this.restoring += 1
+    try {
+      const described = await cluster.ask((jobs) => jobs.describe(job))
+      const checkpoint = described.checkpoints.find((one) => !this.#isDamaged(one.checkpoint))
+      if (checkpoint === undefined) return cluster.trace.add('client', 'has nothing to restore from')
+      cluster.trace.add('client', 'answer', await cluster.submit(checkpoint.checkpoint))
+    } catch (error) {
+      cluster.trace.add('client', 'restore refused', { error })
+    } finally {
+      this.restoring -= 1
+    }
+  }
+
+  #isDamaged(checkpoint: number): boolean {
+    return [...this.#watch.damaged].some((key) => paths.parseStateObject(key)?.checkpoint === checkpoint)
+  }
+
+  /** One object of one task's newest snapshot, when there is another to fall back on. */
+  #damage(): void {
+    const { objects, trace, workload } = this.#cluster
+    if (this.#watch.damaged.size > 0) return
+    const journal = [...this.#watch.journals.values()].findLast(({ of, newest }) => of.ref.job === jobId(workload.name) && of.ref.run === this.#watch.run && (newest?.snapshots.filter(({ batchId }) => batchId > 0).length ?? 0) > 1)
+    const key = journal?.newest?.snapshots[0]?.objects[0]?.key
+    const stored = key === undefined ? undefined : objects.get(key)
+    if (key === undefined || stored === undefined) return
+    const body = Buffer.from(stored.body)
+    body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 0xff
+    this.#watch.damaged.add(key)
+    objects.set(key, { ...stored, body })
+    trace.add('fault', 'damaged', { key })
+  }
+
+  /** Whoever runs the processes starts anew what is gone. */
+  #look(): void {
+    const { cluster } = { cluster: this.#cluster }
+    const { scheduler } = cluster
+    const due = (what: string, isMissing: boolean, afterMs: number): boolean => {
+      if (!isMissing) this.#missed.delete(what)
+      else if (!this.#missed.has(what)) this.#missed.set(what, scheduler.now)
+      return isMissing && scheduler.now - (this.#missed.get(what) ?? 0) >= afterMs
+    }
+    for (const [name, driver] of cluster.drivers) {
+      if (due(name, driver.process.state === 'dead', RESTART_DRIVER_MS)) cluster.startDriver(name)
+    }
+    if (due('executors', cluster.alive().length < this.#target, RESTART_EXECUTOR_MS)) {
+      cluster.startExecutor()
+      this.#missed.delete('executors')
+    }
+    scheduler.after(LOOK_MS, () => this.#look())
+  }
+}

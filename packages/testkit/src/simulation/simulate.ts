@@ -1,0 +1,97 @@
+// One simulation: a cluster, input, a plan of faults; checked at every step, until everything is said and nothing is wrong with it.
+import { isTidemarkError } from '@tidemark/base'
+import { ALL_RULES } from '@tidemark/checkpoint'
+import type { Rules } from '@tidemark/checkpoint'
+import { seededRandom } from '../time/seeded-random.ts'
+import { Watch } from './checks/watch.ts'
+import { SimCluster } from './cluster.ts'
+import { makePlan } from './fault-plan.ts'
+import type { Fault } from './fault-plan.ts'
+import { Faults } from './faults.ts'
+import { SHAPES, workload } from './workload.ts'
+import type { Shape } from './workload.ts'
+
+const EVENTS = 60
+const USERS = 6
+const FEED_MS = 1_000
+/** Faults are over then, ms. */
+const HEALED_AT_MS = 2_300
+/** A job that has not said everything so long after the last fault never will, ms. A slot that used up its ids waits for 20 s. */
+const DEADLINE_MS = 60_000
+/** What comes too often comes a little later, ms. */
+const LINGER_MS = 250
+const STEPS_MAX = 400_000
+
+export interface SimulationOptions {
+  readonly seed: number
+  readonly shape?: Shape
+  /** Instead of the seed's. */
+  readonly plan?: readonly Fault[]
+  readonly rules?: Rules
+}
+
+export interface Outcome {
+  readonly seed: number
+  readonly shape: Shape
+  readonly plan: readonly Fault[]
+  /** Empty: all is well. */
+  readonly violations: readonly string[]
+  readonly trace: () => string[]
+  readonly traceLength: number
+  readonly steps: number
+  readonly virtualMs: number
+}
+
+/** An invariant that does not hold is seen by the production code too: it says so at the level `error`. */
+const brokenInvariant = (facts: object): string | undefined => {
+  const { error, facts: inner } = facts as { readonly error?: unknown, readonly facts?: { readonly error?: { readonly code?: string, readonly message?: string } } }
+  if (isTidemarkError(error) && (error.code === 'INVARIANT_BROKEN' || error.code === 'UNEXPECTED')) return `${error.code}: ${error.message}`
+  if (error instanceof Error && !isTidemarkError(error)) return String(error)
+  return inner?.error?.code === 'INVARIANT_BROKEN' || inner?.error?.code === 'UNEXPECTED' ? `${inner.error.code}: ${inner.error.message}` : undefined
+}
+
+export const simulate = async ({ seed, shape: given, plan: givenPlan, rules = ALL_RULES }: SimulationOptions): Promise<Outcome> => {
+  const random = seededRandom(seed)
+  const shape = given ?? SHAPES[seed % SHAPES.length] ?? 'copartitioned'
+  const plan = givenPlan ?? makePlan(seededRandom(seed ^ 0x2545f491))
+  const executors = 2
+  const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape), rules, executors, slots: 1 + (seed >> 1) % 2 })
+  const watch = new Watch(cluster)
+  const { scheduler, trace } = cluster
+  const { violations } = watch
+  cluster.onError = (who, event, facts) => {
+    const broken = brokenInvariant(facts)
+    if (broken !== undefined) violations.add('assertion', `${who} ${event}: ${broken}`)
+    else if (event === 'job.failed') violations.add('job failed', JSON.stringify(facts))
+  }
+  const faults = new Faults(cluster, watch, plan, executors)
+  cluster.feed(random, EVENTS, USERS, FEED_MS)
+  cluster.submit().then((answer) => trace.add('client', 'answer', answer), (error: unknown) => violations.add('submit', String(error)))
+
+  const unhandled = (error: unknown): void => violations.add('unhandled rejection', error instanceof Error ? error.stack ?? error.message : String(error))
+  process.on('unhandledRejection', unhandled)
+  let healed = false
+  let doneAt: number | undefined
+  while (violations.found.length === 0) {
+    if (!await scheduler.step()) {
+      violations.add('progress', 'nothing is left that could happen')
+      break
+    }
+    watch.step()
+    if (!healed && scheduler.now >= HEALED_AT_MS) {
+      healed = true
+      trace.add('world', 'heals')
+      faults.end()
+    }
+    if (scheduler.now < FEED_MS || (plan.at(-1)?.at ?? 0) > scheduler.now) continue
+    if (doneAt === undefined && scheduler.steps % 16 === 0 && faults.restoring === 0 && watch.missing().length === 0) doneAt = scheduler.now
+    if (doneAt !== undefined && scheduler.now - Math.max(doneAt, watch.lastRecordsAt) >= LINGER_MS) {
+      const missing = watch.missing()
+      if (missing.length === 0 && faults.restoring === 0) break
+      doneAt = undefined
+    }
+    if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps: ${watch.missing().slice(0, 5).join('; ')}`)
+  }
+  process.off('unhandledRejection', unhandled)
+  return { seed, shape, plan, violations: violations.found, trace: () => trace.format(), traceLength: trace.length, steps: scheduler.steps, virtualMs: scheduler.now }
+}

@@ -1,0 +1,59 @@
+// The jobs that simulations run, and their input: small, seeded, every result of which can be told from the input alone.
+import type { Random } from '@tidemark/base'
+import { count, job, json, markerSink, sum, topic, topicSink, tumbling } from 'tidemark'
+import type { Job } from 'tidemark'
+
+export interface SimEvent {
+  readonly user: string
+  readonly amount: number
+  readonly ts: number
+}
+
+/** `copartitioned`: one stage, a topic and a marker sink. `shuffled`: two stages, one input partition never has a record. */
+export type Shape = 'copartitioned' | 'shuffled'
+export const SHAPES: readonly Shape[] = ['copartitioned', 'shuffled']
+
+export const INPUT = 'events'
+export const RUNNING = 'running'
+export const WINDOWS = 'windows'
+const MARKERS = 'markers'
+export const WINDOW_MS = 100
+/** Keys that only close windows. */
+export const FLUSH = 'flush-'
+
+export interface Workload {
+  readonly shape: Shape
+  readonly job: Job
+  readonly name: string
+  readonly partitions: number
+  readonly idle: ReadonlySet<number>
+}
+
+export const workload = (shape: Shape): Workload => {
+  const partitions = shape === 'copartitioned' ? 2 : 3
+  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout: 3_000, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2 })
+  const keyed = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
+    .keyBy((event) => event.user, { copartitioned: shape === 'copartitioned' })
+  const running = keyed.process<{ key: string, count: number, sum: number }, { count: number, sum: number }>('running', {
+    state: () => ({ count: 0, sum: 0 }),
+    onRecord: (ctx, event) => {
+      const total = ctx.state.get()
+      // In place, as careless code does.
+      total.count += 1
+      total.sum += event.amount
+      ctx.state.set(total)
+      ctx.emit({ key: String(ctx.key), ...total })
+    },
+  })
+  running.sink('running', topicSink(RUNNING, { value: json() }))
+  if (shape === 'copartitioned') running.sink(MARKERS, markerSink())
+  else {
+    keyed.window(tumbling(WINDOW_MS, { allowedLateness: 0 })).aggregate('windows', { count: count(), sum: sum((event) => event.amount) })
+      .sink('windows', topicSink(WINDOWS, { value: json() }))
+  }
+  return { shape, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' ? [2] : []) }
+}
+
+/** The n-th is the same for the same random source. */
+export const makeEvents = (random: Random, events: number, users: number, startTs: number): SimEvent[] =>
+  Array.from({ length: events }, (_, i) => ({ user: `u${Math.floor(random.next() * users)}`, amount: 1 + Math.floor(random.next() * 9), ts: startTs + i * 10 }))
