@@ -11,7 +11,7 @@ import { Slot } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
-import { errorMessageOf } from './core/translate.ts'
+import { toChannel } from './core/translate.ts'
 import { EXECUTOR_SETTINGS } from './settings.ts'
 import { faultFiles } from './shell/fault-files.ts'
 import type { FromSlot, ToSlot } from './shell/processes.ts'
@@ -30,7 +30,7 @@ const tell = (message: FromSlot): void => {
   // A parent that is gone is noticed by `disconnect`; what could not be sent to it is of no use to anybody.
   if (process.connected) process.send?.(message, undefined, undefined, () => {})
 }
-const emit = (event: SlotEvent): void => tell({ kind: 'event', event: event.kind === 'failed' ? { ...event, error: errorMessageOf(event.error) } : event })
+const emit = (event: SlotEvent): void => tell({ kind: 'event', event: toChannel(event) })
 
 const openLog = (): Log => (settings.kafka === undefined
   ? openLocalLog({ path: join(settings.folder, 'log.db'), clock: realClock })

@@ -1,6 +1,6 @@
 // Between what the driver says and what a slot understands, and back. Both sides are plain values; only their names for deep parts differ.
-import { isTidemarkError } from '@tidemark/base'
-import type { TaskRef, TidemarkError } from '@tidemark/base'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import type { Action, Blame, TaskRef } from '@tidemark/base'
 import type { SnapshotRef } from '@tidemark/checkpoint'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { DriverMessage, ErrorMessage, ExecutorMessage } from '@tidemark/wire'
@@ -48,5 +48,25 @@ export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'stat
     }
     default:
       return event
+  }
+}
+
+/** A slot's event on its way to the executor's process: an error travels as plain facts. */
+export type ChannelEvent = Exclude<SlotEvent, { readonly kind: 'failed' }> | (Omit<SlotEvent & { readonly kind: 'failed' }, 'error'> & { readonly error: ErrorMessage })
+
+export const toChannel = (event: SlotEvent): ChannelEvent => (event.kind === 'failed' ? { ...event, error: errorMessageOf(event.error) } : event)
+
+const BLAMES: readonly Blame[] = ['user', 'environment', 'bug']
+const ACTIONS: readonly Action[] = ['retry', 'restart-task', 'fail-job', 'exit']
+
+/** What is to be done about it arrives as it was sent: an error that another try may cure stops no job. */
+export const fromChannel = (event: ChannelEvent): SlotEvent => {
+  if (event.kind !== 'failed') return event
+  const { code, message, blame, action, hint } = event.error
+  return {
+    ...event,
+    error: new TidemarkError(message, {
+      code, blame: BLAMES.find((one) => one === blame) ?? 'bug', action: ACTIONS.find((one) => one === action) ?? 'fail-job', ...(hint === undefined ? {} : { hint }),
+    }),
   }
 }

@@ -3,10 +3,12 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { slotId, TidemarkError } from '@tidemark/base'
+import { slotId } from '@tidemark/base'
 import type { ExecutorId, Random, SlotId } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
-import type { ErrorMessage, SlotProcess } from '@tidemark/wire'
+import type { SlotProcess } from '@tidemark/wire'
+import { fromChannel } from '../core/translate.ts'
+import type { ChannelEvent } from '../core/translate.ts'
 
 /** What a slot process is told over its channel. */
 export type ToSlot =
@@ -16,7 +18,7 @@ export type ToSlot =
 /** What it says. Errors travel as plain facts. */
 export type FromSlot =
   | { readonly kind: 'ready' }
-  | { readonly kind: 'event', readonly event: Exclude<SlotEvent, { readonly kind: 'failed' }> | (Omit<SlotEvent & { readonly kind: 'failed' }, 'error'> & { readonly error: ErrorMessage }) }
+  | { readonly kind: 'event', readonly event: ChannelEvent }
 
 /** Start time of a process in clock ticks since boot (field 22 of /proc/<pid>/stat); undefined: no such process, or no /proc. */
 export const pidStartOf = (pid: number): string | undefined => {
@@ -82,7 +84,7 @@ export class SlotProcesses {
     this.#children.set(id, entry)
     child.on('message', (message: FromSlot) => {
       if (message.kind === 'ready') this.#options.onReady({ slot, slotId: id, pid: child.pid ?? 0, pidStart: pidStartOf(child.pid ?? 0) ?? '' })
-      else this.#options.onEvent(id, eventOf(message.event))
+      else this.#options.onEvent(id, fromChannel(message.event))
     })
     child.on('exit', (code, signal) => {
       if (!this.#children.delete(id)) return
@@ -121,11 +123,4 @@ export class SlotProcesses {
     const child = this.#children.get(id)?.process
     if (child?.connected) child.send(message, () => {})
   }
-}
-
-const eventOf = (event: (FromSlot & { readonly kind: 'event' })['event']): SlotEvent => {
-  if (event.kind !== 'failed') return event
-  const { error } = event
-  const blame = error.blame === 'user' || error.blame === 'environment' ? error.blame : 'bug'
-  return { ...event, error: new TidemarkError(error.message, { code: error.code, blame, action: 'fail-job', ...(error.hint === undefined ? {} : { hint: error.hint }) }) }
 }

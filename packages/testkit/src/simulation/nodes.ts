@@ -1,10 +1,10 @@
 // Drivers, executors and slots of a simulated cluster: the real ones, each in a simulated process, on ports of the simulated servers.
-import { executorId, jobId, slotId } from '@tidemark/base'
+import { asTidemarkError, executorId, jobId, slotId } from '@tidemark/base'
 import type { FaultPoints, Log, OutboxSink, Random } from '@tidemark/base'
 import type { Rules } from '@tidemark/checkpoint'
 import { Driver } from '@tidemark/driver'
 import type { DriverSettings, JobHandlers, ProbeAnswer } from '@tidemark/driver'
-import { Executor, loadRun } from '@tidemark/executor'
+import { Executor, fromChannel, loadRun, toChannel } from '@tidemark/executor'
 import type { SlotHost, SlotReports } from '@tidemark/executor'
 import { Slot } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
@@ -172,11 +172,19 @@ export class SlotNode {
 
   bind(job: string, run: number): void {
     this.#slot ??= this.#bind(job, run)
-    this.#slot.catch((error: unknown) => this.#exit(String(error), error))
+    // Told to whoever gives a task.
+    this.#slot.catch(() => {})
   }
 
   command(command: SlotCommand): void {
-    this.#slot?.then((slot) => slot.handle(command)).catch((error: unknown) => this.#exit(String(error), error))
+    this.#slot?.then((slot) => slot.handle(command), (error: unknown) => this.#refuse(error, command)).catch((error: unknown) => this.#exit(String(error), error))
+  }
+
+  /** As a slot process does: the run can't be run by any, or this one ends. */
+  #refuse(error: unknown, command: SlotCommand): void {
+    const known = asTidemarkError(error)
+    if (known.action !== 'fail-job') return this.#exit(known.message, known)
+    if (command.kind === 'assign') for (const { task, generation } of command.tasks) this.#emit({ kind: 'failed', task, generation, error: known })
   }
 
   async #bind(job: string, run: number): Promise<Slot> {
@@ -211,7 +219,8 @@ export class SlotNode {
 
   #emit(event: SlotEvent): void {
     if (this.process.state !== 'running') return
-    this.#around.scheduler.after(IPC_MS, () => this.parent.process.enter(() => this.#reports.onEvent(slotId(this.id), event)))
+    const told = toChannel(event)
+    this.#around.scheduler.after(IPC_MS, () => this.parent.process.enter(() => this.#reports.onEvent(slotId(this.id), fromChannel(told))))
   }
 
   #exit(why: string, error?: unknown): void {
