@@ -18,6 +18,7 @@ export interface LoadedRun {
   readonly run: RunRecord
   readonly plan: LogicalPlan
   readonly functions: ReadonlyMap<NodeId, NodeFunctions>
+  /** Undefined: the run began empty, or what it began from has been removed by retention, because it has checkpoints of its own. */
   readonly origin: Manifest | undefined
   readonly taskFactory: (log: Log) => Promise<(ref: TaskRef) => Task>
 }
@@ -34,13 +35,24 @@ export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<Lo
   const key = paths.run(job, run)
   const record = parseRun(await fetch(needs, key), key)
   const [planBytes, bundle, manifest] = await Promise.all([
-    fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetch(needs, record.from.manifest),
+    fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetchOrigin(needs, record.from.manifest),
   ])
   const plan = parsePlan(JSON.parse(planBytes.toString('utf8')))
   const functions = await needs.importBundle(bundle, record)
   return {
     run: record, plan, functions, origin: manifest === undefined || record.from === null ? undefined : parseManifest(manifest, record.from.manifest),
     taskFactory: (log) => taskFactory({ log, clock: needs.clock, run: record, plan, physical: cutStages(plan), functions }),
+  }
+}
+
+/** A task that still needs it and finds it gone says so itself: it never begins empty instead. */
+const fetchOrigin = async (needs: Needs, key: string): Promise<Buffer | undefined> => {
+  try {
+    return await fetch(needs, key)
+  } catch (error) {
+    if (!isTidemarkError(error) || error.code !== 'STORE_NOT_FOUND') throw error
+    needs.logger.info({ key }, 'run.origin-gone')
+    return undefined
   }
 }
 

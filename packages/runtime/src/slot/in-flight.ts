@@ -74,7 +74,10 @@ const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: s
 export const feedInFlight = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
-  const part = options.origin?.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
+  if (options.origin === undefined) {
+    throw new TidemarkError(`${held.key} has still to read what was in flight where its run began, and that checkpoint is gone`, { code: 'SLOT_ORIGIN_GONE', blame: 'environment', action: 'fail-job', ...held.ref, hint: 'Bring its manifest and objects back, or restore from another checkpoint.' })
+  }
+  const part = options.origin.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
   const blocks = part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
   for (const input of waiting) {
     const own = blocks.filter((block) => block.input === input.input)

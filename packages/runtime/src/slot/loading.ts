@@ -45,6 +45,7 @@ export const cursorFor = (held: HeldTask, start: Start): JournalCursor => {
 
 /** Loads into the task, or says why not; other errors reject. No user code runs. */
 export const load = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, start: Start): Promise<LoadOutcome> => {
+  if (start.kind === 'origin' && options.origin === undefined) return { kind: 'no-good', why: `${start.from.manifest}, which the run began from, is gone` }
   const ref = start.kind === 'snapshot' ? start.ref : start.kind === 'origin' ? originSnapshot(options, held.ref) : undefined
   if (ref === undefined) return { kind: 'loaded' }
   try {

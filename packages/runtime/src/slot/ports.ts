@@ -24,7 +24,7 @@ export interface SlotPorts {
 export interface SlotOptions {
   readonly owner: Owner
   readonly run: RunRecord
-  /** The manifest that the run started from; its parts are the state of a journal without a commit record. */
+  /** The manifest that the run started from, while retention keeps it; its parts are the state of a journal without a commit record. */
   readonly origin: Manifest | undefined
   readonly settings: JobSettings
   readonly engineVersion: string
