@@ -127,6 +127,15 @@ describe('driver', () => {
     expect((await other.describe(JOB)).tasks.map(({ generation }) => generation?.epoch)).toEqual([1, 1])
   })
 
+  test('a driver is replaced while it takes a submission → the client is not told that it was taken', async () => {
+    const ports = await memoryPorts()
+    const { address } = await startDriver(ports, emptyLeaseState())
+    const client = dial(address)
+    await until('a leader', () => client.list().then(() => true, () => false))
+    await ports.store.put('drivers/epochs/2.json', Buffer.from('{}'))
+    await expect(client.submit({ plan: planOf(), bundle: bundle() })).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER', action: 'retry' })
+  })
+
   test('the lease is lost and its store does not say who leads → nothing is decided any more meanwhile', async () => {
     const ports = await memoryPorts()
     const state = emptyLeaseState()
