@@ -48,7 +48,7 @@ export const testJob = (options: TestJobOptions): TestJob => {
 import { count, fileSink, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
 interface Event { readonly user: string, readonly amount: number, readonly ts: number }
 const totals = job('${name}', { version: '1', parallelism: ${partitions}, checkpointInterval: ${options.checkpointInterval ?? 1_000}, commitIntervalMax: 100 })
-const keyed = totals.source('events', topic('${topics.input}', { value: json<Event>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 5_000 }))
+const keyed = totals.source('events', topic('${topics.input}', { value: json<Event>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 200 }))
   ${options.between ?? ''}
   .keyBy((event) => event.user, { copartitioned: ${options.copartitioned} })
 const running = keyed.aggregate('running', { count: count(), sum: sum((event) => event.amount) }, { emit: 'updates' })

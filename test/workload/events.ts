@@ -45,6 +45,7 @@ export class Feeder {
   readonly #idlePartitions: ReadonlySet<number>
   #feeding: Promise<void> | undefined
   #stop = false
+  #stalledUntil = -Infinity
 
   constructor(log: Log, topic: string, partitions: number, options: EventsOptions & { readonly perSecond: number, readonly idlePartitions?: readonly number[] }) {
     this.#log = log
@@ -58,6 +59,11 @@ export class Feeder {
   start(): void {
     this.#stop = false
     this.#feeding = this.#feed()
+  }
+
+  /** Writes nothing for so long, then what has come together all at once: longer than `idleAfter`, every partition is idle meanwhile. */
+  stall(ms: number): void {
+    this.#stalledUntil = realClock.monotonic() + ms
   }
 
   /** Resolves when nothing is under way any more. */
@@ -98,7 +104,7 @@ export class Feeder {
     const began = realClock.monotonic()
     for (let sent = 0; !this.#stop;) {
       const due = Math.floor(((realClock.monotonic() - began) / 1_000) * this.#perSecond) - sent
-      if (due > 0) {
+      if (due > 0 && realClock.monotonic() >= this.#stalledUntil) {
         await this.write(Array.from({ length: Math.min(due, 1_000) }, () => this.#source.next().value))
         sent += Math.min(due, 1_000)
       }

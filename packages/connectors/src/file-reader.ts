@@ -156,20 +156,22 @@ export const openFileReader = ({ clock, lineBytesMax = LINE_BYTES_MAX }: FileRea
     }
   }
 
-  const fetchAll = async (requests: readonly FetchRequest[], { maxWaitMs, signal }: FetchOptions): Promise<FetchedPartition[]> => {
+  const fetchAll = async (requests: readonly FetchRequest[], { maxWaitMs, signal, answerQuiet = false }: FetchOptions): Promise<FetchedPartition[]> => {
     const end = clock.monotonic() + maxWaitMs
     const stop = signal ? AbortSignal.any([ending.signal, signal]) : ending.signal
     for (;;) {
       stop.throwIfAborted()
       const fetched: FetchedPartition[] = []
+      const quiet: FetchedPartition[] = []
       let scanning = false
       for (const request of requests) {
         const answer = await fetchOne(request)
         if (answer === 'scanning') scanning = true
         else if (answer) fetched.push(answer)
+        else quiet.push({ topic: request.topic, partition: 0, fromOffset: request.offset, records: [], nextOffset: request.offset, startOffset: 0, stableOffset: request.offset })
       }
       const left = end - clock.monotonic()
-      if (fetched.length > 0 || left <= 0) return fetched
+      if (fetched.length > 0 || left <= 0) return answerQuiet ? [...fetched, ...quiet] : fetched
       // An abort is seen in the next turn, which throws the signal's own reason.
       if (!scanning) await clock.sleep(Math.min(POLL_MS, left), stop).catch(() => {})
     }

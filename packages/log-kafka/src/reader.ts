@@ -19,6 +19,12 @@ const TROUBLE_MAX_MS = 10_000
 
 const keyOf = (topic: string, partition: number): string => `${topic}/${partition}`
 
+const quietAnswers = (requests: readonly FetchRequest[], quietAt: ReadonlyMap<string, number>, found: readonly FetchedPartition[]): FetchedPartition[] => requests.flatMap(({ topic, partition, offset }) => {
+  const startOffset = quietAt.get(keyOf(topic, partition))
+  if (startOffset === undefined || found.some((one) => one.topic === topic && one.partition === partition)) return []
+  return { topic, partition, fromOffset: offset, records: [], nextOffset: offset, startOffset, stableOffset: offset }
+})
+
 export class KafkaReader implements LogReader {
   readonly #cluster: Cluster
   readonly #configs: TopicConfigs
@@ -67,6 +73,8 @@ export class KafkaReader implements LogReader {
     const call = ++this.#calls
     /** Brokers that in this call have answered all that is wanted of them, or failed. */
     const heard = new Set<number>()
+    /** Start of the partitions that brought nothing, by an answer taken in this call. */
+    const quietAt = new Map<string, number>()
     for (;;) {
       if (this.#closed) throw closedError('the reader')
       const { groups, retryMs } = await this.#groups(requests)
@@ -78,9 +86,9 @@ export class KafkaReader implements LogReader {
       }
       const quiet = (): boolean => [...groups].every(([node, wants]) => heard.has(node) || this.#polls.get(node)?.standsFor(wants, committed, call) === true)
       await this.#first([...groups.keys()].flatMap((node) => this.#polls.get(node)?.ended ?? []), Math.min(retryMs, quiet() ? leftMs : Infinity), options.signal)
-      const found = await this.#take(wanted, groups, committed, heard)
-      if (found.length > 0) return found
-      if (clock.monotonic() >= deadline && quiet()) return []
+      const found = await this.#take(wanted, groups, committed, heard, quietAt)
+      const over = found.length > 0 || (clock.monotonic() >= deadline && quiet())
+      if (over) return options.answerQuiet === true ? [...found, ...quietAnswers(requests, quietAt, found)] : found
     }
   }
 
@@ -111,7 +119,7 @@ export class KafkaReader implements LogReader {
   }
 
   /** Answers of all polls that have ended, for partitions still wanted at the same offset; the rest is dropped. */
-  async #take(wanted: ReadonlyMap<string, FetchRequest>, groups: ReadonlyMap<number, readonly FetchRequest[]>, committed: boolean, heard: Set<number>): Promise<FetchedPartition[]> {
+  async #take(wanted: ReadonlyMap<string, FetchRequest>, groups: ReadonlyMap<number, readonly FetchRequest[]>, committed: boolean, heard: Set<number>, quietAt: Map<string, number>): Promise<FetchedPartition[]> {
     const found: FetchedPartition[] = []
     for (const [node, poll] of this.#polls) {
       if (!poll.hasEnded) continue
@@ -128,6 +136,7 @@ export class KafkaReader implements LogReader {
         if (!request || poll.committed !== committed || poll.offsetOf(set.topic, set.partition) !== request.offset) continue
         const fetched = await this.#partition(request, set, committed)
         if (fetched) found.push(fetched)
+        else if (set.errorCode === CODE.NONE && request.offset === set.highWatermark) quietAt.set(keyOf(set.topic, set.partition), set.startOffset)
       }
     }
     return found

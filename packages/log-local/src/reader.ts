@@ -38,7 +38,7 @@ export class LocalReader implements LogReader {
     this.#onClose(this)
   }
 
-  async #fetch(requests: readonly FetchRequest[], { maxWaitMs, signal }: FetchOptions): Promise<FetchedPartition[]> {
+  async #fetch(requests: readonly FetchRequest[], { maxWaitMs, signal, answerQuiet = false }: FetchOptions): Promise<FetchedPartition[]> {
     const { clock } = this.#database
     const deadline = clock.monotonic() + maxWaitMs
     await this.#database.open()
@@ -46,20 +46,18 @@ export class LocalReader implements LogReader {
       this.#end.signal.throwIfAborted()
       signal?.throwIfAborted()
       const seen = this.#changes.version()
-      const found = await this.#database.read('fetch', (sql) => requests.flatMap((request) => this.#partition(sql, request) ?? []))
+      const found = await this.#database.read('fetch', (sql) => requests.flatMap((request) => this.#partition(sql, request)))
       const leftMs = deadline - clock.monotonic()
-      if (found.length > 0 || leftMs <= 0) {
-        // Reading is done in one go: without this, a reader with a long way to catch up would let nothing else happen in its process.
-          return found
-      }
+      const some = found.some(({ fromOffset, nextOffset }) => nextOffset > fromOffset)
+      if (some || leftMs <= 0) return answerQuiet ? found : found.filter(({ fromOffset, nextOffset }) => nextOffset > fromOffset)
       await this.#changes.newer(seen, leftMs, signal ? [this.#end.signal, signal] : [this.#end.signal])
     }
   }
 
-  #partition(sql: Sql, { topic, partition, offset, maxBytes }: FetchRequest): FetchedPartition | undefined {
+  #partition(sql: Sql, { topic, partition, offset, maxBytes }: FetchRequest): FetchedPartition {
     const { id, start, end } = this.#bounds(sql, topic, partition)
     if (!Number.isSafeInteger(offset) || offset < start || offset > end) throw outOfRange(topic, partition, offset, start, end)
-    if (offset === end) return undefined
+    if (offset === end) return { topic, partition, fromOffset: offset, records: [], nextOffset: offset, startOffset: start, stableOffset: end }
     const records: LogRecord[] = []
     let next = offset
     let bytesRead = 0

@@ -48,6 +48,11 @@ export interface FetchOptions {
   readonly isolation: 'committed' | 'uncommitted'
   /** How long to wait when there is nothing to read. */
   readonly maxWaitMs: number
+  /**
+   * Also answer for partitions that were looked at and end at the requested offset, open transactions included: no records, `nextOffset` =
+   * `fromOffset`. What is missing then was not looked at (its broker is away, other partitions filled the answer). They do not end the wait.
+   */
+  readonly answerQuiet?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -72,7 +77,8 @@ export interface FetchedPartition {
 /** Reads without a consumer group: the caller owns the positions. Not for concurrent use: one fetch at a time per reader. */
 export interface LogReader {
   /**
-   * One answer per requested partition that has something to say (data or moved past control records); none for the others.
+   * One answer per requested partition that has something to say (data or moved past control records); none for the others, but see
+   * `answerQuiet`.
    * Errors (TidemarkError): `LOG_OUT_OF_RANGE` (details: start, end, requested; action fail-job), `LOG_TOPIC_MISSING`,
    * `LOG_UNAVAILABLE` (action retry), `LOG_CODEC` (a record batch that can't be decoded), `LOG_CLOSED`.
    */

@@ -14,6 +14,8 @@ export interface FetchedSet {
   readonly topic: string
   readonly partition: number
   readonly errorCode: number
+  /** One above the last record that readers may see, of open transactions too. */
+  readonly highWatermark: number
   readonly stableOffset: number
   readonly startOffset: number
   readonly aborted: readonly { readonly producerId: string, readonly firstOffset: number }[]
@@ -65,7 +67,7 @@ const decode = (raw: Buffer): FetchAnswer => {
     for (let count = int32(); count > 0; count--) {
       const partition = int32()
       const code = int16()
-      at += 8 // high watermark: "caught up" is judged by the stable offset
+      const highWatermark = int64()
       const stableOffset = int64()
       const startOffset = int64()
       const aborted: { producerId: string, firstOffset: number }[] = []
@@ -75,7 +77,7 @@ const decode = (raw: Buffer): FetchAnswer => {
       }
       at += 4 // preferred replica: followers are not read
       const setBytes = Math.max(0, int32())
-      partitions.push({ topic, partition, errorCode: code, stableOffset, startOffset, aborted, set: raw.subarray(at, at + setBytes) })
+      partitions.push({ topic, partition, errorCode: code, highWatermark, stableOffset, startOffset, aborted, set: raw.subarray(at, at + setBytes) })
       at += setBytes
     }
   }

@@ -25,7 +25,7 @@ export interface ChainOptions {
   readonly plan: LogicalPlan
   readonly stage: StagePlan
   readonly functions: ReadonlyMap<NodeId, NodeFunctions>
-  readonly shuffles: ReadonlyMap<string, { readonly topic: string, readonly partitions: number, readonly carriesOrigin: boolean }>
+  readonly shuffles: ReadonlyMap<string, { readonly topic: string, readonly partitions: number, readonly carriesOrigin: boolean, readonly renewMs: number }>
   readonly topics: ReadonlyMap<string, SinkTopic>
   readonly partitionFor: PartitionFor
   readonly rotation: () => number

@@ -19,6 +19,14 @@ const MARK_INTERVAL_MS = 50
 export interface Announcement {
   readonly watermark: number | undefined
   readonly idle: boolean
+  /** Idle, and that was seen since readers were last told anything. Only then they may be told so. */
+  readonly certain: boolean
+}
+
+interface Told {
+  readonly watermark: number | undefined
+  readonly idle: boolean
+  readonly at: number
 }
 
 export class ShuffleWriter {
@@ -29,13 +37,16 @@ export class ShuffleWriter {
   readonly #topic: string
   readonly #partitions: ShuffleRecord[][]
   /** Last said to all readers, by a committed batch; and what the frozen batch says. */
-  #told: (Announcement & { readonly at: number }) | undefined
-  #telling: (Announcement & { readonly at: number }) | undefined
+  #told: Told | undefined
+  #telling: Told | undefined
+  #sent = false
+  readonly #renewMs: number
 
-  constructor(node: NodeId, functions: KeyByFunctions, shuffle: { readonly shuffle: string, readonly topic: string, readonly partitions: number, readonly carriesOrigin: boolean }, scope: Scope, outputs: Outputs, lagMs: number) {
+  constructor(node: NodeId, functions: KeyByFunctions, shuffle: { readonly shuffle: string, readonly topic: string, readonly partitions: number, readonly carriesOrigin: boolean, readonly renewMs: number }, scope: Scope, outputs: Outputs, lagMs: number) {
     this.shuffle = shuffle.shuffle
     this.lagMs = lagMs
     this.#topic = shuffle.topic
+    this.#renewMs = shuffle.renewMs
     this.#partitions = Array.from({ length: shuffle.partitions }, () => [])
     const { partitions, carriesOrigin } = shuffle
     const lists = this.#partitions
@@ -61,17 +72,20 @@ export class ShuffleWriter {
   /** Whether readers have to be told something even without records. */
   owes(now: Announcement, at: number): boolean {
     const told = this.#told
-    if (told === undefined) return now.watermark !== undefined || now.idle
-    if (told.idle !== now.idle) return true
+    if (told === undefined) return now.watermark !== undefined || now.certain
+    if (told.idle ? !now.idle : now.certain) return true
+    if (told.idle && now.certain && Math.abs(at - told.at) >= this.#renewMs) return true
     return told.watermark !== now.watermark && Math.abs(at - told.at) >= MARK_INTERVAL_MS
   }
 
   /** Blocks of the batch: to every partition when there is something to tell, else to those that have records. */
   appends(header: Omit<BlockHeader, 'watermark' | 'idle'>, now: Announcement, at: number): Append[] {
     const some = this.#partitions.some((records) => records.length > 0)
-    const tells = this.owes(now, at) || (some && (this.#told === undefined || this.#told.watermark !== now.watermark))
-    this.#telling = tells ? { ...now, at } : undefined
-    const full: BlockHeader = { ...header, idle: now.idle, ...(now.watermark === undefined ? {} : { watermark: now.watermark }) }
+    const tells = this.owes(now, at) || (some && (this.#told === undefined || this.#told.watermark !== now.watermark || this.#told.idle))
+    const { watermark, certain: idle } = now
+    this.#telling = tells ? { watermark, idle, at } : undefined
+    this.#sent = tells || some
+    const full: BlockHeader = { ...header, idle, ...(now.watermark === undefined ? {} : { watermark: now.watermark }) }
     const appends: Append[] = []
     for (const [partition, records] of this.#partitions.entries()) {
       if (!tells && records.length === 0) continue
@@ -80,14 +94,18 @@ export class ShuffleWriter {
     return appends
   }
 
-  committed(): void {
+  /** Whether the batch had blocks. */
+  committed(): boolean {
+    const sent = this.#sent
     if (this.#telling !== undefined) this.#told = this.#telling
     this.clear()
+    return sent
   }
 
   clear(): void {
     for (const records of this.#partitions) records.length = 0
     this.#telling = undefined
+    this.#sent = false
   }
 
   /** Nothing is known of what readers were told: the next batch tells them. */

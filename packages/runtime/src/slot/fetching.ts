@@ -58,7 +58,7 @@ export class Fetching {
       }
       const requests = [...asked.values()].flatMap(({ offset, askers: [first] }): FetchRequest[] => (first === undefined ? [] : [{ topic: first.input.topic, partition: first.input.partition, offset, maxBytes: FETCH_BYTES_MAX }]))
       try {
-        const answers = await this.#reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
+        const answers = await this.#reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS, answerQuiet: true })
         pauseMs = RETRY_FIRST_MS
         for (const fetched of answers) for (const asker of asked.get(`${fetched.topic}/${fetched.partition}`)?.askers ?? []) this.#deliver(asker, fetched)
         if (answers.length === 0) await this.#ports.clock.sleep(1)
@@ -101,7 +101,7 @@ export class Fetching {
     } catch (error) {
       held.failure = asTidemarkError(error)
     }
-    this.#arrived.raise()
+    if (fetched.nextOffset > fetched.fromOffset || held.failure !== undefined) this.#arrived.raise()
   }
 
   #failed(asked: ReadonlyMap<string, Asked>, error: TidemarkError): void {

@@ -41,7 +41,7 @@ class GeneratorReader implements LogReader {
     for (;;) {
       const answers = requests.flatMap((request) => this.#answer(request) ?? [])
       const left = until - this.#clock.monotonic()
-      if (answers.length > 0 || left <= 0) return answers
+      if (answers.length > 0 || left <= 0) return options.answerQuiet === true ? [...answers, ...requests.flatMap((request) => this.#quiet(request) ?? [])] : answers
       const wait = Math.min(left, ...requests.map((request) => this.#dueIn(request)))
       await this.#clock.sleep(Math.max(1, Math.ceil(wait)), options.signal)
       this.#assertOpen()
@@ -90,6 +90,12 @@ class GeneratorReader implements LogReader {
     if (rate === Infinity || request.offset >= (generator.count ?? Infinity)) return Infinity
     const pace = this.#pace(request)
     return pace.at + (request.offset + 1 - pace.from) / rate - this.#clock.monotonic()
+  }
+
+  #quiet(request: FetchRequest): FetchedPartition | undefined {
+    const { topic, partition, offset } = request
+    if (offset < this.#end(this.#generator(request), request)) return undefined
+    return { topic, partition, fromOffset: offset, records: [], nextOffset: offset, startOffset: 0, stableOffset: offset }
   }
 
   #answer(request: FetchRequest): FetchedPartition | undefined {

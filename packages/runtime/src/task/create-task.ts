@@ -9,7 +9,9 @@ import { Scope } from '../operators/scope.ts'
 import type { PartitionFor, SinkTopic } from '../operators/sinks.ts'
 import { OutboxTable } from '../state/outbox-table.ts'
 import { TaskState } from '../state/task-state.ts'
+import { renewMs } from '../watermarks/idle-claims.ts'
 import { Upstreams } from '../watermarks/upstreams.ts'
+import type { UpstreamShuffle } from '../watermarks/upstreams.ts'
 import { DeadLetters } from './dead-letters.ts'
 import { FaultPolicy } from './fault-policy.ts'
 import { InputPartition } from './input.ts'
@@ -70,11 +72,11 @@ export const createTask = (options: TaskOptions): Task => {
   if (deadLetterTopic === undefined && settings.onError === 'dead-letter') throw mismatch(`the partitions of the dead-letter topic "${settings.deadLetterTopic}" are not known`)
   const letters = new DeadLetters(outputs, settings.deadLetterTopic, deadLetterTopic?.partitions ?? 1, ref.job, ref.stage)
   const faults = new FaultPolicy(ref, settings.onError, letters, room, new Map(plan.nodes.map((node) => [node.id, operatorName(node)])))
-  const upstreams = new Upstreams(ref, upstreamsOf(stage, run))
+  const upstreams = new Upstreams(ref, upstreamsOf(stage, run, (from) => longestIdleAfterMs(from, physical, nodes)))
   let rotation = (): number => 0
   const chain = buildChain({
     job: ref.job, plan, stage, functions: options.functions, topics, partitionFor: options.partitionFor, state, scope, outputs, rotation: () => rotation(),
-    shuffles: new Map(run.shuffles.map((shuffle) => [shuffle.shuffle, { topic: shuffle.topic, partitions: shuffle.partitions, carriesOrigin: asksForOrigin(shuffle.to, physical, nodes) }])),
+    shuffles: new Map(run.shuffles.map((shuffle) => [shuffle.shuffle, { topic: shuffle.topic, partitions: shuffle.partitions, carriesOrigin: asksForOrigin(shuffle.to, physical, nodes), renewMs: renewMs(longestIdleAfterMs(stage.id, physical, nodes)) }])),
   })
   const intakes = new Map<string, SourceIntake | BlockIntake>()
   const idleAfterMs = new Map<string, number>()
@@ -115,10 +117,15 @@ const sourceNode = (nodes: ReadonlyMap<NodeId, PlanNode>, id: NodeId): SourceNod
   return node
 }
 
-const upstreamsOf = (stage: StagePlan, run: { readonly stages: readonly RunStage[] }): { readonly shuffle: string, readonly from: string, readonly tasks: number }[] =>
+const upstreamsOf = (stage: StagePlan, run: { readonly stages: readonly RunStage[] }, idleAfterMs: (from: string) => number): UpstreamShuffle[] =>
   stage.inputs.flatMap((input) => input.kind === 'source' ? [] : [{
     shuffle: input.shuffle, from: input.from, tasks: found(run.stages.find((one) => one.stage === input.from), `there is no stage ${input.from} in the run record`).partitions,
+    idleAfterMs: idleAfterMs(input.from),
   }])
+
+/** Of the sources that a stage's records come from, in whatever number of stages. */
+const longestIdleAfterMs = (stageId: string, physical: PhysicalPlan, nodes: ReadonlyMap<NodeId, PlanNode>): number =>
+  Math.max(0, ...(physical.stages.find((one) => one.id === stageId)?.inputs ?? []).map((input) => input.kind === 'source' ? sourceNode(nodes, input.node).idleAfterMs : longestIdleAfterMs(input.from, physical, nodes)))
 
 /** Whether user code behind this stage's input may ask for what follows from the source position: then records carry it through shuffles. */
 const asksForOrigin = (stageId: string, physical: PhysicalPlan, nodes: ReadonlyMap<NodeId, PlanNode>): boolean => {

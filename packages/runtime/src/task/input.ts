@@ -1,6 +1,6 @@
 // One input partition of a task: its queue, its position, its watermark; with what of it is committed.
 import { crc32 } from 'node:zlib'
-import type { LogRecord, TaskRef } from '@tidemark/base'
+import type { FetchedPartition, LogRecord, TaskRef } from '@tidemark/base'
 import type { SourcePosition } from '@tidemark/checkpoint'
 import { InFlightQueue } from './in-flight-queue.ts'
 import { InputQueue } from './queue.ts'
@@ -25,8 +25,12 @@ export class InputPartition {
   /** Sources only: highest event time less the bound, ms; -Infinity before the first record. */
   watermark = -Infinity
   idle = false
-  /** For how long it has been known to bring nothing, ms. */
+  /** Sources: for how long the log has been saying that there is nothing, ms; whether it said so since that was reckoned, and when that was. */
   quietMs = 0
+  looked = false
+  lookedAt: number | undefined
+  /** Answers since the task was last heard by readers of its shuffles, in which the log's end was reached; of a source: which brought nothing. */
+  #endsSeen = 0
   /** The last record processed, until its checksum is asked for. */
   lastRecord: LogRecord | undefined
   #last: SourcePosition['last']
@@ -71,6 +75,24 @@ export class InputPartition {
 
   asInput(): TaskInput {
     return { input: this.input, kind: this.kind, topic: this.topic, partition: this.partition, next: this.queue.next, ...(this.inFlight.next === undefined ? {} : { inFlight: this.inFlight.next }) }
+  }
+
+  offer(fetched: FetchedPartition): void {
+    this.queue.offer(fetched)
+    const brings = fetched.nextOffset > fetched.fromOffset
+    if (fetched.nextOffset < fetched.stableOffset || (brings && this.isSource)) this.#endsSeen = 0
+    else this.#endsSeen += 1
+    if (!brings) this.looked = true
+  }
+
+  /** That there is nothing more was seen by an answer asked for after the task was last heard: the first may have been under way before. */
+  get endSeen(): boolean {
+    return this.#endsSeen >= 2 && !this.hasMore
+  }
+
+  /** Blocks of the task are committed. */
+  told(): void {
+    this.#endsSeen = 0
   }
 
   commit(): void {

@@ -38,17 +38,13 @@ export interface ProcessingParts {
 export class Processing {
   /** Every input is idle. */
   idle = false
-  /** Wall clock when idleness was last looked at, ms. */
-  #idleAt: number | undefined
   readonly #parts: ProcessingParts
   readonly #takeBack: () => void
-  readonly #upstreamTasks: readonly { readonly shuffle: string, readonly partition: number }[]
 
   /** `takeBack` undoes the open batch in whole. */
   constructor(parts: ProcessingParts, takeBack: () => void) {
     this.#parts = parts
     this.#takeBack = takeBack
-    this.#upstreamTasks = [...parts.upstreams.shuffles.values()].flatMap(({ shuffle, tasks }) => Array.from({ length: tasks }, (_, partition) => ({ shuffle, partition })))
   }
 
   /** A failure stops the task; the batch holds then what came before it. */
@@ -103,7 +99,7 @@ export class Processing {
         const record = records[at]
         if (record === undefined) break
         if (intake.kind === 'source') intake.take(input, record, now)
-        else intake.take(input, record.value ?? Buffer.alloc(0), record.offset)
+        else intake.take(input, record.value ?? Buffer.alloc(0), record.offset, record.timestamp)
       }
     } finally {
       // Also when the task stops at a record: what is before it counts.
@@ -115,9 +111,16 @@ export class Processing {
       }
     }
     if (at === from && to > from) return false
-    input.quietMs = 0
-    if (at > from) input.idle = false
+    if (at > from) this.#wake(input)
     return true
+  }
+
+  /** Where nobody was active, the others have their time too before they are idle again: they may be only a moment later. */
+  #wake(input: InputPartition): void {
+    for (const one of this.idle && input.idle ? this.#parts.inputs : [input]) {
+      one.idle = false
+      one.quietMs = 0
+    }
   }
 
   #takeInFlight(input: InputPartition, intake: BlockIntake): boolean {
@@ -125,7 +128,7 @@ export class Processing {
     if (head === undefined) return false
     const { tally, upstreams } = this.#parts
     if (head.block !== undefined) {
-      intake.take(input, head.block, `in-flight ${head.index}`)
+      intake.take(input, head.block, `in-flight ${head.index}`, undefined)
       tally.offsets += 1
     }
     input.inFlight.advance()
@@ -136,7 +139,7 @@ export class Processing {
   /** True: the stage's watermark is where its inputs let it be. False: windows or timers are left for the next batch or call. */
   #advance(): boolean {
     const { inputs, upstreams, scope, advancing, room, faults } = this.#parts
-    const progress = stageProgress(inputs.filter((input) => input.isSource), this.#upstreamTasks.map(({ shuffle, partition }) => upstreams.get(shuffle, partition)))
+    const progress = stageProgress(inputs.filter((input) => input.isSource), upstreams.progress())
     this.idle = progress.idle
     if (progress.watermark <= scope.watermark) return true
     for (const operator of advancing) if (!operator.advance(progress.watermark - operator.lagMs, room, faults)) return false
@@ -145,18 +148,19 @@ export class Processing {
   }
 
   /**
-   * Quiet is only what was seen: a task that was not worked on (a stopped process, a full outbox) does not know whether its partitions were
-   * idle, so a long step counts for little.
+   * Quiet is only what the log said: while it does not answer, or the task was not worked on (a stopped process, a full outbox), nobody knows
+   * whether there are records, so a long time between two answers counts for little.
    */
   #noticeIdle(now: number): void {
-    const step = this.#idleAt === undefined ? 0 : Math.max(0, now - this.#idleAt)
-    this.#idleAt = now
     for (const input of this.#parts.inputs) {
       const after = this.#parts.idleAfterMs.get(input.input)
       if (after === undefined || input.idle) continue
       // A partition that is known to hold more is not idle, only not read.
       if (!input.queue.caughtUp) input.quietMs = 0
-      else input.quietMs += Math.min(step, after / IDLE_STEPS)
+      else if (!input.looked) continue
+      else input.quietMs += Math.min(Math.max(0, now - (input.lookedAt ?? now)), after / IDLE_STEPS)
+      input.looked = false
+      input.lookedAt = now
       if (input.quietMs >= after) input.idle = true
     }
   }

@@ -25,10 +25,10 @@ const perUser = (): Job => job('orders', { parallelism: 2 })
 const order = (user: string, amount: number, timestamp: number): Sent => ({ value: { user, amount }, timestamp })
 
 /** The shuffle's topic: hands what writers append to its readers. */
-const carry = (appends: readonly Append[], readers: readonly Task[]): void => {
+const carry = (appends: readonly Append[], readers: readonly Task[], timestamp = 0): void => {
   for (const append of appends) {
     const reader = append.topic.startsWith('shuffle.') ? readers[append.partition] : undefined
-    if (reader !== undefined) feed(reader, append.records.map((one) => ({ value: one.value })))
+    if (reader !== undefined) feed(reader, append.records.map((one) => ({ value: one.value, timestamp })))
   }
 }
 const blocksIn = (appends: readonly Append[], partition: number) => appends.filter((append) => append.topic.startsWith('shuffle.') && append.partition === partition)
@@ -43,7 +43,7 @@ describe('shuffle', () => {
     const { appends, records } = drain(writers[0], { now: 1_000 })
     expect([0, 1].map((partition) => blocksIn(appends, partition).map((block) => block.watermark))).toEqual([[30], [30]])
     expect(records[0]?.content.books).toMatchObject({ passedOn: 4, emitted: 4 })
-    carry(appends, readers)
+    carry(appends, readers, 1_000)
     for (const reader of readers) {
       reader.work(ROOMY, 0)
       expect(reader.freeze().content.upstreams.length).toBe(1)
@@ -60,7 +60,12 @@ describe('shuffle', () => {
     expect(idle.records[0]?.content).toMatchObject({ idle: true, positions: [{ idle: true }] })
     expect(blocksIn(idle.appends, 0)).toMatchObject([{ idle: true, keys: [] }])
     expect(drain(writers[1], { now: 3_000 }).records).toEqual([])
-    carry(idle.appends, readers)
+    carry(idle.appends, readers, 2_000)
+    // One claim does not say when it looked: the next one looked after this one.
+    expect(readers.flatMap((reader) => valuesIn(drain(reader).appends, 'out'))).toEqual([])
+    const again = pass(writers[1], 2_000, 2_250)
+    expect(blocksIn(again.appends, 0)).toMatchObject([{ idle: true, keys: [] }])
+    carry(again.appends, readers, 2_250)
     const results = readers.flatMap((reader) => valuesIn(drain(reader).appends, 'out'))
     expect(results).toContainEqual({ key: 'a', window: { start: 0, end: 10 }, n: 2, total: 4 })
     expect(results).toContainEqual({ key: 'b', window: { start: 0, end: 10 }, n: 1, total: 2 })
@@ -71,7 +76,7 @@ describe('shuffle', () => {
     feed(writers[1], [order('a', 5, 5), order('a', 6, 29)])
     const woken = drain(writers[1], { now: 4_000 })
     expect(blocksIn(woken.appends, 0)).toMatchObject([{ idle: false, watermark: 29 }])
-    carry(woken.appends, readers)
+    carry(woken.appends, readers, 4_000)
     const late = readers.map((reader) => drain(reader).records.at(-1)?.content)
     expect(readers.map((reader) => reader.watermark)).toEqual([30, 30])
     expect(late.reduce((all, content) => all + (content?.books.late ?? 0), 0)).toBe(1)

@@ -149,7 +149,7 @@ export class StageTask implements Task {
   }
 
   offer(input: string, fetched: FetchedPartition): void {
-    this.#input(input, fetched.topic, fetched.partition).queue.offer(fetched)
+    this.#input(input, fetched.topic, fetched.partition).offer(fetched)
   }
 
   offerInFlight(input: string, index: number, last: boolean, block: Buffer | undefined): void {
@@ -179,7 +179,9 @@ export class StageTask implements Task {
   }
 
   #announcement(writer: ShuffleWriter): Announcement {
-    return { watermark: known(this.#parts.scope.watermark - writer.lagMs), idle: this.#processing.idle }
+    const { inputs, upstreams, scope } = this.#parts
+    const { idle } = this.#processing
+    return { watermark: known(scope.watermark - writer.lagMs), idle, certain: idle && upstreams.allHeard && inputs.every((input) => input.endSeen) }
   }
 
   get dirty(): boolean {
@@ -228,7 +230,11 @@ export class StageTask implements Task {
     state.commit()
     for (const input of inputs) input.commit()
     upstreams.commit()
-    for (const writer of writers) writer.committed()
+    const sent = writers.map((writer) => writer.committed())
+    if (sent.includes(true)) {
+      upstreams.told()
+      for (const input of inputs) input.told()
+    }
     outputs.clear()
     outbox.settle()
     tally.clear()
@@ -246,7 +252,10 @@ export class StageTask implements Task {
     const { state, inputs, upstreams, outputs, writers, tally, faults, room } = this.#parts
     this.#frozen = undefined
     state.undo()
-    for (const input of inputs) input.undo()
+    for (const input of inputs) {
+      input.undo()
+      input.told()
+    }
     upstreams.undo()
     for (const writer of writers) writer.clear()
     outputs.clear()

@@ -107,9 +107,15 @@ export const drain = (task: Task, options: { readonly budget?: BatchBudget, read
   throw new Error('the task never comes to rest')
 }
 
-/** Lets the wall clock go from `from` to `to` in many small steps, each seen by the task. */
-export const pass = (task: Task, from: number, to: number): Committed => {
-  const steps = Array.from({ length: 101 }, (_, i) => drain(task, { now: from + (to - from) * i / 100 }))
+/** The log was asked and has nothing more for an input. */
+export const feedNothing = (task: Task, at = 0): void => feed(task, [], at)
+
+/** Lets the wall clock go from `from` to `to` in many small steps; at each the log says that there is nothing more for these inputs (all). */
+export const pass = (task: Task, from: number, to: number, quiet: readonly number[] = task.inputs().map((_, at) => at)): Committed => {
+  const steps = Array.from({ length: 101 }, (_, i) => {
+    for (const at of quiet) feedNothing(task, at)
+    return drain(task, { now: from + (to - from) * i / 100 })
+  })
   return { records: steps.flatMap((step) => step.records), appends: steps.flatMap((step) => step.appends) }
 }
 

@@ -1,8 +1,7 @@
 // The watermark a stage may go to: the minimum over its source partitions and upstream tasks that are not idle.
-import type { UpstreamMark } from '@tidemark/checkpoint'
 
-/** As far as a source partition matters here. */
-export interface SourceProgress {
+/** As far as a source partition or an upstream task matters here. */
+export interface InputProgress {
   /** -Infinity before its first record. */
   readonly watermark: number
   readonly idle: boolean
@@ -15,16 +14,15 @@ export interface StageProgress {
   readonly idle: boolean
 }
 
-/** `upstreams`: every upstream task, undefined for one that was never heard from: it holds the watermark. */
-export const stageProgress = (sources: readonly SourceProgress[], upstreams: readonly (UpstreamMark | undefined)[]): StageProgress => {
+export const stageProgress = (sources: readonly InputProgress[], upstreams: readonly InputProgress[]): StageProgress => {
   let [least, most, active] = [Infinity, -Infinity, 0]
-  const take = (watermark: number, idle: boolean): void => {
+  const take = ({ watermark, idle }: InputProgress): void => {
     most = Math.max(most, watermark)
     if (idle) return
     active += 1
     least = Math.min(least, watermark)
   }
-  for (const source of sources) take(source.watermark, source.idle)
-  for (const mark of upstreams) take(mark?.watermark ?? -Infinity, mark?.idle ?? false)
+  for (const source of sources) take(source)
+  for (const upstream of upstreams) take(upstream)
   return active === 0 ? { watermark: most, idle: true } : { watermark: least, idle: false }
 }

@@ -2,12 +2,16 @@
 import { invariantBroken } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import type { Block, UpstreamMark } from '@tidemark/checkpoint'
+import { judgeClaims, stamped } from './idle-claims.ts'
+import type { InputProgress } from './stage-watermark.ts'
 
 export interface UpstreamShuffle {
   readonly shuffle: string
   /** The stage that writes it, and its tasks. */
   readonly from: string
   readonly tasks: number
+  /** The longest `idleAfter` of the sources before it, ms. */
+  readonly idleAfterMs: number
 }
 
 const keyOf = (input: string, partition: number): string => `${input} ${partition}`
@@ -18,10 +22,16 @@ export class Upstreams {
   readonly #marks = new Map<string, UpstreamMark>()
   /** Marks as they were before the open batch. */
   readonly #befores = new Map<string, UpstreamMark | undefined>()
+  /** Every upstream task, whether heard from or not. */
+  readonly #all: readonly { readonly key: string, readonly idleAfterMs: number }[]
+  /** Those heard from since the task itself was last heard. */
+  readonly #heard = new Set<string>()
+  #progress: readonly InputProgress[] | undefined
 
   constructor(task: TaskRef, shuffles: readonly UpstreamShuffle[]) {
     this.#task = task
     this.shuffles = new Map(shuffles.map((shuffle) => [shuffle.shuffle, shuffle]))
+    this.#all = shuffles.flatMap(({ shuffle, tasks, idleAfterMs }) => Array.from({ length: tasks }, (_, partition) => ({ key: keyOf(shuffle, partition), idleAfterMs })))
   }
 
   get(input: string, partition: number): UpstreamMark | undefined {
@@ -30,6 +40,22 @@ export class Upstreams {
 
   list(): UpstreamMark[] {
     return [...this.#marks.values()]
+  }
+
+  /** Of every upstream task, for the stage's watermark. */
+  progress(): readonly InputProgress[] {
+    this.#progress ??= judgeClaims(this.#all.map(({ key, idleAfterMs }) => ({ mark: this.#marks.get(key), idleAfterMs })))
+    return this.#progress
+  }
+
+  /** Every upstream task was heard from since `told`. */
+  get allHeard(): boolean {
+    return this.#heard.size === this.#all.length
+  }
+
+  /** The task itself was heard: blocks of its own are committed. */
+  told(): void {
+    this.#heard.clear()
   }
 
   /** Before a block is processed: it is of a known writer and follows the last one. */
@@ -49,12 +75,15 @@ export class Upstreams {
     }
   }
 
-  /** After its records were processed. A watermark never goes back. */
-  fold(input: string, block: Block): void {
+  /** After its records were processed. A watermark never goes back. `at`: the log's timestamp; undefined for in-flight blocks. */
+  fold(input: string, block: Block, at: number | undefined): void {
     const before = this.get(input, block.partition)
     const last = block.index === block.count - 1
     const watermark = !last || block.watermark === undefined ? before?.watermark : Math.max(block.watermark, before?.watermark ?? -Infinity)
-    this.#set({ input, partition: block.partition, idle: last ? block.idle : before?.idle ?? false, batchId: block.batchId, ...(watermark === undefined ? {} : { watermark }) })
+    const idle = last ? block.idle : before?.idle ?? false
+    const mark = { ...before, input, partition: block.partition, idle, batchId: block.batchId, ...(watermark === undefined ? {} : { watermark }) }
+    this.#set(last ? stamped(mark, before, at) : mark)
+    if (last) this.#heard.add(keyOf(input, block.partition))
   }
 
   /** The in-flight blocks of a restored run are through: its writers count their batches from 1. */
@@ -66,6 +95,7 @@ export class Upstreams {
     const key = keyOf(mark.input, mark.partition)
     if (!this.#befores.has(key)) this.#befores.set(key, this.#marks.get(key))
     this.#marks.set(key, mark)
+    this.#progress = undefined
   }
 
   commit(): void {
@@ -78,11 +108,15 @@ export class Upstreams {
       else this.#marks.set(key, before)
     }
     this.#befores.clear()
+    this.#heard.clear()
+    this.#progress = undefined
   }
 
   seek(marks: readonly UpstreamMark[]): void {
     this.#marks.clear()
     for (const mark of marks) this.#marks.set(keyOf(mark.input, mark.partition), mark)
     this.#befores.clear()
+    this.#heard.clear()
+    this.#progress = undefined
   }
 }

@@ -103,6 +103,24 @@ export const readingTests = (makeLog: MakeLog): void => describe('reading', () =
     expect(await at().reader().fetch([from(topic, 0)], NOW)).toEqual([])
   })
 
+  test('answerQuiet → an empty answer for what was looked at and has ended, not before maxWaitMs, and none where a transaction is open', async () => {
+    const topic = await at().topic(2)
+    await at().log.write([to(topic, 0, 'x')])
+    const [reader, begun] = [at().reader(), realClock.monotonic()]
+    const quiet = await reader.fetch([from(topic, 1), from(topic, 0, { partition: 1 })], { isolation: 'committed', maxWaitMs: 60, answerQuiet: true })
+    expect(realClock.monotonic() - begun).toBeGreaterThan(55)
+    expect(quiet).toEqual([[0, 1], [1, 0]].map(([partition, offset]) => ({ topic, partition, fromOffset: offset, nextOffset: offset, records: [], startOffset: 0, stableOffset: offset })))
+    const answers = await reader.fetch([from(topic, 0), from(topic, 0, { partition: 1 })], { isolation: 'committed', maxWaitMs: PATIENCE_MS, answerQuiet: true })
+    expect(valuesOf(answers.flatMap(({ records }) => records))).toEqual(['x'])
+    const session = await at().session()
+    await session.append([to(topic, 1, 'open')])
+    const during = await reader.fetch([from(topic, 1), from(topic, 0, { partition: 1 })], { isolation: 'committed', maxWaitMs: 60, answerQuiet: true })
+    expect(during.map(({ partition }) => partition)).toEqual(at().log.hasOpenTransactions ? [0] : [0, 1])
+    await session.commit()
+    const partition = await at().fetchOne(reader, from(topic, 0, { partition: 1 }))
+    expect(valuesOf(partition.records)).toEqual(['open'])
+  })
+
   test('a waiting fetch, then data in one of its partitions → answered long before maxWaitMs', async () => {
     const topic = await at().topic(2)
     const reader = at().reader()

@@ -123,6 +123,12 @@ export class MemoryBroker {
     return found && { topic, partition, fromOffset: offset, ...found, startOffset: held.start, stableOffset: held.stable }
   }
 
+  /** The answer that there is nothing, not even in an open transaction; undefined when there is. */
+  quiet({ topic, partition, offset }: FetchRequest): FetchedPartition | undefined {
+    const held = this.partition(topic, partition)
+    return offset === held.end ? { topic, partition, fromOffset: offset, records: [], nextOffset: offset, startOffset: held.start, stableOffset: held.stable } : undefined
+  }
+
   trim(topic: string, partition: number, before: number): void {
     const held = this.partition(topic, partition)
     if (!Number.isSafeInteger(before) || before < 0 || before > held.end) throw outOfRange(topic, partition, before, held.start, held.end)

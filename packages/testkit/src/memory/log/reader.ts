@@ -34,7 +34,7 @@ export class MemoryReader implements LogReader {
     this.#onClose(this)
   }
 
-  async #fetch(requests: readonly FetchRequest[], { isolation, maxWaitMs, signal }: FetchOptions): Promise<FetchedPartition[]> {
+  async #fetch(requests: readonly FetchRequest[], { isolation, maxWaitMs, signal, answerQuiet = false }: FetchOptions): Promise<FetchedPartition[]> {
     const { clock } = this.#broker
     const deadline = clock.monotonic() + maxWaitMs
     for (;;) {
@@ -42,7 +42,7 @@ export class MemoryReader implements LogReader {
       signal?.throwIfAborted()
       const found = requests.flatMap((request) => this.#broker.read(request, isolation) ?? [])
       const leftMs = deadline - clock.monotonic()
-      if (found.length > 0 || leftMs <= 0) return found
+      if (found.length > 0 || leftMs <= 0) return answerQuiet ? [...found, ...requests.flatMap((request) => this.#broker.quiet(request) ?? [])] : found
       await this.#woken(requests, leftMs, signal)
     }
   }

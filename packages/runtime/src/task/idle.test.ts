@@ -1,0 +1,98 @@
+// Idleness of source partitions: only what the log said counts, and a failure or a stall must not make records late that would not have been.
+import { describe, expect, test } from '@jest/globals'
+import type { Append } from '@tidemark/base'
+import { decodeBlock } from '@tidemark/checkpoint'
+import { count, job, json, topic, topicSink, tumbling } from 'tidemark'
+import type { Job } from 'tidemark'
+import type { Task } from './task.ts'
+import { drain, feed, feedNothing, fixtureOf, pass } from './task-fixture.ts'
+import type { Sent } from './task-fixture.ts'
+
+interface Order {
+  readonly user: string
+}
+
+const perUser = (copartitioned: boolean): Job => job('orders', { parallelism: copartitioned ? 1 : 2 })
+  .source('in', topic('in', { value: json<Order>(), outOfOrderness: 0, idleAfter: '1s' }))
+  .keyBy((order) => order.user, { copartitioned })
+  .window(tumbling(100))
+  .aggregate('totals', { n: count() })
+  .sink('out', topicSink('out', { value: json() }))
+
+const order = (user: string, timestamp: number): Sent => ({ key: user, value: { user }, timestamp })
+const marksIn = (appends: readonly Append[]) => appends.filter((append) => append.topic.startsWith('shuffle.') && append.partition === 0).flatMap((append) => append.records.map((one) => decodeBlock(one.value as Buffer)))
+const carry = (appends: readonly Append[], reader: Task, timestamp: number): void => {
+  for (const append of appends.filter((one) => one.topic.startsWith('shuffle.') && one.partition === 0)) feed(reader, append.records.map(({ value }) => ({ value, timestamp })))
+}
+
+describe('idle sources', () => {
+  test('a log that does not answer for long says nothing: its partitions are not idle', () => {
+    const task = fixtureOf(perUser(true), { sourcePartitions: 2, tasks: 1 }).task(0)
+    feed(task, [order('a', 500)], 0)
+    feed(task, [order('b', 1)], 1)
+    feedNothing(task, 1)
+    for (let now = 0; now <= 60_000; now += 20) drain(task, { now })
+    expect(task.watermark).toBe(1)
+    // The first answer after a long silence counts for little.
+    feedNothing(task, 1)
+    drain(task, { now: 60_020 })
+    expect(task.watermark).toBe(1)
+    pass(task, 60_020, 61_000, [1])
+    expect(task.watermark).toBe(500)
+  })
+
+  test('in one task: all were quiet, one partition wakes with a burst → the records of the other, a moment later, are not late', () => {
+    const task = fixtureOf(perUser(true), { sourcePartitions: 2, tasks: 1 }).task(0)
+    feed(task, [order('a', 10)], 0)
+    feed(task, [order('b', 10)], 1)
+    pass(task, 0, 3_000)
+    expect(task.content().idle).toBe(true)
+    feed(task, [order('a', 20), order('a', 900)], 0)
+    drain(task, { now: 3_010 })
+    feed(task, [order('b', 30), order('b', 900)], 1)
+    drain(task, { now: 3_020 })
+    expect(task.content().totals.late).toBe(0)
+    expect(task.watermark).toBe(900)
+  })
+
+  test('behind a shuffle: all were quiet, one upstream task wakes with a burst → those of the other are not late', () => {
+    const fixture = fixtureOf(perUser(false), { sourcePartitions: 2 })
+    const [writers, reader] = [[fixture.task(0, 0), fixture.task(0, 1)] as const, fixture.task(1, 0)]
+    for (const writer of writers) feed(writer, [order('a', 10)])
+    for (let at = 0; at < 4_000; at += 250) for (const writer of writers) carry(pass(writer, at, at + 250).appends, reader, at + 250)
+    drain(reader)
+    expect(reader.content().idle).toBe(true)
+    feed(writers[0], [order('a', 20), order('a', 900)])
+    carry(drain(writers[0], { now: 4_010 }).appends, reader, 4_010)
+    carry(pass(writers[1], 4_000, 4_250).appends, reader, 4_250)
+    drain(reader)
+    feed(writers[1], [order('a', 30), order('a', 900)])
+    carry(drain(writers[1], { now: 4_260 }).appends, reader, 4_260)
+    drain(reader)
+    expect(reader.content().totals.late).toBe(0)
+    expect(reader.watermark).toBe(900)
+  })
+
+  test('a new owner of an idle task tells no reader that it is idle before it has looked for itself', () => {
+    const fixture = fixtureOf(perUser(false), { sourcePartitions: 2 })
+    const [owner, heir] = [fixture.task(0, 0), fixture.task(0, 0)]
+    feed(owner, [order('a', 10)])
+    for (const record of pass(owner, 0, 2_000).records) heir.apply(record)
+    expect(heir.content().idle).toBe(true)
+    expect(marksIn(drain(heir, { now: 2_010 }).appends)).toMatchObject([{ idle: false, watermark: 10 }])
+    expect(marksIn(drain(heir, { now: 2_020 }).appends)).toEqual([])
+    // One answer may have been under way before.
+    feedNothing(heir)
+    expect(marksIn(drain(heir, { now: 2_030 }).appends)).toEqual([])
+    feedNothing(heir)
+    expect(marksIn(drain(heir, { now: 2_040 }).appends)).toMatchObject([{ idle: true }])
+  })
+
+  test('an idle task says so again while the log says that there is nothing, and is silent while the log is', () => {
+    const task = fixtureOf(perUser(false), { sourcePartitions: 2 }).task(0, 0)
+    feed(task, [order('a', 10)])
+    expect(marksIn(pass(task, 0, 2_000).appends).filter(({ idle }) => idle).length).toBeGreaterThanOrEqual(3)
+    drain(task, { now: 2_500 })
+    expect(marksIn(drain(task, { now: 60_000 }).appends)).toEqual([])
+  })
+})
