@@ -6,7 +6,10 @@ import type { Codec } from './codecs.ts'
 export interface EventTimeOptions {
   /** How far behind the newest record of its partition a record may be without being late. Default 1 s. */
   readonly outOfOrderness?: Duration
-  /** A partition without records for this long does not hold the watermark. Default 10 s. */
+  /**
+   * A partition for which the log has answered for this long that there is no record, while others had some, does not hold the watermark; records
+   * that come to it later may be late. Default 10 s.
+   */
   readonly idleAfter?: Duration
 }
 
