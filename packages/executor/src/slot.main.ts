@@ -74,8 +74,10 @@ process.on('unhandledRejection', end)
 process.on('message', (message: ToSlot) => {
   if (message.kind === 'bind') {
     slot ??= bind(message.job, message.run)
-    // Told to whoever gives a task.
-    slot.catch(() => {})
+    // That the run can't be run is told to whoever gives a task.
+    slot.catch((error: unknown) => {
+      if (asTidemarkError(error).action !== 'fail-job') end(error)
+    })
   } else slot?.then((bound) => bound.handle(message.command), (error: unknown) => refuse(error, message.command)).catch(end)
 })
 tell({ kind: 'ready' })

@@ -1,6 +1,6 @@
 // The conversation between executors and the driver, as plain values: what the cores of both sides speak. `proto/tidemark/v1/cluster.proto`
 // is its form on the wire; the shells translate.
-import type { ExecutorId, SlotId, TaskRef } from '@tidemark/base'
+import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
 
 /** `epoch.counter` as two numbers; the protocol's Generation. */
 export interface GenerationMessage {
@@ -122,6 +122,8 @@ export type DriverMessage =
   | { readonly kind: 'registered', readonly driver: string, readonly epoch: number, readonly heartbeatIntervalMs: number, readonly heartbeatTimeoutMs: number }
   | { readonly kind: 'not-leader', readonly leader?: string }
   | { readonly kind: 'assign', readonly epoch: number, readonly tasks: readonly TaskAssignment[] }
+  /** A slot without tasks gets ready for a run: its bundle is loaded, its session begun (then `session` is said, also when it is ready already). Idempotent. */
+  | { readonly kind: 'prepare', readonly epoch: number, readonly slot: number, readonly job: JobId, readonly run: number }
   /** `move`: release record, then `released`. `stop`: the run ends; give up without a release. */
   | { readonly kind: 'revoke', readonly epoch: number, readonly tasks: readonly TaskRef[], readonly reason: 'move' | 'stop' }
   /** Start walking for this checkpoint number. */

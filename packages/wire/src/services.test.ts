@@ -38,6 +38,7 @@ const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMe
   registered: [{ kind: 'registered', driver: 'd', epoch: 1, heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000 }],
   'not-leader': [{ kind: 'not-leader' }, { kind: 'not-leader', leader: '127.0.0.1:7' }],
   assign: [{ kind: 'assign', epoch: 1, tasks: [{ task, generation, slot: 0 }] }],
+  prepare: [{ kind: 'prepare', epoch: 1, slot: 0, job: task.job, run: 2 }],
   revoke: [{ kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }, { kind: 'revoke', epoch: 1, tasks: [], reason: 'stop' }],
   'snapshot-begin': [{ kind: 'snapshot-begin', epoch: 1, checkpoint: 2, tasks: [task] }],
   'snapshot-complete': [{ kind: 'snapshot-complete', epoch: 1, checkpoint: 2, tasks: [task] }],

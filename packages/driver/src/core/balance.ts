@@ -6,18 +6,22 @@ import { taskName } from './out.ts'
 import type { Ownership, Parts } from './ownership.ts'
 import { place, slotKey } from './placement.ts'
 import type { SlotRef } from './placement.ts'
+import { Readiness } from './readiness.ts'
 
 /** Planned moves under way at one time: each pauses its task for a moment. */
 const MOVES_MAX = 16
 
+const nameOf = (job: JobEntry): string => `${job.id}/${job.run.record.run}`
 const at = ({ executor, slot }: Place): SlotRef => ({ executor, slot })
 
 export class Balance {
   readonly #with: Parts
   readonly #ownership: Ownership
+  readonly #readiness: Readiness
 
   constructor(parts: Parts, ownership: Ownership) {
     this.#with = parts
+    this.#readiness = new Readiness(parts)
     this.#ownership = ownership
   }
 
@@ -25,11 +29,12 @@ export class Balance {
     const jobs = this.#with.jobs.all().filter(({ state }) => state === 'running')
     const usable = this.#usableSlots()
     const { targets } = place(jobs.map((job) => ({
-      job: `${job.id}/${job.run.record.run}`,
+      job: nameOf(job),
       tasks: [...job.tasks].map(([task, entry]) => ({ task, on: this.#counted(entry, usable) })),
-    })), usable)
+    })), usable, this.#readiness.bound(jobs, usable, nameOf))
     const occupants = this.#occupants()
     this.#giveOut(jobs, targets, usable, occupants)
+    this.#readiness.prepare(jobs, targets, usable)
     this.#move(jobs, targets)
   }
 
@@ -62,10 +67,12 @@ export class Balance {
       const waiting = [...job.tasks].filter(([, { place: where, notBeforeMs, known }]) => where === undefined && out.nowMs >= notBeforeMs && (known || out.nowMs >= job.adoptUntilMs))
       if (waiting.length === 0) continue
       const fits = (ref: SlotRef): boolean => executors.get(ref.executor as ExecutorId)?.connection !== undefined && (occupants.get(slotKey(ref)) ?? job) === job
+      const ready = usable.filter((ref) => fits(ref) && this.#readiness.isReady(ref, job))
       for (const [key, task] of waiting) {
         const target = targets.get(key)
-        // Where it belongs may still be another job's: rather a fuller slot now than none.
-        const to = target && fits(target) ? target : this.#emptiest(job, usable, fits, pairs)
+        // Where it belongs may still be another job's, or still get ready: rather a fuller slot now.
+        const isBest = target !== undefined && fits(target) && (ready.length === 0 || this.#readiness.isReady(target, job))
+        const to = isBest ? target : this.#emptiest(job, ready.length === 0 ? usable.filter((ref) => fits(ref) && this.#has(job, ref)) : ready, pairs)
         if (!to) continue
         occupants.set(slotKey(to), job)
         pairs.push({ job, task, to })
@@ -74,28 +81,38 @@ export class Balance {
     this.#ownership.give(pairs)
   }
 
-  /** The slot with fewest tasks among those that this job has already. */
-  #emptiest(job: JobEntry, usable: readonly SlotRef[], fits: (ref: SlotRef) => boolean, pairs: readonly { readonly to: SlotRef }[]): SlotRef | undefined {
+  #has(job: JobEntry, ref: SlotRef): boolean {
+    return [...job.tasks.values()].some(({ place: where }) => where !== undefined && slotKey(at(where)) === slotKey(ref))
+  }
+
+  /** The one with fewest tasks of this job. */
+  #emptiest(job: JobEntry, among: readonly SlotRef[], pairs: readonly { readonly to: SlotRef }[]): SlotRef | undefined {
     const load = new Map<string, number>()
     const count = (ref: SlotRef): void => void load.set(slotKey(ref), (load.get(slotKey(ref)) ?? 0) + 1)
     for (const { place: where } of job.tasks.values()) if (where) count(at(where))
     for (const { to } of pairs) count(to)
-    return usable.filter((ref) => fits(ref) && load.has(slotKey(ref))).toSorted((a, b) => (load.get(slotKey(a)) ?? 0) - (load.get(slotKey(b)) ?? 0))[0]
+    return among.toSorted((a, b) => (load.get(slotKey(a)) ?? 0) - (load.get(slotKey(b)) ?? 0))[0]
   }
 
-  /** Only what runs is moved, and not while the job has tasks without an owner. A leaving executor is emptied in any case. */
+  /**
+   * Only what runs is moved, not while the job has tasks without an owner, and not before the slot it goes to is ready: until then it works
+   * on where it is. A leaving executor is emptied in any case, without a destination at once, else when its time for that is up.
+   */
   #move(jobs: readonly JobEntry[], targets: ReadonlyMap<string, SlotRef>): void {
-    const { executors, jobs: table } = this.#with
+    const { executors, jobs: table, out, settings } = this.#with
     let left = MOVES_MAX - table.placed().filter(({ place: { phase } }) => phase === 'releasing').length
     const moves: { task: TaskEntry, place: Place, to: SlotRef | undefined, why: string }[] = []
     for (const job of jobs) {
       const settled = [...job.tasks.values()].every(({ place: where }) => where !== undefined && (where.phase !== 'assigned' || executors.get(where.executor)?.draining))
       for (const [key, task] of job.tasks) {
         if (task.place === undefined || task.place.phase === 'releasing' || left === 0) continue
-        const draining = executors.get(task.place.executor)?.draining === true
+        const leaving = executors.get(task.place.executor)
         const target = targets.get(key)
-        if (!draining && (!settled || task.place.phase !== 'running' || target === undefined || slotKey(target) === slotKey(at(task.place)))) continue
-        moves.push({ task, place: task.place, to: target, why: draining ? `${executors.get(task.place.executor)?.label} is leaving` : 'planned move to spread the load' })
+        const ready = target !== undefined && this.#readiness.isReady(target, job)
+        if (leaving?.draining) {
+          if (target !== undefined && !ready && out.nowMs - leaving.sinceMs < settings.prepareTimeoutMs) continue
+        } else if (!settled || task.place.phase !== 'running' || !ready || slotKey(target) === slotKey(at(task.place))) continue
+        moves.push({ task, place: task.place, to: target, why: leaving?.draining ? `${leaving.label} is leaving` : 'planned move to spread the load' })
         left -= 1
       }
     }

@@ -1,6 +1,6 @@
 // For the core's tests: a run record, and a core on virtual time with executors that are played by the test.
 import { executorId, jobId, slotId, stageId, taskKey } from '@tidemark/base'
-import type { TaskRef } from '@tidemark/base'
+import type { JobId, TaskRef } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
 import type { DriverMessage, ExecutorMessage, RecoveryTimeline, RunningTask } from '@tidemark/wire'
@@ -44,8 +44,11 @@ export class Cluster {
   readonly commands: DriverCommand[] = []
   readonly #connections = new Map<string, number>()
   #connection = 0
+  /** Slots that are told to get ready, or get their first task, are ready at once. */
+  readonly #slotsGetReady: boolean
 
-  constructor({ epoch = 1, settings = {} }: { epoch?: number, settings?: Partial<DriverSettings> } = {}) {
+  constructor({ epoch = 1, settings = {}, slotsGetReady = true }: { epoch?: number, settings?: Partial<DriverSettings>, slotsGetReady?: boolean } = {}) {
+    this.#slotsGetReady = slotsGetReady
     this.core = new DriverCore({ driver: 'd1', epoch, wallOffsetMs: 1_000_000 }, { ...DEFAULT_SETTINGS, ...settings })
     this.event({ kind: 'tick' })
   }
@@ -53,7 +56,23 @@ export class Cluster {
   event(event: DriverEvent): DriverCommand[] {
     const commands = this.core.handle(event, this.now)
     this.commands.push(...commands)
-    return commands
+    return this.#slotsGetReady ? [...commands, ...commands.flatMap((command) => this.#getReady(command))] : commands
+  }
+
+  #getReady(command: DriverCommand): DriverCommand[] {
+    if (command.kind !== 'send') return []
+    const { connection, message } = command
+    const slots = message.kind === 'prepare' ? [message] : message.kind === 'assign' ? message.tasks.map(({ slot, task }) => ({ slot, job: task.job, run: task.run })) : []
+    return slots.flatMap(({ slot, job, run }) => this.#session(connection, slot, job, run))
+  }
+
+  #session(connection: number, slot: number, job: JobId, run: number): DriverCommand[] {
+    return this.event({ kind: 'message', connection, message: { kind: 'session', slot, transactionalId: paths.transactionalId(job, run, slotId(`${connection}-${slot}`), 0) } })
+  }
+
+  /** A slot says that it is ready for this run. */
+  ready(label: string, slot: number, job = 'orders', run = 1): DriverCommand[] {
+    return this.#session(this.#connections.get(label) ?? -1, slot, jobId(job), run)
   }
 
   /** Ticks on time; `alive` send heartbeats meanwhile. */
@@ -89,9 +108,10 @@ export class Cluster {
     return this.event({ kind: 'closed', connection: this.#connections.get(label) ?? -1, goodbye, reason: goodbye ? 'said goodbye' : 'stream ended without goodbye' })
   }
 
-  /** Every task that this executor was told to take and has not been reported about starts running. */
+  /** Every task that this executor was told to take and has not been reported about starts running, on a slot that is ready. */
   runs(label: string): DriverCommand[] {
-    return this.tasksOn(label).filter(({ phase }) => phase === 'assigned').flatMap(({ ref, generation }) => this.says(label, { kind: 'running', task: ref, generation, recovery: RECOVERY }))
+    return this.tasksOn(label).filter(({ phase }) => phase === 'assigned')
+      .flatMap(({ ref, generation, slot }) => [...this.ready(label, slot, ref.job, ref.run), ...this.says(label, { kind: 'running', task: ref, generation, recovery: RECOVERY })])
   }
 
   tasksOn(label: string): { readonly ref: TaskRef, readonly generation: Generation, readonly slot: number, readonly phase: string }[] {

@@ -70,8 +70,8 @@ const check = (cluster: Cluster): void => {
 
 describe('core', () => {
   test('any order of joins, deaths, hangs, drains, moves, failures and cancellations → generations grow, one job a slot, everything runs in the end', () => {
-    fc.assert(fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), (steps) => {
-      const cluster = new Cluster()
+    fc.assert(fc.property(fc.array(step, { minLength: 5, maxLength: 60 }), fc.boolean(), (steps, slotsGetReady) => {
+      const cluster = new Cluster({ slotsGetReady })
       const runs = new Map<string, number>()
       for (const doing of steps) {
         act(cluster, runs, doing)
@@ -95,6 +95,6 @@ describe('core', () => {
           last = generation
         }
       }
-    }), { numRuns: 60 })
+    }), { numRuns: 100 })
   })
 })

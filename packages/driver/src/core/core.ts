@@ -9,7 +9,7 @@ import { Checkpoints } from './checkpoints.ts'
 import { describeJob, summarise } from './describe.ts'
 import { judgeByProbe, judgeByTime, pausedFor } from './detection.ts'
 import { EventLog } from './event-log.ts'
-import { ExecutorRegistry, isGone, moveTo, slotOf } from './executors.ts'
+import { emptied, ExecutorRegistry, isGone, moveTo, slotOf } from './executors.ts'
 import type { ExecutorEntry } from './executors.ts'
 import { Generations } from './generations.ts'
 import { JobsControl } from './jobs-control.ts'
@@ -154,17 +154,22 @@ export class DriverCore {
       case 'slot-started': {
         const slot = entry.slots[message.process.slot]
         if (!slot) return false
+        emptied(slot)
         slot.process = message.process
-        slot.transactionalId = undefined
-        slot.doomed = false
         // What the process before had died with it: whatever this slot was given waits for this one, also when it was given to the one before.
-        for (const { place } of this.#jobs.placed(entry.id)) if (place.slot === slot.slot) place.slotId = message.process.slotId
+        for (const { job, place } of this.#jobs.placed(entry.id)) {
+          if (place.slot !== slot.slot) continue
+          place.slotId = message.process.slotId
+          slot.run = { job: job.id, run: job.run.record.run }
+        }
         return true
       }
       case 'session': {
         const slot = entry.slots[message.slot]
-        if (slot) slot.transactionalId = message.transactionalId
-        return false
+        if (!slot) return false
+        slot.transactionalId = message.transactionalId
+        slot.failures = 0
+        return true
       }
       case 'slot-died': return this.#slotDied(entry, message)
       case 'running':
@@ -206,9 +211,11 @@ export class DriverCore {
     const lost = this.#ownership.slotDied(entry, slotId, tasks, reason)
     const slot = slotOf(entry, slotId)
     if (slot) {
-      slot.process = undefined
-      slot.transactionalId = undefined
-      slot.doomed = false
+      if (slot.run !== undefined && slot.transactionalId === undefined) {
+        slot.notBeforeMs = this.#out.nowMs + Math.min(this.#settings.taskRetryMaxMs, this.#settings.taskRetryMinMs * 2 ** Math.min(slot.failures, 20))
+        slot.failures += 1
+      }
+      emptied(slot)
     }
     const ids = transactionalIds.filter((id) => id !== '')
     if (ids.length > 0) this.#out.push({ kind: 'fence', ids, because: `slot ${number} of ${entry.label} died` })

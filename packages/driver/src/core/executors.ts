@@ -1,7 +1,12 @@
 // The executors that a driver knows, by their UUID; names are labels. Slots, the process in each and its newest transactional id.
-import type { ExecutorId, SlotId } from '@tidemark/base'
+import type { ExecutorId, JobId, SlotId } from '@tidemark/base'
 import type { ExecutorMessage, SlotProcess } from '@tidemark/wire'
 import type { ConnectionId, ProcessId } from './protocol.ts'
+
+export interface RunKey {
+  readonly job: JobId
+  readonly run: number
+}
 
 export interface SlotEntry {
   readonly slot: number
@@ -10,6 +15,11 @@ export interface SlotEntry {
   transactionalId: string | undefined
   /** Told to be killed: gets nothing until its process has ended. */
   doomed: boolean
+  /** The run that its process works for, or was told to get ready for; undefined: a fresh process. */
+  run: RunKey | undefined
+  /** Processes that died before they were ready, in a row, and when the next one may be told: a run that no process survives must not be tried without a pause. */
+  failures: number
+  notBeforeMs: number
 }
 
 export type ExecutorState = 'alive' | 'suspected' | 'draining' | 'dead' | 'left'
@@ -51,7 +61,11 @@ export class ExecutorRegistry {
     const slots = Array.from({ length: message.slots }, (_, slot): SlotEntry => {
       const old = before?.slots[slot]
       const same = old?.process !== undefined && old.process.slotId === process(slot)?.slotId
-      return { slot, process: process(slot), transactionalId: idOf(slot) ?? (same ? old.transactionalId : undefined), doomed: same && old.doomed }
+      const task = message.running.find((one) => one.slot === slot)?.task
+      return {
+        slot, process: process(slot), transactionalId: idOf(slot) ?? (same ? old.transactionalId : undefined), doomed: same && old.doomed,
+        run: task === undefined ? (same ? old.run : undefined) : { job: task.job, run: task.run }, failures: old?.failures ?? 0, notBeforeMs: old?.notBeforeMs ?? 0,
+      }
     })
     const entry: ExecutorEntry = {
       id: message.executor, label: message.label, probeAddress: message.probeAddress, process: { pid: message.pid, pidStart: message.pidStart }, slots,
@@ -92,6 +106,14 @@ export class ExecutorRegistry {
     const gone = this.all().filter(isGone).toSorted((a, b) => a.sinceMs - b.sinceMs)
     for (const entry of gone.slice(0, Math.max(0, gone.length - GONE_MAX))) this.#byId.delete(entry.id)
   }
+}
+
+/** What a new process of this slot is told anew. */
+export const emptied = (slot: SlotEntry): void => {
+  slot.process = undefined
+  slot.transactionalId = undefined
+  slot.doomed = false
+  slot.run = undefined
 }
 
 export const isGone = (entry: ExecutorEntry): boolean => entry.state === 'dead' || entry.state === 'left'

@@ -47,8 +47,10 @@ export class Ownership {
       if (executor?.connection === undefined) continue
       const tasks = mine.map(({ job, task, to }): TaskAssignment => {
         const generation = generations.next()
+        const slot = executor.slots[to.slot]
+        if (slot) slot.run = { job: job.id, run: job.run.record.run }
         task.known = true
-        task.place = { phase: 'assigned', executor: id, slot: to.slot, slotId: executor.slots[to.slot]?.process?.slotId, generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
+        task.place = { phase: 'assigned', executor: id, slot: to.slot, slotId: slot?.process?.slotId, generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
         task.destination = undefined
         task.status = undefined
         task.recovery = { cause: task.cause, detectedAt: out.wall(task.detectedAtMs), assignedAt: out.wall() }

@@ -29,6 +29,13 @@ describe('placement', () => {
   test('no slot → no target', () => {
     expect(place([demand('a', 3)], []).targets.size).toBe(0)
   })
+  test('where all else is equal → a slot that is ready for the job, then a fresh one, then one that is ready for another', () => {
+    const [x0, x1, x2] = slots({ x: 3 }).map(slotKey)
+    const chosen = (bound: ReadonlyMap<string | undefined, string>): string[] => [...place([demand('a', 1)], slots({ x: 3 }), bound as ReadonlyMap<string, string>).targets.values()].map(slotKey)
+    expect(chosen(new Map([[x0, 'b'], [x2, 'a']]))).toEqual([x2])
+    expect(chosen(new Map([[x0, 'b']]))).toEqual([x1])
+    expect(chosen(new Map([[x0, 'b'], [x1, 'b'], [x2, 'b']]))).toEqual([x0])
+  })
   test('an executor dies → only its tasks get another place', () => {
     const before = settle([demand('a', 6)], place([demand('a', 6)], slots({ x: 2, y: 2, z: 2 })))
     const orphaned = before.map(({ job, tasks }) => ({ job, tasks: tasks.map(({ task, on }) => ({ task, on: on?.executor === 'y' ? undefined : on })) }))

@@ -44,12 +44,15 @@ interface Choice {
   readonly order: number
 }
 
-/** `jobs` in the order of their submission, `slots` in the order of their executors' arrival: the oldest come first where all else is equal. */
-export const place = (jobs: readonly JobDemand[], slots: readonly SlotRef[]): Placement => {
-  let targets = placeOnce(jobs, slots)
+/**
+ * `jobs` in the order of their submission, `slots` in the order of their executors' arrival: the oldest come first where all else is equal.
+ * `bound`: for which job a slot without tasks is ready, or gets ready.
+ */
+export const place = (jobs: readonly JobDemand[], slots: readonly SlotRef[], bound: ReadonlyMap<string, string> = new Map()): Placement => {
+  let targets = placeOnce(jobs, slots, bound)
   // One job's choice frees what another would rather have: asked again with the answer until nothing changes.
   for (let round = 0; round < ROUNDS_MAX; round++) {
-    const again = placeOnce(jobs.map(({ job, tasks }) => ({ job, tasks: tasks.map(({ task }) => ({ task, on: targets.get(task) })) })), slots)
+    const again = placeOnce(jobs.map(({ job, tasks }) => ({ job, tasks: tasks.map(({ task }) => ({ task, on: targets.get(task) })) })), slots, bound)
     if ([...again].every(([task, ref]) => slotKey(ref) === slotKey(targets.get(task) ?? NOWHERE))) break
     targets = again
   }
@@ -59,7 +62,7 @@ export const place = (jobs: readonly JobDemand[], slots: readonly SlotRef[]): Pl
 const ROUNDS_MAX = 10
 const NOWHERE: SlotRef = { executor: '', slot: -1 }
 
-const placeOnce = (jobs: readonly JobDemand[], slots: readonly SlotRef[]): Map<string, SlotRef> => {
+const placeOnce = (jobs: readonly JobDemand[], slots: readonly SlotRef[], bound: ReadonlyMap<string, string>): Map<string, SlotRef> => {
   const quota = quotas(jobs, slots.length)
   const occupant = new Map<string, string>()
   for (const { job, tasks } of jobs) for (const { on } of tasks) if (on) occupant.set(slotKey(on), job)
@@ -67,7 +70,7 @@ const placeOnce = (jobs: readonly JobDemand[], slots: readonly SlotRef[]): Map<s
   const slotsTaken = new Map<string, number>()
   const targets = new Map<string, SlotRef>()
   for (const demand of jobs) {
-    const chosen = chooseSlots(demand, quota.get(demand.job) ?? 0, free, occupant, slotsTaken)
+    const chosen = chooseSlots(demand, quota.get(demand.job) ?? 0, free, { occupant, bound }, slotsTaken)
     spread(demand, chosen, targets)
   }
   return targets
@@ -79,8 +82,14 @@ const countOn = ({ tasks }: JobDemand): Map<string, number> => {
   return counts
 }
 
-/** Takes `quota` of the free slots: others' last, then the executor with fewest chosen (of this job, then of all), then where its tasks are. */
-const chooseSlots = (demand: JobDemand, quota: number, free: Map<string, Choice>, occupant: ReadonlyMap<string, string>, slotsTaken: Map<string, number>): SlotRef[] => {
+/** Which job has tasks on a slot, and for which it is ready. */
+interface Uses {
+  readonly occupant: ReadonlyMap<string, string>
+  readonly bound: ReadonlyMap<string, string>
+}
+
+/** Takes `quota` of the free slots: others' last, then the executor with fewest chosen (of this job, then of all), then where its tasks are, then what is ready for it. */
+const chooseSlots = (demand: JobDemand, quota: number, free: Map<string, Choice>, { occupant, bound }: Uses, slotsTaken: Map<string, number>): SlotRef[] => {
   const here = countOn(demand)
   const ownOn = new Map<string, number>()
   const executorHas = new Map<string, number>()
@@ -89,11 +98,12 @@ const chooseSlots = (demand: JobDemand, quota: number, free: Map<string, Choice>
   for (let i = 0; i < quota; i++) {
     const rank = ({ ref, order }: Choice): readonly number[] => {
       const by = occupant.get(slotKey(ref))
+      const readyFor = bound.get(slotKey(ref))
       return [
         by !== undefined && by !== demand.job ? 1 : 0,
         ownOn.get(ref.executor) ?? 0,
         slotsTaken.get(ref.executor) ?? 0,
-        here.has(slotKey(ref)) ? 0 : 1,
+        here.has(slotKey(ref)) ? 0 : readyFor === demand.job ? 1 : readyFor === undefined ? 2 : 3,
         -(executorHas.get(ref.executor) ?? 0),
         -(here.get(slotKey(ref)) ?? 0),
         order,

@@ -75,6 +75,8 @@ export interface DriverSettings {
   readonly tickMs: number
   /** A planned release that takes longer costs that slot its process. */
   readonly releaseTimeoutMs: number
+  /** An executor that leaves waits this long for the slots that its tasks go to; then it is emptied all the same. */
+  readonly prepareTimeoutMs: number
   /** An assignment that its executor does not speak of for this long is given again. */
   readonly assignmentTimeoutMs: number
   readonly taskRetryMinMs: number
@@ -84,7 +86,7 @@ export interface DriverSettings {
 }
 
 export const DEFAULT_SETTINGS: DriverSettings = Object.freeze({
-  heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, reconnectGraceMs: 200, reconnectPauseMaxMs: 2_000, tickMs: 50, releaseTimeoutMs: 5_000, assignmentTimeoutMs: 15_000,
+  heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, reconnectGraceMs: 200, reconnectPauseMaxMs: 2_000, tickMs: 50, releaseTimeoutMs: 5_000, prepareTimeoutMs: 3_000, assignmentTimeoutMs: 15_000,
   taskRetryMinMs: 100, taskRetryMaxMs: 30_000, procedureRetryMs: 1_000, eventsMax: 2_000,
 })
 

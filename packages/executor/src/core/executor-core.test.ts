@@ -1,6 +1,6 @@
 // What an executor tells and commands when messages cross: while it registers, and while a task leaves and comes back.
 import { describe, expect, test } from '@jest/globals'
-import { executorId, jobId, slotId, stageId } from '@tidemark/base'
+import { executorId, jobId, slotId, stageId, transactionalId } from '@tidemark/base'
 import type { DriverMessage, SlotProcess } from '@tidemark/wire'
 import { ExecutorCore } from './executor-core.ts'
 import type { ExecutorCommand, ExecutorEvent } from './executor-core.ts'
@@ -10,6 +10,7 @@ const registered: DriverMessage = { kind: 'registered', driver: 'd', epoch: 1, h
 const process = (slot: number, name = `p${slot}`): SlotProcess => ({ slot, slotId: slotId(name), pid: 100 + slot, pidStart: '1' })
 const generation = (counter: number) => ({ epoch: 1, counter })
 const assign = (counter: number, slot = 0): DriverMessage => ({ kind: 'assign', epoch: 1, tasks: [{ task, generation: generation(counter), slot }] })
+const prepare = (run: number): DriverMessage => ({ kind: 'prepare', epoch: 1, slot: 0, job: task.job, run })
 const revoke: DriverMessage = { kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }
 
 class Talk {
@@ -93,6 +94,32 @@ describe('executor core', () => {
     talk.hear(assign(2))
     talk.from('p0', 'given-up', 1)
     expect(given(talk.hear(revoke))).toEqual(['p0 revoke'])
+  })
+
+  test('prepare: a fresh process binds, one that is ready says so again, one of another run is replaced', () => {
+    const talk = Talk.ready()
+    const bound = { kind: 'bind-slot', slotId: slotId('p0'), job: jobId('sales'), run: 1 }
+    expect(talk.hear(prepare(1))).toEqual([bound])
+    expect(talk.hear(prepare(1))).toEqual([])
+    talk.feed({ kind: 'slot-event', slotId: slotId('p0'), event: { kind: 'session', transactionalId: transactionalId('t') } })
+    expect(told(talk.hear(prepare(1)), 'session')).toEqual([{ kind: 'session', slot: 0, transactionalId: 't' }])
+    expect(talk.hear(prepare(2))).toEqual([{ kind: 'kill-slot', slotId: slotId('p0'), reason: 'it gets another job' }])
+  })
+
+  test('prepare: and then a task comes → it goes straight to the bound process', () => {
+    const talk = Talk.ready()
+    talk.hear(prepare(1))
+    expect(talk.hear(assign(1)).map(({ kind }) => kind)).toEqual(['slot-command'])
+  })
+
+  test('prepare: a slot that has a task, or waits for a process, is left alone', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1))
+    expect(talk.hear(prepare(2))).toEqual([])
+    const starting = new Talk()
+    starting.feed({ kind: 'driver-connected' })
+    starting.hear(registered, assign(1))
+    expect(starting.hear(prepare(2))).toEqual([])
   })
 
   test('drain: the last task that waited for a process is taken back → the executor leaves', () => {

@@ -140,6 +140,9 @@ export class ExecutorCore {
       case 'assign':
         for (const assignment of message.tasks) this.#assign(assignment)
         break
+      case 'prepare':
+        this.#prepare(message)
+        break
       case 'kill-slot': {
         const slot = this.#slots.find((one) => one.process?.slotId === message.slotId)
         if (slot?.process !== undefined) this.#out.push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: message.reason })
@@ -207,6 +210,18 @@ export class ExecutorCore {
     }
     slot.tasks.set(taskKey(assignment.task), { assignment, next: undefined, status: undefined })
     this.#out.push({ kind: 'slot-command', slotId: process.slotId, command: { kind: 'assign', tasks: [{ task: assignment.task, generation: assignment.generation }] } })
+  }
+
+  /** Without a task yet. A slot that has work, or waits for a process to do it, is left alone: the driver will see what it is. */
+  #prepare({ slot: number, job, run }: DriverMessage & { kind: 'prepare' }): void {
+    const slot = this.#slots[number]
+    if (slot?.process === undefined || this.#draining || slot.tasks.size > 0 || slot.pending.length > 0) return
+    const transactionalId = slot.transactionalIds.at(-1)
+    if (slot.bound === undefined) {
+      slot.bound = { job, run }
+      this.#out.push({ kind: 'bind-slot', slotId: slot.process.slotId, job, run })
+    } else if (slot.bound.job !== job || slot.bound.run !== run) this.#out.push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: 'it gets another job' })
+    else if (transactionalId !== undefined) this.#tell({ kind: 'session', slot: number, transactionalId })
   }
 
   #slotReady(process: SlotProcess, at: number): void {

@@ -53,6 +53,7 @@ export const driverMessage: Field<DriverMessage> = variants<DriverMessage>({
   registered: message<Driver<'registered'>>({ driver: text(), epoch: integer, heartbeatIntervalMs: double, heartbeatTimeoutMs: double }),
   'not-leader': message<Driver<'not-leader'>>({ leader: optional(text()) }),
   assign: message<Driver<'assign'>>({ epoch: integer, tasks: list(taskAssignment) }),
+  prepare: message<Driver<'prepare'>>({ epoch: integer, slot: integer, job: text<JobId>(), run: integer }),
   revoke: message<Driver<'revoke'>>({ epoch: integer, tasks: list(taskRef), reason: oneOf('move', 'stop') }),
   'snapshot-begin': message<Driver<'snapshot-begin'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
   'snapshot-complete': message<Driver<'snapshot-complete'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
