@@ -66,6 +66,9 @@ export const clientError = (error: unknown, doing: string, place: ErrorPlace = {
 export const unavailableError = (message: string, place: ErrorPlace = {}, cause?: unknown): TidemarkError => new TidemarkError(message, { ...unavailable, ...place, cause })
 export const missingError = (topic: string, partition?: number): TidemarkError =>
   new TidemarkError(`topic "${topic}" ${partition === undefined ? 'does not exist' : `has no partition ${partition}`}`, { ...missing, topic, ...(partition === undefined ? {} : { partition }) })
+export const replacedError = (topic: string): TidemarkError => new TidemarkError(`topic "${topic}" was deleted and made anew while it was read`, {
+  code: 'LOG_TOPIC_REPLACED', blame: 'user', action: 'fail-job', topic, hint: 'Positions in the old topic mean nothing in the new one. Cancel the job and submit it again to begin with the new topic.',
+})
 export const tooLargeError = (message: string, place: ErrorPlace, details: Record<string, unknown>): TidemarkError => new TidemarkError(message, { ...tooLarge, ...place, details })
 export const closedError = (what: string): TidemarkError => new TidemarkError(`${what} is closed`, { code: 'LOG_CLOSED', blame: 'bug', action: 'restart-task' })
 export const codecError = (message: string, place: ErrorPlace, cause?: unknown): TidemarkError =>

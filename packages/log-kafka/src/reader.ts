@@ -2,7 +2,7 @@
 import { invariantBroken, TidemarkError } from '@tidemark/base'
 import type { FetchedPartition, FetchOptions, FetchRequest, Logger, LogReader } from '@tidemark/base'
 import { AbortedTransactions } from './aborted.ts'
-import { brokerError, clientError, closedError, CODE, isStaleLeader, unavailableError } from './errors.ts'
+import { brokerError, clientError, closedError, CODE, isStaleLeader, replacedError, unavailableError } from './errors.ts'
 import { Poll } from './poll.ts'
 import { decodeRecords } from './records/decode.ts'
 import type { OffsetRange } from './records/decode.ts'
@@ -36,6 +36,8 @@ export class KafkaReader implements LogReader {
   /** Partitions that cannot be read: since when, and when to try again; monotonic. */
   readonly #trouble = new Map<string, { readonly since: number, readonly retryAt: number }>()
   readonly #compacted = new Set<string>()
+  /** Ids of the topics that were read. */
+  readonly #ids = new Map<string, string>()
   #turn = 0
   #calls = 0
   #busy = false
@@ -99,7 +101,10 @@ export class KafkaReader implements LogReader {
     for (const request of requests) {
       const { topic, partition } = request
       const pauseMs = (this.#trouble.get(keyOf(topic, partition))?.retryAt ?? 0) - this.#cluster.clock.monotonic()
-      if (pauseMs <= 0) await this.#cluster.topicWith(topic, partition)
+      if (pauseMs <= 0) {
+        await this.#cluster.topicWith(topic, partition)
+        await this.#sameTopic(topic)
+      }
       const leader = pauseMs > 0 ? undefined : this.#cluster.leaderOf(topic, partition)
       const group = leader === undefined ? undefined : groups.get(leader)
       if (group) group.push(request)
@@ -110,6 +115,15 @@ export class KafkaReader implements LogReader {
       }
     }
     return { groups, retryMs }
+  }
+
+  /** `LOG_TOPIC_REPLACED`. A topic that goes on the way to being made anew is noticed by its next fetch. */
+  async #sameTopic(topic: string): Promise<void> {
+    const id = this.#cluster.knownIdOf(topic) ?? await this.#cluster.idOf(topic)
+    if (id === undefined) return
+    const before = this.#ids.get(topic)
+    if (before === undefined) this.#ids.set(topic, id)
+    else if (before !== id) throw replacedError(topic)
   }
 
   /** A broker fills partitions in the order asked: each comes first in turn. */

@@ -14,6 +14,10 @@ export const topicInvalid = (topic: string, why: string): TidemarkError =>
 export const fenced = (id: string): TidemarkError =>
   new TidemarkError(`transactional id "${id}" was fenced`, { code: 'LOG_FENCED', blame: 'environment', action: 'restart-task', hint: 'Another owner ended this producer session; its last transaction was not written.' })
 
+export const replaced = (topic: string): TidemarkError => new TidemarkError(`topic "${topic}" was deleted and made anew while it was read`, {
+  code: 'LOG_TOPIC_REPLACED', blame: 'user', action: 'fail-job', topic, hint: 'Positions in the old topic mean nothing in the new one. Cancel the job and submit it again to begin with the new topic.',
+})
+
 export const tooLarge = (place: ErrorPlace, bytes: number, bytesMax: number): TidemarkError =>
   new TidemarkError(`a record of ${bytes} bytes is larger than topic "${place.topic}" takes (${bytesMax} bytes)`, { code: 'LOG_RECORD_TOO_LARGE', blame: 'user', action: 'fail-job', hint: "Make the record smaller, or make the topic with a larger max.message.bytes.", ...place, details: { bytes, maxMessageBytes: bytesMax } })
 

@@ -5,7 +5,7 @@ import { decodeBatch, isIntact } from './batch.ts'
 import type { Changes } from './changes.ts'
 import type { Database, Sql } from './database.ts'
 import type { Directory } from './directory.ts'
-import { closed, outOfRange, readerMisused, undecodable } from './errors.ts'
+import { closed, outOfRange, readerMisused, replaced, undecodable } from './errors.ts'
 
 export class LocalReader implements LogReader {
   readonly #database: Database
@@ -13,6 +13,8 @@ export class LocalReader implements LogReader {
   readonly #changes: Changes
   readonly #end = new AbortController()
   readonly #onClose: (reader: LocalReader) => void
+  /** Ids of the partitions that were read. */
+  readonly #ids = new Map<string, number>()
   #busy = false
 
   constructor(database: Database, directory: Directory, changes: Changes, onClose: (reader: LocalReader) => void) {
@@ -76,10 +78,18 @@ export class LocalReader implements LogReader {
     return { topic, partition, fromOffset: offset, records, nextOffset: next, startOffset: start, stableOffset: end }
   }
 
+  #sameTopic(topic: string, partition: number, id: number): void {
+    const key = `${topic}/${partition}`
+    const before = this.#ids.get(key)
+    if (before === undefined) this.#ids.set(key, id)
+    else if (before !== id) throw replaced(topic)
+  }
+
   #bounds(sql: Sql, topic: string, partition: number): { readonly id: number, readonly start: number, readonly end: number } {
     for (let attempt = 1; ; attempt += 1) {
       const { id } = this.#directory.place(sql, topic, partition)
       const row = sql.get('SELECT "start", "end" FROM partitions WHERE id = ?', id)
+      if (row) this.#sameTopic(topic, partition, id)
       if (row) return { id, start: Number(row['start']), end: Number(row['end']) }
       // Deleted, and perhaps made anew, by another process.
       this.#directory.forget(topic)

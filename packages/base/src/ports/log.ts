@@ -79,7 +79,8 @@ export interface LogReader {
   /**
    * One answer per requested partition that has something to say (data or moved past control records); none for the others, but see
    * `answerQuiet`.
-   * Errors (TidemarkError): `LOG_OUT_OF_RANGE` (details: start, end, requested; action fail-job), `LOG_TOPIC_MISSING`,
+   * Errors (TidemarkError): `LOG_OUT_OF_RANGE` (details: start, end, requested; action fail-job), `LOG_TOPIC_MISSING`, `LOG_TOPIC_REPLACED`
+   * (deleted and made anew under its name since this reader first read it: positions mean nothing in the new one),
    * `LOG_UNAVAILABLE` (action retry), `LOG_CODEC` (a record batch that can't be decoded), `LOG_CLOSED`.
    */
   fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]>

@@ -79,9 +79,10 @@ const key = (name: string): number => {
   return found
 }
 export const PRODUCE = { apiKey: key('Produce'), apiName: 'Produce', apiVersion: 7 } as const
+export const METADATA_WITH_IDS = { apiKey: key('Metadata'), apiName: 'Metadata', apiVersion: 10 } as const
 
 /** Name, key and version of everything above, compared with what a broker offers when a connection is made. */
 export const needed: readonly { readonly name: string, readonly apiKey: number, readonly version: number }[] = [
-  ['Produce', 7], ['Fetch', 11], ['ListOffsets', 3], ['Metadata', 6], ['OffsetCommit', 5], ['GroupCoordinator', 2], ['CreateTopics', 3], ['DeleteTopics', 1], ['DeleteRecords', 1],
+  ['Produce', 7], ['Fetch', 11], ['ListOffsets', 3], ['Metadata', 6], ['Metadata', 10], ['OffsetCommit', 5], ['GroupCoordinator', 2], ['CreateTopics', 3], ['DeleteTopics', 1], ['DeleteRecords', 1],
   ['InitProducerId', 1], ['AddPartitionsToTxn', 1], ['EndTxn', 1], ['DescribeConfigs', 2],
 ].map(([name, version]) => ({ name: String(name), apiKey: key(String(name)), version: Number(version) }))

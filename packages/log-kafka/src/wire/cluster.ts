@@ -6,6 +6,7 @@ import type { WireCall } from '../kafkajs.ts'
 import * as api from './api.ts'
 import type { Address, ConnectionSettings } from './link.ts'
 import { Links } from './links.ts'
+import { topicIdCall } from './topic-id.ts'
 
 export interface TopicView {
   readonly partitions: number
@@ -36,6 +37,8 @@ export class Cluster {
   #brokers = new Map<number, Address>()
   #good: Address | undefined
   readonly #topics = new Map<string, TopicView>()
+  /** Topic ids by name, of topics in `#topics`. */
+  readonly #ids = new Map<string, string>()
 
   constructor(seeds: readonly Address[], settings: ConnectionSettings) {
     this.#seeds = seeds
@@ -70,7 +73,7 @@ export class Cluster {
     const answer = await this.ask(api.metadata({ topics, allowAutoTopicCreation: false }))
     if (answer.brokers.length > 0) this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]))
     for (const { topic, topicErrorCode, partitionMetadata } of answer.topicMetadata) {
-      if (topicErrorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) this.#topics.delete(topic)
+      if (topicErrorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) this.forget(topic)
       else if (topicErrorCode === CODE.NONE) this.#topics.set(topic, viewOf(partitionMetadata))
     }
     return answer
@@ -93,6 +96,19 @@ export class Cluster {
   /** Next use asks again. */
   forget(topic: string): void {
     this.#topics.delete(topic)
+    this.#ids.delete(topic)
+  }
+
+  /** Which topic bears the name, as last heard. */
+  knownIdOf(topic: string): string | undefined {
+    return this.#ids.get(topic)
+  }
+
+  /** The same, asked for. Undefined: it is gone at this moment. */
+  async idOf(topic: string): Promise<string | undefined> {
+    const { id } = await this.ask(topicIdCall(topic))
+    if (id !== undefined) this.#ids.set(topic, id)
+    return id
   }
 
   /** What is known of the topic, asked for when nothing is. `LOG_TOPIC_MISSING` once `MISSING_CONFIRM_MS` have confirmed it. */

@@ -129,7 +129,7 @@ export const journalGone = (held: HeldTask, error: unknown): ClaimOutcome | unde
   const cause = error instanceof SessionLost ? error.cause : error
   // A source's topic that is gone is the job's trouble, not a sign of another owner.
   if (!isTidemarkError(cause) || (cause.place.topic ?? held.journalTopic) !== held.journalTopic) return undefined
-  if (cause.code === 'LOG_TOPIC_MISSING') return { kind: 'give-up', because: `the journal ${held.journalTopic} is gone: the run has ended`, ended: true, withdraw: false }
+  if (cause.code === 'LOG_TOPIC_MISSING' || cause.code === 'LOG_TOPIC_REPLACED') return { kind: 'give-up', because: `the journal ${held.journalTopic} is gone: the run has ended`, ended: true, withdraw: false }
   if (cause.code === 'LOG_OUT_OF_RANGE') {
     return held.phase === 'taking-over'
       ? { kind: 'start-over' }

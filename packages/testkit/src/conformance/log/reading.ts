@@ -225,6 +225,18 @@ export const readingTests = (makeLog: MakeLog): void => describe('reading', () =
     expect([0, expect.objectContaining({ code: 'LOG_TOPIC_MISSING' })]).toContainEqual(await waiting)
   })
 
+  test('a topic deleted and made anew, longer than the position → LOG_TOPIC_REPLACED to who read the old one, never a record of the new; another reader reads it', async () => {
+    const topic = await at().topic()
+    await at().log.write([to(topic, 0, 'old 0', 'old 1')])
+    const reader = at().reader()
+    expect(valuesOf((await reader.fetch([from(topic, 0)], SOON))[0]?.records ?? [])).toEqual(['old 0', 'old 1'])
+    await at().log.deleteTopics([topic])
+    await at().log.createTopics([{ topic, partitions: 1 }])
+    await at().log.write([to(topic, 0, 'new 0', 'new 1', 'new 2', 'new 3')])
+    await expect(reader.fetch([from(topic, 2)], SOON)).rejects.toMatchObject({ code: 'LOG_TOPIC_REPLACED', place: { topic } })
+    expect(await at().values(topic)).toEqual(['new 0', 'new 1', 'new 2', 'new 3'])
+  })
+
   test('many records in one append → all, in order, at the offsets that follow its base', async () => {
     const topic = await at().topic()
     const values = Array.from({ length: 5_000 }, (_, index) => `value ${index}`)

@@ -2,13 +2,16 @@
 import type { FetchedPartition, FetchOptions, FetchRequest, LogReader } from '@tidemark/base'
 import type { Intercept } from '../intercept.ts'
 import type { MemoryBroker } from './broker.ts'
-import { closed, readerMisused } from './errors.ts'
+import { closed, readerMisused, replaced } from './errors.ts'
+import type { MemoryPartition } from './partition.ts'
 
 export class MemoryReader implements LogReader {
   readonly #broker: MemoryBroker
   readonly #intercept: Intercept
   readonly #end = new AbortController()
   readonly #onClose: (reader: MemoryReader) => void
+  /** Partitions that were read, to tell a topic that was made anew. */
+  readonly #read = new Map<string, MemoryPartition>()
   #busy = false
 
   constructor(broker: MemoryBroker, intercept: Intercept, onClose: (reader: MemoryReader) => void) {
@@ -40,11 +43,19 @@ export class MemoryReader implements LogReader {
     for (;;) {
       this.#end.signal.throwIfAborted()
       signal?.throwIfAborted()
+      for (const { topic, partition } of requests) this.#sameTopic(topic, partition)
       const found = requests.flatMap((request) => this.#broker.read(request, isolation) ?? [])
       const leftMs = deadline - clock.monotonic()
       if (found.length > 0 || leftMs <= 0) return answerQuiet ? [...found, ...requests.flatMap((request) => this.#broker.quiet(request) ?? [])] : found
       await this.#woken(requests, leftMs, signal)
     }
+  }
+
+  #sameTopic(topic: string, partition: number): void {
+    const [key, now] = [`${topic}/${partition}`, this.#broker.partition(topic, partition)]
+    const before = this.#read.get(key)
+    if (before === undefined) this.#read.set(key, now)
+    else if (before !== now) throw replaced(topic)
   }
 
   /** Until one of the partitions changes, time is up, or one of the signals is aborted. */
