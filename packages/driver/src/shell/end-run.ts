@@ -1,5 +1,5 @@
 // Ends a run (C3): claims every task of it by an `ended` record, as owner with an id of its own, under the rules that every claimant obeys.
-import { TidemarkError, invariantBroken } from '@tidemark/base'
+import { invariantBroken, isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader, TaskRef, TransactionalId } from '@tidemark/base'
 import { afterClaim, beforeClaim, countFence, emptyView, encodeRecord, openRecords, paths, peekRecord, RecordAssembler, see, seeSnapshot, seeStart } from '@tidemark/checkpoint'
 import type { Generation, JournalView, RunRecord, Stamp } from '@tidemark/checkpoint'
@@ -65,6 +65,16 @@ const replaced = (task: TaskRef, because: string): TidemarkError =>
 
 /** Resolves when every task of the run is ended for good. Any error: nothing is lost, call it again (with a new generation and session). */
 export const endRun = async (ports: DriverPorts, leadership: Leadership, record: RunRecord, generation: Generation): Promise<EndedRun> => {
+  try {
+    return await endNow(ports, leadership, record, generation)
+  } catch (error) {
+    if (!isTidemarkError(error) || error.code !== 'LOG_TOPIC_MISSING') throw error
+    // Whoever ended the run deletes its topics: another driver that did not know yet that it was replaced, or one that has replaced this.
+    throw new TidemarkError(`cannot end ${record.job} run ${record.run}: its topics go while it is ended`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job: record.job, run: record.run, cause: error, hint: 'Another driver has ended it; it is looked at again.' })
+  }
+}
+
+const endNow = async (ports: DriverPorts, leadership: Leadership, record: RunRecord, generation: Generation): Promise<EndedRun> => {
   const { log, clock, logger } = ports
   const topics = await log.describeTopics(record.stages.map(({ stage }) => paths.journalTopic(record.job, record.run, stage)))
   const missing: string[] = []

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import { formatManifest, parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord, Manifest, SnapshotRef } from '@tidemark/checkpoint'
 import { executorId, slotId, transactionalId } from '@tidemark/base'
+import type { TransactionalId } from '@tidemark/base'
 import type { JobState } from '@tidemark/wire'
 import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
@@ -168,6 +169,21 @@ describe('end of a run (C3)', () => {
     await endRun(ports, lead(6), record, { epoch: 6, counter: 1 })
     expect(new Set((await journal(1, 1)).map(({ kind }) => kind))).toEqual(new Set(['ended']))
   })
+  test('its topics are deleted while it is ended, by a driver that was faster → to be tried again, and then it is over', async () => {
+    await begin()
+    const record = await readRun(ports, JOB, 1)
+    const reader = ports.log.reader()
+    const log = Object.assign(Object.create(ports.log) as object, {
+      describeTopics: (topics: readonly string[]) => ports.log.describeTopics(topics), offsets: (topic: string) => ports.log.offsets(topic), session: (id: TransactionalId) => ports.log.session(id), fence: (id: TransactionalId) => ports.log.fence(id),
+      reader: () => ({ fetch: async (...asked: Parameters<typeof reader.fetch>) => {
+        await ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])
+        return reader.fetch(...asked)
+      }, close: () => reader.close() }),
+    }) as TestPorts['log']
+    await expect(endRun({ ...ports, log }, leader, record, generation)).rejects.toMatchObject({ code: 'DRIVER_REPLACED', action: 'retry' })
+    expect((await endRun(ports, leader, record, generation)).missing).toHaveLength(1)
+  })
+
   test('a journal that is gone → ended before', async () => {
     await begin()
     await ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])
