@@ -83,11 +83,13 @@ export interface DriverSettings {
   readonly taskRetryMaxMs: number
   readonly procedureRetryMs: number
   readonly eventsMax: number
+  /** Garbage is looked for once in so many checkpoints: listing costs more than what lies about meanwhile. */
+  readonly garbageEvery: number
 }
 
 export const DEFAULT_SETTINGS: DriverSettings = Object.freeze({
   heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, reconnectGraceMs: 200, reconnectPauseMaxMs: 2_000, tickMs: 50, releaseTimeoutMs: 5_000, prepareTimeoutMs: 3_000, assignmentTimeoutMs: 15_000,
-  taskRetryMinMs: 100, taskRetryMaxMs: 30_000, procedureRetryMs: 1_000, eventsMax: 2_000,
+  taskRetryMinMs: 100, taskRetryMaxMs: 30_000, procedureRetryMs: 1_000, eventsMax: 2_000, garbageEvery: 20,
 })
 
 export interface DriverIdentity {

@@ -11,9 +11,6 @@ import type { DriverPorts, Leadership } from './ports.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
 import type { Surface } from './surface.ts'
 
-/** Garbage is looked for once in so many checkpoints: listing costs more than what lies about meanwhile. */
-const GARBAGE_EVERY = 20
-
 const errorMessageOf = (error: unknown): ErrorMessage => {
   const { code, message, blame, action, hint } = asTidemarkError(error)
   return { code, message, blame, action, ...(hint === undefined ? {} : { hint }) }
@@ -190,7 +187,7 @@ export class Leading {
     const newest = this.core.job(job)?.run.settings.checkpointsRetained
     const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, record, newest))
     this.feed({ kind: 'checkpoint-written', job, checkpoint: written, retained })
-    if (checkpoint % GARBAGE_EVERY === 0) await this.#garbage(job, run)
+    if (checkpoint % this.#options.settings.garbageEvery === 0) await this.#garbage(job, run)
   }
 
   async #garbage(job: JobId, run: number): Promise<void> {

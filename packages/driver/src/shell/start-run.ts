@@ -48,7 +48,7 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
   const { log, store, logger } = ports
   const record = await readRun(ports, job, run)
   await completeDefinition(store, leadership, record)
-  const earlier = await findTopics(log, job, run - 1)
+  const earlier = leadership.rules.C3 ? await findTopics(log, job, run - 1) : []
   if (started) await checkTopics(log, record)
   await endRuns(ports, leadership, job, earlier, generation)
   const notes = earlier.length > 0 ? await notCalledBack(ports, record) : []

@@ -38,9 +38,9 @@ export const nextStart = async (ports: SlotPorts, options: SlotOptions, held: He
 }
 
 /** A cursor at which reading begins. The origin's owner belonged to the run before, which is ended: there is nobody to fence (C3). */
-export const cursorFor = (held: HeldTask, start: Start): JournalCursor => {
-  if (start.kind !== 'snapshot') return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, emptyChain())
-  return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, chainAfter(start.ref), seeSnapshot(emptyView(), start.ref))
+export const cursorFor = ({ rules }: SlotOptions, held: HeldTask, start: Start): JournalCursor => {
+  if (start.kind !== 'snapshot') return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, emptyChain(), emptyView(rules))
+  return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, chainAfter(start.ref), seeSnapshot(emptyView(rules), start.ref))
 }
 
 /** Loads into the task, or says why not; other errors reject. No user code runs. */

@@ -202,7 +202,7 @@ export class Slot {
     const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)
     const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
     if (dirty.length > 0 && due) await this.#commit()
-    if (this.#openedAt === undefined) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
+    if (this.#openedAt === undefined || !this.#options.rules.S9) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
     return more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))
   }
 

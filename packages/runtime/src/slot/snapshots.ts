@@ -64,7 +64,7 @@ export class Snapshots {
 
   /** S2: called for every task of a slot whose transaction failed, and when a task is let go. */
   lost(held: HeldTask, reason: string): void {
-    this.#drop(held, reason)
+    if (this.#options.rules.S2) this.#drop(held, reason)
   }
 
   /** Something to walk or complete now. */
@@ -139,7 +139,7 @@ export class Snapshots {
   }
 
   async #trim(held: HeldTask, record: CommitRecord): Promise<void> {
-    const plan = trimPlan(record, new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input)))
+    const plan = trimPlan(record, new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input)), this.#options.rules)
     try {
       if (plan.journalBefore !== undefined) await this.#ports.log.trim(held.journalTopic, held.ref.partition, plan.journalBefore)
       for (const shuffle of plan.shuffles) await this.#ports.log.trim(shuffle.topic, shuffle.partition, shuffle.before)

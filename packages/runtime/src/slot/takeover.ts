@@ -119,7 +119,7 @@ export class Takeover {
   async #begin(held: HeldTask, beginning: Beginning, tried: Tried[]): Promise<{ readonly loading: Loading } | undefined> {
     const start = await nextStart(this.#ports, this.#options, held, beginning, tried, () => this.#slot.holds(held))
     if (start === undefined) return undefined
-    held.startOver(cursorFor(held, start))
+    held.startOver(cursorFor(this.#options, held, start))
     return { loading: load(this.#ports, this.#options, held, start).catch((error: unknown) => ({ kind: 'error' as const, error })) }
   }
 

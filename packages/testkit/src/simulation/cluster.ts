@@ -2,11 +2,11 @@
 import { TidemarkError } from '@tidemark/base'
 import type { OutboxSink, Random } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
-import type { Rules } from '@tidemark/checkpoint'
 import { DEFAULT_SETTINGS } from '@tidemark/driver'
 import type { JobHandlers } from '@tidemark/driver'
 import { seededRandom } from '../time/seeded-random.ts'
 import { Markers } from './markers.ts'
+import type { Mutation } from './mutants.ts'
 import { Network } from './network.ts'
 import { DriverNode, ExecutorNode } from './nodes.ts'
 import type { SlotNode, Surroundings } from './nodes.ts'
@@ -23,13 +23,14 @@ const DRIVERS = ['d1', 'd2']
 const TRANSACTION_TIMEOUT_MS = 2_000
 const SETTINGS = Object.freeze({
   ...DEFAULT_SETTINGS, heartbeatIntervalMs: 60, heartbeatTimeoutMs: 400, reconnectGraceMs: 80, reconnectPauseMaxMs: 400, tickMs: 25, releaseTimeoutMs: 700, assignmentTimeoutMs: 2_000,
-  taskRetryMinMs: 20, taskRetryMaxMs: 300, procedureRetryMs: 100,
+  taskRetryMinMs: 20, taskRetryMaxMs: 300, procedureRetryMs: 100, garbageEvery: 2,
 })
 
 export interface ClusterOptions {
   readonly seed: number
   readonly workload: Workload
-  readonly rules?: Rules
+  /** What is switched off. */
+  readonly mutation?: Mutation
   readonly executors?: number
   readonly slots?: number
 }
@@ -57,7 +58,7 @@ export class SimCluster {
   #lastTs = EPOCH_MS
   #executorsMade = 0
 
-  constructor({ seed, workload, rules = ALL_RULES, executors = 2, slots = 1 }: ClusterOptions) {
+  constructor({ seed, workload, mutation = {}, executors = 2, slots = 1 }: ClusterOptions) {
     this.random = seededRandom(seed)
     this.workload = workload
     this.#slots = slots
@@ -66,7 +67,7 @@ export class SimCluster {
     this.servers = new Servers(this.scheduler, this.network, this.trace, new SimProcess('server', 'server', this.scheduler), this.objects, TRANSACTION_TIMEOUT_MS)
     this.#client = new SimProcess('client', 'client', this.scheduler)
     this.around = {
-      scheduler: this.scheduler, network: this.network, servers: this.servers, trace: this.trace, random: this.random, rules, settings: SETTINGS, orphanMs: 0,
+      scheduler: this.scheduler, network: this.network, servers: this.servers, trace: this.trace, random: this.random, rules: { ...ALL_RULES, ...mutation.rules }, mutation, settings: SETTINGS, orphanMs: 0,
       jobs: new Map([[workload.name, workload.job]]), probes: new Map(), reached: (slot, point) => this.reached(slot, point), sink: (process, name) => this.#sink(process, name),
     }
     const topics = [INPUT, RUNNING, WINDOWS].map((topic) => ({ topic, partitions: workload.partitions }))
@@ -160,7 +161,8 @@ export class SimCluster {
         this.network.send('sink', process.host, () => process.enter(() => resolve(value)))
       })
     })
-    return { deliver: (delivery) => call(() => this.markers.deliver(name, delivery)), close: async () => {} }
+    const sink: OutboxSink = { deliver: (delivery) => call(() => this.markers.deliver(name, delivery)), close: async () => {} }
+    return this.around.mutation.sink?.(sink, process) ?? sink
   }
 
   #askOne<T>(driver: DriverNode | undefined, question: (jobs: JobHandlers) => Promise<T>): Promise<{ readonly kind: 'answer', readonly value: T } | { readonly kind: 'error', readonly error: unknown }> {

@@ -10,6 +10,7 @@ import { Slot } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import { jobFunctions } from 'tidemark'
 import type { Job } from 'tidemark'
+import type { Mutation } from './mutants.ts'
 import type { Network } from './network.ts'
 import { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -33,6 +34,7 @@ export interface Surroundings {
   readonly trace: Trace
   readonly random: Random
   readonly rules: Rules
+  readonly mutation: Mutation
   readonly settings: DriverSettings
   readonly jobs: ReadonlyMap<string, Job>
   readonly sink: (process: SimProcess, name: string) => OutboxSink
@@ -43,6 +45,8 @@ export interface Surroundings {
   /** How long a slot goes on without its parent before it sees that, ms. */
   orphanMs: number
 }
+
+const mutated = <T>(real: T, mutate: ((real: T, who: string) => T) | undefined, who: string): T => mutate?.(real, who) ?? real
 
 const probe = (around: Surroundings, from: SimProcess) => (address: string, deadlineMs: number): Promise<ProbeAnswer> => new Promise((resolve) => {
   const silent = around.scheduler.after(deadlineMs, () => from.enter(() => resolve({ kind: 'silent', reason: 'no answer' })))
@@ -70,7 +74,7 @@ export class DriverNode {
     const { process } = this
     this.address = `${name}:7400`
     const driver = new Driver({
-      ports: { log: servers.log(process), store: servers.store(process), clock: process.clock, logger: trace.logger(name) },
+      ports: { log: mutated(servers.log(process), around.mutation.log, 'driver'), store: servers.store(process), clock: process.clock, logger: trace.logger(name) },
       lease: servers.leases(process), random, listen: this.address, leaseMs: LEASE_MS, settings, engineVersion: ENGINE_VERSION, rules, probe: probe(around, process),
       serve: async ({ address, onConnect, jobs }) => {
         network.listeners.set(address, { process, onConnect })
@@ -160,7 +164,7 @@ export class SlotNode {
     this.parent = parent
     this.process = new SimProcess(`${parent.process.name}.${number}`, parent.process.host, around.scheduler)
     this.id = around.random.uuid()
-    this.#log = around.servers.log(this.process)
+    this.#log = mutated(around.servers.log(this.process), around.mutation.log, this.id)
     around.trace.add(this.process.name, 'slot starts', { slotId: this.id })
     parent.process.onDeath(() => void around.scheduler.after(ORPHAN_SEES_MS + around.orphanMs, () => this.process.enter(() => this.#exit('its executor is gone'))))
   }
@@ -190,17 +194,18 @@ export class SlotNode {
   async #bind(job: string, run: number): Promise<Slot> {
     const { jobs, random, rules, servers, sink, trace } = this.#around
     const { process } = this
-    const store = servers.store(process)
+    const store = mutated(servers.store(process), this.#around.mutation.store, this.id)
     const logger = trace.logger(process.name)
     const loaded = await loadRun({
       store, clock: process.clock, logger,
       importBundle: async (bundle) => {
         const found = jobs.get(bundle.toString())
         if (found === undefined) throw new RangeError(`no job for the bundle ${bundle.toString()}`)
-        return jobFunctions(found)
+        return this.#around.mutation.functions?.(jobFunctions(found)) ?? jobFunctions(found)
       },
     }, jobId(job), run)
     const faults: FaultPoints = { reach: (point) => this.#around.reached(this, point) }
+    const makeTask = await loaded.taskFactory(this.#log)
     const slot = new Slot({
       log: this.#log, store, clock: process.clock, random, logger, faults,
       reader: (kind) => {
@@ -211,7 +216,7 @@ export class SlotNode {
       emit: (event) => this.#emit(event),
     }, {
       owner: { executor: executorId(this.parent.id), slot: this.#number, slotId: slotId(this.id) },
-      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: await loaded.taskFactory(this.#log),
+      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: (ref) => mutated(makeTask(ref), this.#around.mutation.task, this.id),
     })
     slot.run().catch((error: unknown) => this.#exit(String(error), error))
     return slot

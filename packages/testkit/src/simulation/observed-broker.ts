@@ -7,6 +7,8 @@ export interface CommittedWrite extends Append {
 }
 
 export interface BrokerObserver {
+  appended(id: TransactionalId): void
+  written(writes: readonly CommittedWrite[]): void
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void
   /** Initialised or fenced; `aborted`: it had a transaction open. */
   initialised(id: TransactionalId, aborted: boolean): void
@@ -20,9 +22,16 @@ export class ObservedBroker extends MemoryBroker {
 
   override append(id: TransactionalId, epoch: number, writes: readonly Append[]): Appended[] {
     const appended = super.append(id, epoch, writes)
+    this.observer?.appended(id)
     const open = this.#open.get(id) ?? []
     this.#open.set(id, open)
     for (const [i, write] of writes.entries()) open.push({ ...write, baseOffset: appended[i]?.baseOffset ?? -1 })
+    return appended
+  }
+
+  override write(writes: readonly Append[]): Appended[] {
+    const appended = super.write(writes)
+    this.observer?.written(writes.map((write, i) => ({ ...write, baseOffset: appended[i]?.baseOffset ?? -1 })))
     return appended
   }
 

@@ -49,6 +49,8 @@ export class JournalCheck {
   readonly #placeOf = new Map<number, { readonly from: number, readonly to: number }>()
   readonly #checkedSnapshots = new Set<string>()
   readonly #claims: Owner[] = []
+  /** When the release of each slot became visible whose last record here is one. */
+  readonly #released = new Map<string, number>()
   readonly #gone = new Set<string>()
   #cursor = 0
   #last: CommitRecord | undefined
@@ -111,6 +113,11 @@ export class JournalCheck {
     if (named.length < 2 && start > 0) this.#broken('recoverable', `after ${why} the journal begins at ${start} with ${named.length} snapshots named`)
   }
 
+  /** When this slot's release became visible, if that is its last word here. */
+  releasedAt(slotId: string): number | undefined {
+    return this.#released.get(slotId)
+  }
+
   #broken(check: string, message: string): void {
     const { ref: { run, stage, partition } } = this.of
     this.#violations.add(check, `run ${run} ${stage}-${partition}: ${message}`)
@@ -119,6 +126,8 @@ export class JournalCheck {
   #see(record: JournalRecord, offset: number, next: number): void {
     const owner: Owner = { slotId: record.owner.slotId, epoch: record.generation.epoch, counter: record.generation.counter, offset }
     if (record.kind === 'claim') this.#claims.push(owner)
+    if (record.kind === 'release') this.#released.set(owner.slotId, this.#broker.clock.monotonic())
+    else this.#released.delete(owner.slotId)
     if (record.kind === 'ended') this.endedAt = offset
     if (record.kind !== 'commit') return
     this.#oneCommitter(record, owner)

@@ -1,6 +1,6 @@
 // Everything that is checked while a simulation goes on: called as transactions commit, as journals are trimmed and objects go, after each step.
-import { jobId } from '@tidemark/base'
-import type { TransactionalId } from '@tidemark/base'
+import { jobId, taskKey } from '@tidemark/base'
+import type { TaskRef, TransactionalId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Manifest, RunRecord } from '@tidemark/checkpoint'
 import { createTask } from '@tidemark/runtime'
@@ -13,6 +13,9 @@ import { JournalCheck, sha256Of } from './journal-check.ts'
 import { OutputCheck } from './output-check.ts'
 import { Violations } from './violations.ts'
 
+/** Well below the time after which a broker ends a transaction. */
+const CLAIM_WAIT_MS_MAX = 1_000
+
 export class Watch implements BrokerObserver {
   readonly violations = new Violations()
   readonly outputs: OutputCheck
@@ -20,14 +23,21 @@ export class Watch implements BrokerObserver {
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
   readonly #cluster: SimCluster
+  readonly #prompt: boolean
   readonly #dirty = new Set<JournalCheck>()
   readonly #given = new Map<string, string>()
+  /** When each task was last given to somebody. */
+  readonly #givenAt = new Map<string, number>()
+  /** Newest session of each slot. */
+  readonly #sessions = new Map<string, number>()
   #applied = 0
   /** The newest run that has committed anything. */
   run = 1
   lastRecordsAt = 0
 
-  constructor(cluster: SimCluster) {
+  /** `prompt`: nothing is slow in this simulation, so that a wait can be judged. */
+  constructor(cluster: SimCluster, prompt: boolean) {
+    this.#prompt = prompt
     this.#cluster = cluster
     this.outputs = new OutputCheck(cluster.written, this.violations)
     cluster.servers.broker.observer = this
@@ -35,7 +45,25 @@ export class Watch implements BrokerObserver {
     cluster.objects.added = (key) => this.#objectAdded(key)
     cluster.trace.onEvent = (_who, event, facts) => {
       if (event === 'task.assigned') this.#assigned(facts)
+      else if (event === 'takeover.fenced') this.#fenced(facts)
+      else if (event === 'task.running') this.#running(facts)
     }
+    cluster.servers.arrived = (_process, { call, of }) => {
+      const id = call === 'log.initialise' ? paths.parseTransactionalId(of) : undefined
+      if (id !== undefined) this.#sessions.set(id.slot, Math.max(id.counter, this.#sessions.get(id.slot) ?? 0))
+    }
+  }
+
+  /** Nothing of an id lands any more once its slot has gone on to the next. */
+  appended(id: TransactionalId): void {
+    const of = paths.parseTransactionalId(id)
+    const newest = of === undefined ? undefined : this.#sessions.get(of.slot)
+    if (of !== undefined && newest !== undefined && of.counter < newest) this.violations.add('old id', `an append of ${id} was taken when session ${newest} of that slot had begun`)
+  }
+
+  /** Outside of any transaction: only input should be. */
+  written(writes: readonly CommittedWrite[]): void {
+    this.outputs.committed(this.run, writes)
   }
 
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
@@ -165,6 +193,29 @@ export class Watch implements BrokerObserver {
     const before = this.#given.get(key)
     if (before !== undefined) this.violations.add('generation given twice', `${key}: to ${before}, then to ${to}`)
     this.#given.set(key, to)
+    this.#givenAt.set(`${this.#cluster.workload.name}/${task.run}/${task.stage}/${task.partition}`, this.#cluster.scheduler.now)
+  }
+
+  /** R7: who gave a task up in order is not fenced for it; that would cost it its other tasks. */
+  #fenced(facts: unknown): void {
+    const { task, ids } = facts as { readonly task: string, readonly ids: readonly TransactionalId[] }
+    const journal = [...this.journals.values()].find(({ of: { ref } }) => taskKey(ref) === task)
+    const givenAt = this.#givenAt.get(task)
+    if (journal === undefined || givenAt === undefined) return
+    for (const id of ids) {
+      const of = paths.parseTransactionalId(id)
+      // An older id of that slot is fenced already: another fence costs nobody anything.
+      if (of === undefined || of.counter !== this.#sessions.get(of.slot)) continue
+      const releasedAt = journal.releasedAt(of.slot)
+      if (releasedAt !== undefined && releasedAt < givenAt) this.violations.add('needless fence', `${id} was fenced for ${task}, which it had released ${(givenAt - releasedAt).toFixed(1)} ms before that was given out again`)
+    }
+  }
+
+  /** R8: a claim does not wait until the broker ends the transaction of one who died in it. */
+  #running(facts: unknown): void {
+    const { facts: { task, recovery: { steps } } } = facts as { readonly facts: { readonly task: TaskRef, readonly recovery: { readonly steps?: { readonly claimedMs: number, readonly tailedMs: number } } } }
+    const waitedMs = steps === undefined ? 0 : steps.tailedMs - steps.claimedMs
+    if (this.#prompt && waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
   }
 
   #objectGone(key: string): void {
@@ -175,6 +226,11 @@ export class Watch implements BrokerObserver {
 
   #objectAdded(key: string): void {
     const body = this.#cluster.objects.get(key)?.body
+    if (body !== undefined && paths.parseDefinition(key)) {
+      // The word of a driver that has been replaced is not stored, and counts for nothing.
+      const definition = JSON.parse(body.toString()) as { readonly state: string, readonly error?: unknown }
+      if (definition.state === 'failed') this.violations.add('job failed', JSON.stringify(definition.error))
+    }
     if (body !== undefined && paths.parseManifest(key)) this.#complete(key, body, 'it was written')
   }
 

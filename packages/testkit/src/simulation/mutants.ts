@@ -1,0 +1,240 @@
+// The protocol with one of its rules switched off, or with one thing taken away that keeps an invariant: the simulation has to find each. Rules that
+// the production code can switch off are switched off there; all others are taken away between it and its ports, so that nothing is in it for this.
+import type { Append, Appended, FetchedPartition, Log, LogReader, ObjectStore, OutboxSink, ProducerSession, TransactionalId } from '@tidemark/base'
+import { transactionalId } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import type { Rules } from '@tidemark/checkpoint'
+import type { Task } from '@tidemark/runtime'
+import type { NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
+import type { SimProcess } from './process.ts'
+import { INPUT } from './workload.ts'
+
+type Functions = ReadonlyMap<NodeId, NodeFunctions>
+const SENT_LATER_MS = 15
+
+/** Made anew for each simulation. `who`: the slot's UUID, or `driver`. */
+export interface Mutation {
+  readonly rules?: Partial<Rules>
+  readonly log?: (log: Log, who: string) => Log
+  readonly store?: (store: ObjectStore, who: string) => ObjectStore
+  readonly sink?: (sink: OutboxSink, process: SimProcess) => OutboxSink
+  readonly functions?: (functions: Functions) => Functions
+  readonly task?: (task: Task, who: string) => Task
+}
+
+export interface Mutant {
+  readonly name: string
+  /** What is missing. */
+  readonly what: string
+  readonly make: () => Mutation
+}
+
+/** `over` instead of the methods of `real` that have these names. */
+const instead = <T extends object>(real: T, over: Partial<T>): T => new Proxy(real, {
+  get: (target, name) => {
+    if (Object.hasOwn(over, name)) return Reflect.get(over, name) as unknown
+    const value: unknown = Reflect.get(target, name, target)
+    return typeof value === 'function' ? value.bind(target) as unknown : value
+  },
+})
+
+const rule = (name: keyof Rules, what: string): Mutant => ({ name, what, make: () => ({ rules: { [name]: false } }) })
+
+const counterOf = (id: string): number => paths.parseTransactionalId(id)?.counter ?? -1
+const withCounter = (id: string, counter: number): TransactionalId => transactionalId(`${id.slice(0, id.lastIndexOf('.'))}.${counter}`)
+const isJournal = (topic: string): boolean => paths.parseInternalTopic(topic)?.kind === 'journal'
+
+/** Ids that the driver fences at a verdict, and those that their owners would use next, count as fenced: nobody who claims fences them again. */
+const fencedByHint = (): Mutation => {
+  const hinted = new Set<string>()
+  return {
+    log: (log, who) => instead(log, {
+      fence: async (id) => {
+        if (who === 'driver') for (let ahead = 0; ahead <= 3; ahead += 1) hinted.add(withCounter(id, counterOf(id) + ahead))
+        else if (hinted.has(id)) return
+        await log.fence(id)
+      },
+    }),
+  }
+}
+
+/** A slot initialises its one id again and again. */
+const oneId = (): Mutation => ({
+  log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => log.session(withCounter(id, 0)) })),
+})
+
+const outputsOutside = (log: Log, session: ProducerSession): ProducerSession => {
+  /** One entry an append, in order; undefined: it is in the transaction, which says at its end where. */
+  let written: (Appended | undefined)[] = []
+  return instead(session, {
+    append: async (writes) => {
+      const isOutput = ({ topic }: Append): boolean => paths.parseInternalTopic(topic) === undefined
+      const outside = await log.write(writes.filter(isOutput))
+      written.push(...writes.map((write) => (isOutput(write) ? outside.shift() : undefined)))
+      await session.append(writes.filter((write) => !isOutput(write)))
+    },
+    commit: async () => {
+      const inside = await session.commit()
+      const all = written.map((one) => one ?? inside.shift() ?? { topic: '', partition: 0, baseOffset: -1 })
+      written = []
+      return all
+    },
+  })
+}
+
+/** After an error of the fetching, the first record of what is fetched next is passed over. */
+const jumpAfterError = (reader: LogReader): LogReader => {
+  let failed = false
+  return instead(reader, {
+    fetch: async (requests, options) => {
+      try {
+        const fetched = await reader.fetch(requests, options)
+        if (!failed || !fetched.some(({ topic, records }) => topic === INPUT && records.length > 0)) return fetched
+        failed = false
+        return fetched.map((one): FetchedPartition => (one.topic === INPUT ? { ...one, records: one.records.slice(1) } : one))
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    },
+  })
+}
+
+type Walk = ReturnType<Task['startWalk']>
+/** Walks that end with what their last slice said, instead of with what has changed since. */
+const walking = (finish: (walk: Walk, last: Buffer | undefined) => ReturnType<Walk['finish']>): Mutation => ({
+  task: (task) => instead(task, {
+    startWalk: () => {
+      const walk = task.startWalk()
+      let last: Buffer | undefined
+      return instead(walk, {
+        next: (bytesMax) => {
+          const slice = walk.next(bytesMax)
+          last = slice ?? last
+          return slice
+        },
+        finish: () => finish(walk, last),
+      })
+    },
+  }),
+})
+
+const finishStale = (walk: Walk, last: Buffer | undefined): ReturnType<Walk['finish']> => {
+  const { block, keys } = walk.finish()
+  return { block: last ?? block, keys }
+}
+
+/** The assertion that a walk is not completed beside an open batch would report first. */
+const finishBesideBatch = (walk: Walk, last: Buffer | undefined): ReturnType<Walk['finish']> => {
+  try {
+    return walk.finish()
+  } catch (error) {
+    walk.abandon()
+    if (last === undefined) throw error
+    return { block: last, keys: 0 }
+  }
+}
+
+/** All slices are there at once, and outlive what takes the batch back. */
+const survivingWalk = (task: Task): Task => instead(task, {
+  startWalk: () => {
+    const walk = task.startWalk()
+    const slices: Buffer[] = []
+    for (let slice = walk.next(Infinity); slice !== undefined; slice = walk.next(Infinity)) slices.push(slice)
+    const last = slices.at(-1)
+    return { next: () => slices.shift(), finish: () => finishBesideBatch(walk, last), abandon: () => walk.abandon() }
+  },
+})
+
+/** What a handler has set is what it gets again, whatever became of the batch. */
+const keptValues = (): Mutation => ({
+  functions: (functions) => new Map([...functions].map(([node, one]): [NodeId, NodeFunctions] => [node, one.kind === 'process' ? keeping(one) : one])),
+})
+
+/** One context belongs to one task. */
+const keeping = (real: ProcessFunctions): ProcessFunctions => {
+  const kept = new WeakMap<object, Map<unknown, unknown>>()
+  return {
+    ...real,
+    onRecord: (ctx, value) => {
+      const values = kept.get(ctx) ?? new Map<unknown, unknown>()
+      kept.set(ctx, values)
+      const { state } = ctx
+      const { key } = ctx
+      real.onRecord(instead(ctx, {
+        state: {
+          get: () => (values.has(key) ? structuredClone(values.get(key)) : state.get()),
+          set: (set) => {
+            values.set(key, structuredClone(set))
+            state.set(set)
+          },
+          delete: () => state.delete(),
+        },
+      }), value)
+    },
+  }
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  rule('R1', 'a driver numbers ownerships by a counter alone'),
+  rule('R2', 'a claimant does not give up for a higher generation'),
+  rule('R3', 'an id that turns up before the own claim is not fenced'),
+  { name: 'R4', what: 'a fence made on a hint counts', make: fencedByHint },
+  { name: 'R5', what: 'a slot initialises its old id again', make: oneId },
+  rule('R6', 'commit records and snapshots name no owner'),
+  rule('R7', 'a release says nothing: who released is fenced'),
+  rule('R8', 'nobody looks at what holds the stable offset below the own claim'),
+  { name: 'S1', what: 'a walk does not end with what changed meanwhile', make: () => walking(finishStale) },
+  { name: 'S2', what: 'a failed transaction leaves the walk and the upload', make: () => ({ rules: { S2: false }, task: survivingWalk }) },
+  rule('S7', 'garbage collection spares only what manifests name'),
+  rule('S8', 'the journal is trimmed to the newest snapshot'),
+  { name: 'S9', what: 'a walk goes on and ends beside an open batch', make: () => ({ rules: { S9: false }, ...walking(finishBesideBatch) }) },
+  rule('C1', 'a task completes its walk before those downstream of it'),
+  rule('C2', 'what is in flight belongs to no checkpoint'),
+  rule('C3', 'a restore does not end the run before'),
+  {
+    name: 'invariant 1', what: 'outputs are written beside the transaction',
+    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => outputsOutside(log, log.session(id)) })) }),
+  },
+  { name: 'invariant 2', what: 'nobody fences anybody', make: () => ({ log: (log) => instead(log, { fence: async () => {} }) }) },
+  {
+    name: 'invariant 3', what: 'an upload counts before it is there',
+    make: () => ({ store: (store) => instead(store, { put: async (key, body) => void store.put(key, body).catch(() => {}) }) }),
+  },
+  {
+    name: 'invariant 4', what: 'the journal is trimmed to its stable end',
+    make: () => ({
+      log: (log) => instead(log, {
+        trim: async (topic, partition, before) => {
+          const [offsets] = await log.offsets(topic, [partition])
+          await log.trim(topic, partition, isJournal(topic) ? offsets?.stable ?? before : before)
+        },
+      }),
+    }),
+  },
+  {
+    name: 'invariant 5', what: 'an outbox entry counts as delivered before its sink has it',
+    make: () => ({ sink: (sink, process) => instead(sink, { deliver: async (delivery) => void process.clock.after(SENT_LATER_MS, () => void sink.deliver(delivery)) }) }),
+  },
+  {
+    name: 'invariant 7', what: 'after an error reading goes on behind the next record',
+    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { reader: () => jumpAfterError(log.reader()) })) }),
+  },
+  {
+    name: 'invariant 8', what: 'late records, filtered ones and those without a record are not counted',
+    make: () => ({
+      task: (task) => instead(task, {
+        freeze: (generation) => {
+          const frozen = task.freeze(generation)
+          const { books } = frozen.content
+          return books.noRecord === 0 ? frozen : { ...frozen, content: { ...frozen.content, books: { ...books, noRecord: 0 } } }
+        },
+      }),
+    }),
+  },
+  {
+    name: 'own old id', what: 'the id of a lost session is not fenced before a new one',
+    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { fence: async (id) => { if (!id.includes(who)) await log.fence(id) } })) }),
+  },
+  { name: 'undo', what: 'values keep what a batch that failed has made of them', make: keptValues },
+]
