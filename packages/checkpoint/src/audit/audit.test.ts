@@ -143,6 +143,22 @@ describe('audit', () => {
     expect(list.every(({ message }) => message.length > 0)).toBe(true)
   })
 
+  test('audit, a partition that was added to the source → read from its beginning like the others; one of another task → found', () => {
+    const world = auditedWorld()
+    for (let batchId = 3; batchId <= BATCHES; batchId += 1) {
+      const { content } = commitAt(world, 's0-0', batchId)
+      content.positions.push({ input: 'source:orders', topic: 'orders', partition: 2, next: batchId === 3 ? 0 : 4 })
+      if (batchId > 3) Object.assign(content.positions[0] ?? {}, { next: batchId * RECORDS - 4, last: { offset: batchId * RECORDS - 5, checksum: batchId * RECORDS - 5 } })
+    }
+    world.orders.push([1, 2, 3, 4])
+    world.ends['orders/2'] = { start: 0, end: 4 }
+    expect(auditWorld(world).list).toEqual([])
+    world.orders[2]?.pop()
+    expect(auditWorld(world).list).toMatchObject([{ kind: 'records-miscounted', batchId: 4, doubled: 1 }])
+    Object.assign(commitAt(world, 's0-0', 4).content.positions[1] ?? {}, { partition: 3 })
+    expect(auditWorld(world).list.map(({ kind }) => kind)).toContain('position-jump')
+  })
+
   test('audit, every kind of fault → was made here, or is found where bytes are read', () => {
     expect([...new Set([...CORRUPTIONS.map(({ kind }) => kind), ...BY_THE_READER])].toSorted()).toEqual(Object.keys(FAULTS).toSorted())
   })

@@ -31,7 +31,10 @@ export interface JournalBase {
 
 export interface JournalFacts {
   readonly task: TaskRef
+  /** As the run began. */
   readonly inputs: readonly AssignedPartition[]
+  /** Tasks of its stage: partitions added to a source's topic later are given out over them. */
+  readonly tasks: number
   /** Oldest offset that the journal holds. */
   readonly start: number
   /** What lies below was decided before the ends of outputs were looked at. */
@@ -71,6 +74,8 @@ export class JournalAudit {
   /** Commit records that no `ended` record follows (yet), since there was one. */
   #behindEnd: AuditedBatch[] | undefined
   #snapshots: readonly SnapshotRef[] = []
+  /** Partitions of sources that were added while the run went on. */
+  readonly #grown: AssignedPartition[] = []
   readonly #places = new Map<number, { readonly next: number, readonly positions: readonly SourcePosition[] }>()
 
   constructor(facts: JournalFacts, findings: Findings) {
@@ -104,6 +109,11 @@ export class JournalAudit {
 
   get batchId(): number | undefined {
     return this.#batchId
+  }
+
+  /** Everything that it reads. */
+  get inputs(): readonly AssignedPartition[] {
+    return [...this.facts.inputs, ...this.#grown]
   }
 
   get ended(): boolean {
@@ -146,8 +156,12 @@ export class JournalAudit {
     const { batchId, positions, upstreams, books } = content
     const continues = this.#numbers(batchId, offset)
     // Comparing with a batch that is not the one before would only repeat that fault.
-    const before = continues ? this.#positions : undefined
+    const before = continues && this.#positions !== undefined ? [...this.#positions, ...this.#joining(this.#positions, positions)] : undefined
     const batch: AuditedBatch = { batchId, offset, next, generation: record.generation, before, positions, upstreams, books }
+    for (const position of positions) {
+      const { input, topic, partition } = position
+      if (this.#isAdded(position) && !this.#grown.some((one) => placeOf(one) === placeOf(position))) this.#grown.push({ input, kind: 'topic', topic, partition })
+    }
     this.#owners(record, batchId, offset)
     this.#books(batch, continues ? this.#totals : undefined, content.totals)
     this.#moved(batch)
@@ -206,11 +220,22 @@ export class JournalAudit {
     }
   }
 
+  /** A partition of a source's topic that the run did not begin with, and that is this task's. */
+  #isAdded({ input, topic, partition }: SourcePosition): boolean {
+    const { inputs, task, tasks } = this.facts
+    return partition % tasks === task.partition && inputs.some((one) => one.kind === 'topic' && one.input === input && one.topic === topic) && !inputs.some((one) => one.input === input && one.partition === partition)
+  }
+
+  /** What the batch goes on from in partitions that the batch before did not have: their beginning. */
+  #joining(before: readonly SourcePosition[], positions: readonly SourcePosition[]): SourcePosition[] {
+    return positions.filter((position) => this.#isAdded(position) && !before.some((one) => placeOf(one) === placeOf(position))).map(({ input, topic, partition }) => ({ input, topic, partition, next: 0 }))
+  }
+
   #moved({ batchId, offset, before, positions, books }: AuditedBatch): void {
     const jump = (message: string): void => this.#fault('position-jump', `batch ${batchId}: ${message}`, { batchId, offset })
     const names = positions.map(placeOf)
-    const wanted = new Set(this.facts.inputs.map(placeOf))
-    if (new Set(names).size !== names.length || names.length !== wanted.size || names.some((name) => !wanted.has(name))) return jump(`it has positions of ${names.join(', ') || 'nothing'}; the task reads ${[...wanted].join(', ')}`)
+    const wanted = new Set([...this.facts.inputs, ...before ?? []].map(placeOf))
+    if (new Set(names).size !== names.length || [...wanted].some((name) => !names.includes(name)) || positions.some((one) => !wanted.has(placeOf(one)) && !this.#isAdded(one))) return jump(`it has positions of ${names.join(', ') || 'nothing'}; the task reads ${[...wanted].join(', ')}`)
     for (const { last, next, topic, partition } of positions) if (last !== undefined && last.offset >= next) jump(`the last record read of ${topic}/${partition} is at ${last.offset}, the next is ${next}`)
     if (before === undefined) return
     let moved = 0

@@ -108,7 +108,7 @@ export class RangesAudit {
     const counts: BatchCount[] = []
     const partitions: PartitionRanges[] = []
     for (const journal of journals) {
-      const { task, inputs } = journal.facts
+      const { inputs, facts: { task } } = journal
       const own = journal.batches.map((batch): BatchCount => ({ task, batch, journal, ranges: [] }))
       counts.push(...own)
       for (const input of inputs) partitions.push(rangesOf(input, own, findings))

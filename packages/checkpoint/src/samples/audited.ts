@@ -162,7 +162,7 @@ const auditOne = (world: AuditedWorld, task: TaskRef, findings: Findings): Journ
   if (stage === undefined) throw new TypeError(`no stage ${task.stage}`)
   const inputs = assignedPartitions(stage, task.partition)
   const base = { batchId: 0, totals: emptyBooks, positions: inputs.map(({ input, topic, partition }) => ({ input, topic, partition, next: 0 })) }
-  const journal = new JournalAudit({ task, inputs, start, ...(start === 0 ? { base } : {}) }, findings)
+  const journal = new JournalAudit({ task, inputs, tasks: stage.partitions, start, ...(start === 0 ? { base } : {}) }, findings)
   const last = records.findLast(({ record }) => record.kind === 'commit')?.record
   const snapshots = (last?.kind === 'commit' ? last.snapshots : []).flatMap((ref) => openSnapshot(task, ref, ref.objects.map(({ key }) => world.objects.get(key)), findings) ?? [])
   const state = start === 0 ? new StateAudit(task, new StateReplay(), 0, snapshots, findings) : undefined

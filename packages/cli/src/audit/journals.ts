@@ -62,7 +62,7 @@ const readOnce = async (ports: AuditPorts, options: JournalOptions, topic: strin
   }
   const origin = options.origin !== undefined && (start === 0 || newest?.content.positions.some(({ inFlight }) => inFlight !== undefined) === true) ? await originOf(store, options.origin, stage, task, findings) : undefined
   const base = baseOf(options, start, origin, snapshots)
-  const journal = new JournalAudit({ task, inputs: assignedPartitions(stage, task.partition), start, before: cut.before, ...(base === undefined ? {} : { base }), ...(origin === undefined ? {} : { inFlight: origin.inFlight }) }, findings)
+  const journal = new JournalAudit({ task, inputs: assignedPartitions(stage, task.partition), tasks: stage.partitions, start, before: cut.before, ...(base === undefined ? {} : { base }), ...(origin === undefined ? {} : { inFlight: origin.inFlight }) }, findings)
   const state = stateOf(options, start, origin, snapshots, findings)
   const assembler = new RecordAssembler({ midway: start > 0 })
   await readPartition(ports, topic, task.partition, start, cut.end, ({ offset, value }) => {
