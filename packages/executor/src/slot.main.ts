@@ -1,4 +1,5 @@
 // A slot process: binds to one run of one job, loads its bundle, and runs its tasks. Ends itself when its executor is gone.
+import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import pino from 'pino'
 import { asTidemarkError, executorId, jobId, readSettings, realClock, realRandom, slotId } from '@tidemark/base'
@@ -81,3 +82,5 @@ process.on('message', (message: ToSlot) => {
   } else slot?.then((bound) => bound.handle(message.command), (error: unknown) => refuse(error, message.command)).catch(end)
 })
 tell({ kind: 'ready' })
+// Now, for a process that is killed keeps nothing.
+setImmediate(flushCompileCache)

@@ -2,6 +2,8 @@
 import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { slotId } from '@tidemark/base'
 import type { ExecutorId, Random, SlotId } from '@tidemark/base'
@@ -58,6 +60,9 @@ export interface SlotProcessesOptions {
  */
 const SLOT_SEMI_SPACE_MIB = 32
 
+/** Where compiled code is kept from one process to the next: Node's own default. A slot is ready at half the cost (docs/performance.md). */
+const NODE_COMPILE_CACHE = join(tmpdir(), 'node-compile-cache')
+
 interface Child {
   readonly slot: number
   readonly process: ChildProcess
@@ -76,7 +81,7 @@ export class SlotProcesses {
     const id = slotId(this.#options.random.uuid())
     const child = fork(fileURLToPath(new URL('../slot.main.ts', import.meta.url)), [], {
       execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
-      env: { ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
+      env: { NODE_COMPILE_CACHE, ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

@@ -1,0 +1,73 @@
+// The driver process: reads settings, opens log, store and lease, starts the driver. No decision is made in here.
+import { flushCompileCache } from 'node:module'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import pino from 'pino'
+import { describeError, flagOf, readSettings, realClock, realRandom } from '@tidemark/base'
+import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
+import { openRedisLease } from '@tidemark/lease-redis'
+import { openKafkaLog } from '@tidemark/log-kafka'
+import { localLease, openLocalLog } from '@tidemark/log-local'
+import { openLocalStore } from '@tidemark/store-local'
+import { openMinioStore } from '@tidemark/store-minio'
+import { probe, serveCluster } from '@tidemark/wire'
+import { checkAcross, coreSettings, DRIVER_SETTINGS } from './settings.ts'
+import type { ProcessSettings } from './settings.ts'
+import { Driver } from './shell/driver.ts'
+import { killProcess } from './shell/processes.ts'
+import { ENGINE_VERSION } from './version.ts'
+
+const openLog = ({ kafka, folder }: ProcessSettings, logger: Logger): Log => (kafka === undefined
+  ? openLocalLog({ path: join(folder, 'log.db'), clock: realClock })
+  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-driver', clock: realClock, logger }))
+
+const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: ProcessSettings, logger: Logger): ObjectStore => (s3Endpoint === undefined
+  ? openLocalStore({ root: join(folder, 'store') })
+  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, createBucket: true, clock: realClock, logger }))
+
+const openLease = ({ redis, leaseKey, folder }: ProcessSettings, logger: Logger): Lease => (redis === undefined
+  ? localLease(join(folder, 'lease.db'))
+  : openRedisLease({ url: redis, key: leaseKey, clock: realClock, logger }))
+
+const main = async (): Promise<void> => {
+  const { values: flags } = parseArgs({ options: Object.fromEntries(Object.values(DRIVER_SETTINGS).map((spec) => [flagOf(spec), { type: 'string' as const }])) })
+  const settings = readSettings(DRIVER_SETTINGS, flags, process.env, checkAcross)
+  const logger: Logger = pino({ level: settings.logLevel, base: { driver: process.pid } }, pino.destination({ fd: 1, sync: true }))
+  const log = openLog(settings, logger)
+  const store = openStore(settings, logger)
+  const lease = openLease(settings, logger)
+  await log.check()
+  await store.check()
+
+  const driver = new Driver({
+    ports: { log, store, clock: realClock, logger }, lease, random: realRandom, listen: settings.listen, ...(settings.advertise === undefined ? {} : { advertise: settings.advertise }),
+    leaseMs: settings.leaseMs, settings: coreSettings(settings), engineVersion: ENGINE_VERSION, probe, serve: serveCluster,
+    // Only what runs on this machine can hold the file's lock.
+    ...(settings.kafka === undefined ? { kill: (processes) => processes.filter(killProcess).length } : {}),
+  })
+  const address = await driver.start()
+  logger.info({ event: 'driver.listening', address, log: log.name, store: store.name, lease: lease.name }, 'driver.listening')
+  // Now, for a process that is killed keeps nothing.
+  flushCompileCache()
+
+  let leaving = false
+  const leave = async (): Promise<void> => {
+    if (leaving) return
+    leaving = true
+    await driver.stop()
+    await Promise.all([log.close(), store.close(), lease.close()])
+    logger.info({}, 'driver.left')
+    process.exit(0)
+  }
+  const goOn = (): void => void leave().catch((error: unknown) => {
+    process.stderr.write(`${describeError(error)}\n`)
+    process.exit(1)
+  })
+  process.on('SIGTERM', goOn)
+  process.on('SIGINT', goOn)
+}
+
+main().catch((error: unknown) => {
+  process.stderr.write(`${describeError(error)}\n`)
+  process.exit(1)
+})
