@@ -123,12 +123,13 @@ export class HeldTask {
     }
   }
 
-  /** Reading begins anew, from another snapshot; only before anything was loaded. */
+  /** Reading begins anew, from another snapshot; only before anything was processed. What was loaded by then is of no use. */
   startOver(cursor: JournalCursor): void {
-    if (this.#loaded) throw invariantBroken('takeover', `${this.key} is loaded and can't begin anew`, this.ref)
+    if (this.#phase !== 'taking-over') throw invariantBroken('takeover', `${this.key} is ${this.#phase} and can't begin anew`, this.ref)
     if (this.cursor !== undefined) this.task = this.#makeTask()
     this.cursor = cursor
     this.claim = undefined
+    this.#loaded = false
     this.#tail = []
     // The timeline tells of the tail that is applied, not of what was read for a snapshot that was no good.
     this.timeline.tailRecords = 0

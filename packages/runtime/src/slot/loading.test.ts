@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { jobId, noFaults, silentLogger, slotId, executorId, stageId } from '@tidemark/base'
-import { ALL_RULES } from '@tidemark/checkpoint'
+import { ALL_RULES, emptyChain, JournalCursor } from '@tidemark/checkpoint'
 import { MemoryLog, MemoryObjectStore, seededRandom, VirtualClock } from '@tidemark/testkit'
 import { cutStages, job, jobFunctions, json, topic, topicSink } from 'tidemark'
 import { createTask } from '../task/create-task.ts'
@@ -8,7 +8,7 @@ import { HeldTask } from './held-task.ts'
 import { load } from './loading.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 
-test('takeover: the state that the run began from is to be loaded, and its manifest is gone → no good, and not taken for empty', async () => {
+const fixture = (): { readonly ports: SlotPorts, readonly options: SlotOptions, readonly held: HeldTask, readonly from: { readonly run: number, readonly checkpoint: number, readonly manifest: string } } => {
   const clock = new VirtualClock()
   const passing = job('orders', { version: '1' }).source('in', topic('in', { value: json() })).sink('out', topicSink('out', { value: json() }))
   const [id, plan] = [jobId('orders'), passing.plan()]
@@ -26,5 +26,22 @@ test('takeover: the state that the run began from is to be loaded, and its manif
   const makeTask: SlotOptions['makeTask'] = (ref) => createTask({ ref, plan, physical, functions: jobFunctions(passing), run, topics, partitionFor: () => 0, clock })
   const options: SlotOptions = { owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, run, origin: undefined, settings: plan.settings, engineVersion: '0.1.0', rules: ALL_RULES, makeTask }
   const held = new HeldTask(() => makeTask({ job: id, run: 2, stage: stageId(0), partition: 0 }), { epoch: 1, counter: 1 }, 'journal', clock)
+  return { ports, options, held, from }
+}
+
+test('takeover: the state that the run began from is to be loaded, and its manifest is gone → no good, and not taken for empty', async () => {
+  const { ports, options, held, from } = fixture()
   expect(await load(ports, options, held, { kind: 'origin', from, tailBegin: 0 })).toEqual({ kind: 'no-good', why: 'orders/commits/7.json, which the run began from, is gone' })
+})
+
+test('takeover: what it begins with is loaded, and then the journal is trimmed behind its claim → it begins anew, with a task that nothing was loaded into', async () => {
+  const { held } = fixture()
+  const cursor = () => new JournalCursor(held.ref, held.journalTopic, 0, emptyChain())
+  held.startOver(cursor())
+  const { task } = held
+  await held.finishLoading()
+  expect(held.loaded).toBe(true)
+  held.startOver(cursor())
+  expect(held.loaded).toBe(false)
+  expect(held.task).not.toBe(task)
 })
