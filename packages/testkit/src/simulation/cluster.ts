@@ -111,7 +111,7 @@ export class SimCluster {
 
   write(events: readonly SimEvent[]): void {
     for (const event of events) {
-      const partition = this.#partitionOf(event.user)
+      const partition = this.#hash(event.user)
       const [appended] = this.servers.broker.write([{ topic: INPUT, partition, records: [{ key: event.user, value: JSON.stringify(event), timestamp: event.ts }] }])
       if (!event.user.startsWith(FLUSH)) this.written.push({ event, partition, offset: appended?.baseOffset ?? -1 })
       this.#lastTs = Math.max(this.#lastTs, event.ts)
@@ -120,7 +120,8 @@ export class SimCluster {
 
   /** `events` events over `ms`, a few at a time; then one a partition that closes every window. */
   feed(random: Random, events: number, users: number, ms: number): void {
-    const all = makeEvents(random, events, users, EPOCH_MS)
+    const names = Array.from({ length: users * 4 }, (_, i) => `u${i}`).filter((name) => !this.workload.idle.has(this.#hash(name))).slice(0, users)
+    const all = makeEvents(random, events, names, EPOCH_MS)
     for (let i = 0; i < all.length;) {
       const take = 1 + Math.floor(random.next() * 6)
       const some = all.slice(i, i + take)
@@ -145,12 +146,6 @@ export class SimCluster {
 
   #hash(user: string): number {
     return this.servers.log(this.#client).partitionFor(Buffer.from(user), this.workload.partitions)
-  }
-
-  /** A partition that is to be idle gets its neighbour's. */
-  #partitionOf(user: string): number {
-    const partition = this.#hash(user)
-    return this.workload.idle.has(partition) ? 0 : partition
   }
 
   #sink(process: SimProcess, name: string): OutboxSink {

@@ -17,6 +17,8 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'down', readonly service: 'log' | 'store' | 'lease', readonly ms: number }
   | { readonly kind: 'mishap', readonly call: string, readonly fate: Fate, readonly ms: number, /** So many calls go well first. */ readonly after: number, /** Within reach of drivers, or of slots. */ readonly by: 'driver' | 'slot' }
   | { readonly kind: 'crash', readonly point: FaultPoint, readonly after: number, readonly whole: boolean }
+  /** The process that reaches this point stands still there; `whole`: its machine does. */
+  | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number }
   | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
   | { readonly kind: 'damage' }
 )
@@ -35,6 +37,9 @@ const pick = <T>(random: Random, from: readonly T[]): T => from[int(random, from
 const who = (random: Random): number => int(random, 8)
 /** Short ones are waited out, long ones are found out. */
 const howLong = (random: Random): number => (random.next() < 0.5 ? 20 + int(random, 150) : 300 + int(random, 700))
+
+/** About as long as it takes until an executor that says nothing is dead: it goes on when its heirs begin. */
+const untilVerdict = (random: Random): number => 330 + int(random, 110)
 
 const LOG_CALLS = ['log.commit', 'log.append', 'log.initialise', 'log.fence', 'log.fetch', 'log.offsets', 'log.trim', 'log.commit', 'log.append'] as const
 const STORE_CALLS = ['store.put', 'store.get', 'store.putIfAbsent', 'store.list', 'store.delete', 'store.put'] as const
@@ -61,12 +66,13 @@ const MAKES: readonly (readonly [number, Make])[] = [
   [3, (random) => ({ kind: 'hang machine', who: who(random), ms: howLong(random) })],
   [3, (random) => ({ kind: 'hang slot', who: who(random), ms: howLong(random) })],
   [2, (random) => ({ kind: 'hang driver', ms: howLong(random) })],
-  [4, (random) => ({ kind: 'cut', who: who(random), to: pick<Place>(random, ['driver', 'log', 'store']), way: pick(random, ['both', 'out', 'in']), ms: howLong(random) })],
+  [4, (random) => ({ kind: 'cut', who: who(random), to: pick<Place>(random, ['driver', 'driver', 'log', 'store']), way: pick(random, ['both', 'out', 'in']), ms: howLong(random) })],
   [2, (random) => ({ kind: 'slow', who: who(random), to: pick<Place>(random, ['driver', 'log', 'store']), byMs: 5 + int(random, 100), ms: howLong(random) })],
   [1, (random) => ({ kind: 'cut driver', to: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
   [1, (random) => ({ kind: 'down', service: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
   [10, mishap],
   [6, (random) => ({ kind: 'crash', point: pick(random, FAULT_POINTS), after: int(random, 4), whole: random.next() < 0.3 })],
+  [5, (random) => ({ kind: 'stall', point: pick(random, FAULT_POINTS), after: int(random, 6), whole: random.next() < 0.7, ms: random.next() < 0.6 ? untilVerdict(random) : howLong(random) })],
   [1, (random) => ({ kind: 'clock jump', who: who(random), driver: random.next() < 0.5, ms: pick(random, [-3_600_000, -500, 500, 5_000, 26 * 3_600_000]) })],
   [1, () => ({ kind: 'damage' })],
 ]

@@ -18,6 +18,7 @@ export class Faults {
   readonly #target: number
   #mishaps: Armed<'mishap'>[] = []
   #crashes: Armed<'crash'>[] = []
+  #stalls: Armed<'stall'>[] = []
   readonly #missed = new Map<string, number>()
   /** Restores that were asked for and are not answered. */
   restoring = 0
@@ -36,6 +37,7 @@ export class Faults {
       return { fate: armed.fault.fate, ms: armed.fault.ms }
     }
     cluster.reached = (slot, point) => {
+      this.#stall(slot, point)
       const armed = this.#crashes.find(({ fault }) => fault.point === point)
       if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
       this.#crashes = this.#crashes.filter((one) => one !== armed)
@@ -51,6 +53,7 @@ export class Faults {
     const { network, servers, drivers, executors, around } = this.#cluster
     this.#mishaps = []
     this.#crashes = []
+    this.#stalls = []
     network.heal()
     servers.down.clear()
     around.orphanMs = 0
@@ -120,6 +123,7 @@ export class Faults {
       case 'down': return void servers.down.set(fault.service, scheduler.now + fault.ms)
       case 'mishap': return void this.#mishaps.push({ fault, left: fault.after })
       case 'crash': return void this.#crashes.push({ fault, left: fault.after })
+      case 'stall': return void this.#stalls.push({ fault, left: fault.after })
       case 'clock jump': {
         const node = fault.driver ? this.#leader() : this.#executor(fault.who)
         if (node === undefined) return
@@ -129,6 +133,15 @@ export class Faults {
       }
       case 'damage': return this.#damage()
     }
+  }
+
+  #stall(slot: SlotNode, point: string): void {
+    const armed = this.#stalls.find(({ fault }) => fault.point === point)
+    if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
+    this.#stalls = this.#stalls.filter((one) => one !== armed)
+    const { fault: { whole, ms } } = armed
+    this.#cluster.trace.add('fault', `stall at ${point}`, { slot: slot.process.name, whole, ms })
+    this.#hang(whole ? [slot.parent.process, ...[...slot.parent.slots.values()].map(({ process }) => process)] : [slot.process], ms)
   }
 
   #executor(who: number): ExecutorNode | undefined {

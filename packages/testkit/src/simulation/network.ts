@@ -113,8 +113,10 @@ export class Network {
     const serverStream = (server: End<ExecutorMessage>): DriverStream => ({
       peer: process.name,
       send: (message) => {
-        if (server.closed || server.process.state === 'dead') return
-        downAt = this.send(to, process.host, () => tell(client, message), downAt)
+        if (server.closed) return
+        server.process.enter(() => {
+          downAt = this.send(to, process.host, () => tell(client, message), downAt)
+        })
       },
       onMessage: (handler) => {
         server.handler = handler
@@ -142,12 +144,14 @@ export class Network {
     return {
       peer: address,
       send: (message) => {
-        if (client.closed || process.state === 'dead') return
-        upAt = this.send(process.host, to, () => {
-          if (pair === undefined) return
-          if (message.kind === 'leaving') pair.server.said = 'leaving'
-          tell(pair.server, message)
-        }, upAt)
+        if (client.closed) return
+        process.enter(() => {
+          upAt = this.send(process.host, to, () => {
+            if (pair === undefined) return
+            if (message.kind === 'leaving') pair.server.said = 'leaving'
+            tell(pair.server, message)
+          }, upAt)
+        })
       },
       onMessage: (handler) => {
         client.handler = handler

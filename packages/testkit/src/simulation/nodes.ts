@@ -176,8 +176,10 @@ export class SlotNode {
 
   bind(job: string, run: number): void {
     this.#slot ??= this.#bind(job, run)
-    // Told to whoever gives a task.
-    this.#slot.catch(() => {})
+    // That the run can't be run is told to whoever gives a task.
+    this.#slot.catch((error: unknown) => {
+      if (asTidemarkError(error).action !== 'fail-job') this.#exit(String(error), error)
+    })
   }
 
   command(command: SlotCommand): void {
@@ -223,9 +225,8 @@ export class SlotNode {
   }
 
   #emit(event: SlotEvent): void {
-    if (this.process.state !== 'running') return
     const told = toChannel(event)
-    this.#around.scheduler.after(IPC_MS, () => this.parent.process.enter(() => this.#reports.onEvent(slotId(this.id), fromChannel(told))))
+    this.process.enter(() => void this.#around.scheduler.after(IPC_MS, () => this.parent.process.enter(() => this.#reports.onEvent(slotId(this.id), fromChannel(told)))))
   }
 
   #exit(why: string, error?: unknown): void {

@@ -98,11 +98,14 @@ export class Servers {
           answer(() => resolve(mishap?.fate === 'damaged' && value instanceof Buffer ? damaged(value) as T : value))
         }, (error: unknown) => answer(() => reject(error)))
       }
-      if (mishap?.fate === 'not-done') failSoon()
-      else if (mishap?.fate === 'late') {
-        failSoon()
-        this.#scheduler.after(mishap.ms, arrive)
-      } else this.#network.send(process.host, service, arrive)
+      // One that stands still sends when it goes on.
+      process.enter(() => {
+        if (mishap?.fate === 'not-done') failSoon()
+        else if (mishap?.fate === 'late') {
+          failSoon()
+          this.#scheduler.after(mishap.ms, arrive)
+        } else this.#network.send(process.host, service, arrive)
+      })
     })
   }
 }

@@ -7,6 +7,8 @@ export interface SimEvent {
   readonly user: string
   readonly amount: number
   readonly ts: number
+  /** Which of its user's records it is, from 1. */
+  readonly nth?: number
 }
 
 /** `copartitioned`: one stage, a topic and a marker sink. `shuffled`: two stages, one input partition never has a record. */
@@ -18,6 +20,8 @@ export const RUNNING = 'running'
 export const WINDOWS = 'windows'
 const MARKERS = 'markers'
 export const WINDOW_MS = 100
+/** Added to the amount of a record that is not the next of its user. */
+const WRONG = 1_000
 /** Keys that only close windows. */
 export const FLUSH = 'flush-'
 
@@ -32,8 +36,17 @@ export interface Workload {
 export const workload = (shape: Shape): Workload => {
   const partitions = shape === 'copartitioned' ? 2 : 3
   const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout: 3_000, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2 })
-  const keyed = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
-    .keyBy((event) => event.user, { copartitioned: shape === 'copartitioned' })
+  const source = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
+  // State on both sides of the shuffle: a record that was seen before says so by an amount that no sum accounts for.
+  const keyed = shape === 'copartitioned' ? source.keyBy((event) => event.user, { copartitioned: true }) : source.keyBy((event) => event.user, { copartitioned: true })
+    .process<SimEvent, number>('seen', {
+      state: () => 0,
+      onRecord: (ctx, event) => {
+        const seen = ctx.state.get() + 1
+        ctx.state.set(seen)
+        ctx.emit(event.nth === undefined || event.nth === seen ? event : { ...event, amount: event.amount + WRONG })
+      },
+    }).keyBy((event) => event.user)
   const running = keyed.process<{ key: string, count: number, sum: number }, { count: number, sum: number }>('running', {
     state: () => ({ count: 0, sum: 0 }),
     onRecord: (ctx, event) => {
@@ -55,5 +68,12 @@ export const workload = (shape: Shape): Workload => {
 }
 
 /** The n-th is the same for the same random source. */
-export const makeEvents = (random: Random, events: number, users: number, startTs: number): SimEvent[] =>
-  Array.from({ length: events }, (_, i) => ({ user: `u${Math.floor(random.next() * users)}`, amount: 1 + Math.floor(random.next() * 9), ts: startTs + i * 10 }))
+export const makeEvents = (random: Random, events: number, users: readonly string[], startTs: number): SimEvent[] => {
+  const written = new Map<string, number>()
+  return Array.from({ length: events }, (_, i) => {
+    const user = users[Math.floor(random.next() * users.length)] ?? ''
+    const nth = (written.get(user) ?? 0) + 1
+    written.set(user, nth)
+    return { user, amount: 1 + Math.floor(random.next() * 9), ts: startTs + i * 10, nth }
+  })
+}

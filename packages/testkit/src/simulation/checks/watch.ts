@@ -234,9 +234,20 @@ export class Watch implements BrokerObserver {
     if (body !== undefined && paths.parseManifest(key)) this.#complete(key, body, 'it was written')
   }
 
+  /** C1: no reader has taken a block that its writer's part does not know of. */
+  #consistent(key: string, { parts }: Manifest): void {
+    for (const { stage, partition, upstreams } of parts) {
+      for (const mark of upstreams) {
+        const writer = parts.find((part) => part.stage === 's0' && part.partition === mark.partition)
+        if (writer !== undefined && mark.batchId > writer.ref.batchId) this.violations.add('cut', `in ${key} ${stage}-${partition} has taken batch ${mark.batchId} of s0-${mark.partition}, whose part ends at batch ${writer.ref.batchId}`)
+      }
+    }
+  }
+
   /** A checkpoint is complete in itself. */
   #complete(key: string, body: Buffer, why: string): void {
     const manifest = parseManifest(body, key)
+    this.#consistent(key, manifest)
     for (const object of [...manifest.parts.flatMap(({ ref }) => ref.objects), ...manifest.inFlight.flatMap(({ objects }) => objects)]) {
       const found = this.#cluster.objects.get(object.key)?.body
       if (found === undefined || (!this.damaged.has(object.key) && sha256Of(found) !== object.sha256)) this.violations.add('needed object', `after ${why} ${object.key}, which ${key} names, is ${found === undefined ? 'gone' : 'not what was written'}`)
