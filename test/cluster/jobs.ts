@@ -27,6 +27,8 @@ export interface TestJobOptions {
   readonly copartitioned: boolean
   /** Milliseconds. */
   readonly checkpointInterval?: number
+  /** Milliseconds. Short only where all partitions get what is written at once (`FeederOptions.atOnce`). */
+  readonly idleAfter?: number
   /** Adds a file sink (an outbox) in this folder. */
   readonly folder?: string
   /** Text of one more operator between source and keyBy: `.map((event) => …)`. */
@@ -48,7 +50,7 @@ export const testJob = (options: TestJobOptions): TestJob => {
 import { count, fileSink, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
 interface Event { readonly user: string, readonly amount: number, readonly ts: number }
 const totals = job('${name}', { version: '1', parallelism: ${partitions}, checkpointInterval: ${options.checkpointInterval ?? 1_000}, commitIntervalMax: 100 })
-const keyed = totals.source('events', topic('${topics.input}', { value: json<Event>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 200 }))
+const keyed = totals.source('events', topic('${topics.input}', { value: json<Event>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: ${options.idleAfter ?? 5_000} }))
   ${options.between ?? ''}
   .keyBy((event) => event.user, { copartitioned: ${options.copartitioned} })
 const running = keyed.aggregate('running', { count: count(), sum: sum((event) => event.amount) }, { emit: 'updates' })

@@ -7,6 +7,7 @@ import type { TestJob, TestJobOptions } from './jobs.ts'
 import type { ClusterProcess } from './process.ts'
 import { Output } from './output.ts'
 import { Feeder } from '../workload/events.ts'
+import type { FeederOptions } from '../workload/events.ts'
 import { checkRunningTotals, checkWindowTotals } from '../workload/oracle.ts'
 import type { RunningTotal } from '../workload/oracle.ts'
 
@@ -22,23 +23,23 @@ export class MainJob {
   readonly running: Output<RunningTotal>
   readonly windows: Output<WindowResult>
 
-  private constructor(cluster: Cluster, job: TestJob, idlePartitions: readonly number[]) {
+  private constructor(cluster: Cluster, job: TestJob, feeder: Pick<FeederOptions, 'idlePartitions' | 'atOnce'>) {
     this.cluster = cluster
     this.job = job
-    this.feeder = new Feeder(cluster.log, job.input, PARTITIONS, { seed: SEED, users: 500, stepMs: 5, perSecond: 2_000, idlePartitions })
+    this.feeder = new Feeder(cluster.log, job.input, PARTITIONS, { seed: SEED, users: 500, stepMs: 5, perSecond: 2_000, ...feeder })
     this.running = new Output(cluster.log, job.running)
     this.windows = new Output(cluster.log, job.windows)
   }
 
-  /** `idlePartitions`: input partitions that never get a record. */
-  static async start(servers: ServerEnvironment, options: TestJobOptions & { readonly executors?: number, readonly idlePartitions?: readonly number[], readonly env?: Readonly<Record<string, string>> }): Promise<MainJob> {
+  static async start(servers: ServerEnvironment, options: TestJobOptions & Pick<FeederOptions, 'idlePartitions' | 'atOnce'> & { readonly executors?: number, readonly env?: Readonly<Record<string, string>> }): Promise<MainJob> {
     const cluster = await Cluster.start({ servers, executors: options.executors ?? 2, ...(options.env === undefined ? {} : { env: options.env }) })
-    const job = testJob({ partitions: PARTITIONS, ...options })
+    const atOnce = options.atOnce ?? true
+    const job = testJob({ partitions: PARTITIONS, idleAfter: atOnce ? 200 : 5_000, ...options })
     await job.createTopics(cluster.log)
     await cluster.submit(job.file)
     // Who joins late gets its share by planned moves: wait until that is over, so that a test sees only the moves it causes.
     await cluster.until(job.name, ({ summary, tasks }) => summary.tasksRunning === summary.tasks && new Set(tasks.map((task) => task.executor)).size === Math.min(options.executors ?? 2, tasks.length), 'tasks spread over all executors')
-    return new MainJob(cluster, job, options.idlePartitions ?? [])
+    return new MainJob(cluster, job, { idlePartitions: options.idlePartitions ?? [], atOnce })
   }
 
   /** Feeding stops and windows are closed. */
@@ -99,7 +100,7 @@ export class MainJob {
   }
 
   async stop(): Promise<void> {
-    await this.feeder.pause()
+    await this.feeder.close()
     await this.job.remove(this.cluster.log)
     await this.cluster.stop()
   }

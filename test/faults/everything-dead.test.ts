@@ -19,7 +19,7 @@ describeWith(['kafka', 'minio', 'redis'], 'everything is SIGKILLed at once, Kafk
   }, 60_000)
 
   test('everything dead: driver, executors and Kafka start again → goes on by itself, exact', async () => {
-    main = await MainJob.start({ ...serversOf(server), TIDEMARK_KAFKA: broker.brokers }, { copartitioned: false, idlePartitions: [3] })
+    main = await MainJob.start({ ...serversOf(server), TIDEMARK_KAFKA: broker.brokers }, { copartitioned: false, idlePartitions: [3], atOnce: false })
     main.feeder.start()
     await main.fed(2_000)
     await main.feeder.pause()

@@ -1,6 +1,7 @@
 // Input for the cluster tests: seeded events, the same for one seed, and a feeder that writes them at a rate.
-import type { Append, Log } from '@tidemark/base'
-import { realClock } from '@tidemark/base'
+import { randomUUID } from 'node:crypto'
+import type { Append, Log, ProducerSession } from '@tidemark/base'
+import { realClock, transactionalId } from '@tidemark/base'
 
 export interface Event {
   readonly user: string
@@ -34,7 +35,18 @@ export const events = function* ({ seed, users, startTs = 1_700_000_000_000, ste
   for (let i = 0; ; i += 1) yield { user: `u${Math.floor(next() * users)}`, amount: 1 + Math.floor(next() * 100), ts: startTs + i * stepMs }
 }
 
-/** Writes events by key to a topic's partitions, remembers them all, and can be paused. Partitions left out stay idle. */
+export interface FeederOptions extends EventsOptions {
+  readonly perSecond: number
+  /** They get no record. */
+  readonly idlePartitions?: readonly number[]
+  /**
+   * In a transaction: what is written at once is seen at once, in all partitions: without it they get it one after the other, and on a busy machine one may have
+   * nothing for longer than a short `idleAfter` while another has newer events.
+   */
+  readonly atOnce?: boolean
+}
+
+/** Writes events by key to a topic's partitions, remembers them all, and can be paused. */
 export class Feeder {
   readonly written: Event[] = []
   readonly #log: Log
@@ -46,14 +58,17 @@ export class Feeder {
   #feeding: Promise<void> | undefined
   #stop = false
   #stalledUntil = -Infinity
+  readonly #atOnce: boolean
+  #session: ProducerSession | undefined
 
-  constructor(log: Log, topic: string, partitions: number, options: EventsOptions & { readonly perSecond: number, readonly idlePartitions?: readonly number[] }) {
+  constructor(log: Log, topic: string, partitions: number, options: FeederOptions) {
     this.#log = log
     this.#topic = topic
     this.#partitions = partitions
     this.#source = events(options)
     this.#perSecond = options.perSecond
     this.#idlePartitions = new Set(options.idlePartitions)
+    this.#atOnce = options.atOnce ?? false
   }
 
   start(): void {
@@ -83,13 +98,33 @@ export class Feeder {
       records.push({ key: event.user, value: JSON.stringify(event), timestamp: event.ts })
       taken.push(event)
     }
-    await this.#log.write([...byPartition].map(([partition, records]): Append => ({ topic: this.#topic, partition, records })))
+    await this.#append([...byPartition].map(([partition, records]): Append => ({ topic: this.#topic, partition, records })))
     this.written.push(...taken)
+  }
+
+  async #append(writes: readonly Append[]): Promise<void> {
+    if (!this.#atOnce) {
+      await this.#log.write(writes)
+      return
+    }
+    if (this.#session === undefined) {
+      this.#session = this.#log.session(transactionalId(`feeder-${randomUUID()}`))
+      await this.#session.initialise()
+    }
+    if (writes.length === 0) return
+    await this.#session.append(writes)
+    await this.#session.commit()
+  }
+
+  /** Feeds no more. */
+  async close(): Promise<void> {
+    await this.pause()
+    await this.#session?.close()
   }
 
   /** One event a partition, far ahead in event time: closes every window before it. They are not among `written`. */
   async flush(ts: number): Promise<void> {
-    await this.#log.write(Array.from({ length: this.#partitions }, (_, partition): Append => ({ topic: this.#topic, partition, records: [{ key: this.#userOf(partition), value: JSON.stringify({ user: this.#userOf(partition), amount: 0, ts }), timestamp: ts }] })))
+    await this.#append(Array.from({ length: this.#partitions }, (_, partition): Append => ({ topic: this.#topic, partition, records: [{ key: this.#userOf(partition), value: JSON.stringify({ user: this.#userOf(partition), amount: 0, ts }), timestamp: ts }] })))
   }
 
   /** A key that belongs to this partition, used by nobody else. */

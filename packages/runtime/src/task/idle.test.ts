@@ -26,6 +26,28 @@ const carry = (appends: readonly Append[], reader: Task, timestamp: number): voi
 }
 
 describe('idle sources', () => {
+  test('a new owner does not take a partition for idle that has records by now', () => {
+    const fixture = fixtureOf(perUser(true), { sourcePartitions: 2, tasks: 1 })
+    const owner = fixture.task(0)
+    feed(owner, [order('a', 500)], 0)
+    feed(owner, [order('b', 10)], 1)
+    const records = [...drain(owner).records, ...pass(owner, 0, 2_000, [1]).records]
+    expect(owner.content()).toMatchObject({ watermark: 500, positions: [{ idle: false }, { idle: true }] })
+    const heirs = [fixture.task(0), fixture.task(0)] as const
+    for (const heir of heirs) {
+      for (const record of records) heir.apply(record)
+      feed(heir, [order('a', 900)], 0)
+      drain(heir, { now: 3_000 })
+      expect(heir.watermark).toBe(500)
+    }
+    feed(heirs[0], [order('b', 800)], 1)
+    drain(heirs[0], { now: 3_010 })
+    expect(heirs[0].content()).toMatchObject({ watermark: 800, totals: { late: 0 } })
+    feedNothing(heirs[1], 1)
+    drain(heirs[1], { now: 3_010 })
+    expect(heirs[1].watermark).toBe(900)
+  })
+
   test('a log that does not answer for long says nothing: its partitions are not idle', () => {
     const task = fixtureOf(perUser(true), { sourcePartitions: 2, tasks: 1 }).task(0)
     feed(task, [order('a', 500)], 0)

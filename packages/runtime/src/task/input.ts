@@ -115,7 +115,11 @@ export class InputPartition {
     this.queue.seek(position.next)
     this.inFlight.seek(position.inFlight)
     this.watermark = position.watermark ?? -Infinity
-    this.idle = position.idle ?? false
+    // Whether it still is has to be seen: records may have come while nobody read. One look is enough, unless it brings some.
+    this.idle = false
+    this.quietMs = position.idle === true ? Infinity : 0
+    this.looked = false
+    this.#endsSeen = 0
     this.#last = position.last
     this.lastRecord = undefined
     this.#committed = { watermark: position.watermark, idle: this.idle, last: position.last }
