@@ -84,11 +84,17 @@ export class Cluster {
     throw new Error(`the driver ended before it led:\n${driver.tail()}`)
   }
 
-  startExecutor(): ClusterProcess {
+  /** `label`: what it calls itself, instead of a name of its own. */
+  startExecutor(label?: string): ClusterProcess {
     this.#names += 1
-    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: `executor-${this.#names}` })
+    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: label ?? `executor-${this.#names}` })
     this.executors.push(executor)
     return executor
+  }
+
+  /** Where the driver listens, `host:port`. */
+  get address(): string {
+    return this.#address
   }
 
   get jobs(): JobsClient {

@@ -121,6 +121,8 @@ export interface TaskAssignment {
 export type DriverMessage =
   | { readonly kind: 'registered', readonly driver: string, readonly epoch: number, readonly heartbeatIntervalMs: number, readonly heartbeatTimeoutMs: number }
   | { readonly kind: 'not-leader', readonly leader?: string }
+  /** In place of `registered`: this executor can't work with this driver. */
+  | { readonly kind: 'refused', readonly error: ErrorMessage }
   | { readonly kind: 'assign', readonly epoch: number, readonly tasks: readonly TaskAssignment[] }
   /** A slot without tasks gets ready for a run: its bundle is loaded, its session begun (then `session` is said, also when it is ready already). Idempotent. */
   | { readonly kind: 'prepare', readonly epoch: number, readonly slot: number, readonly job: JobId, readonly run: number }

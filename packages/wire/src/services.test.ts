@@ -37,6 +37,7 @@ const EXECUTOR: { readonly [K in ExecutorMessage['kind']]: readonly Extract<Exec
 const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMessage, { kind: K }>[] } = {
   registered: [{ kind: 'registered', driver: 'd', epoch: 1, heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000 }],
   'not-leader': [{ kind: 'not-leader' }, { kind: 'not-leader', leader: '127.0.0.1:7' }],
+  refused: [{ kind: 'refused', error: { code: 'X', message: 'm', blame: 'environment', action: 'exit', hint: 'h' } }],
   assign: [{ kind: 'assign', epoch: 1, tasks: [{ task, generation, slot: 0 }] }],
   prepare: [{ kind: 'prepare', epoch: 1, slot: 0, job: task.job, run: 2 }],
   revoke: [{ kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }, { kind: 'revoke', epoch: 1, tasks: [], reason: 'stop' }],

@@ -8,6 +8,7 @@ import type { ConnectionId, DriverCommand, DriverEvent, DriverSettings, KnownJob
 import { collectGarbage, readOutputs, retain, writeCheckpoint } from './checkpoint.ts'
 import { updateDefinition } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
+import { otherRelease } from './release.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
 import type { Surface } from './surface.ts'
 
@@ -54,7 +55,13 @@ export class Leading {
   accept(stream: DriverStream): void {
     const connection = ++this.#connection
     this.#streams.set(connection, stream)
-    stream.onMessage((message) => this.feed({ kind: 'message', connection, message }))
+    stream.onMessage((message) => {
+      const refusal = message.kind === 'register' ? otherRelease(message.label, message.engineVersion, this.#options.engineVersion) : undefined
+      if (refusal === undefined) return this.feed({ kind: 'message', connection, message })
+      this.#options.ports.logger.warn({ label: message.kind === 'register' ? message.label : '', error: refusal }, 'executor.refused')
+      stream.send({ kind: 'refused', error: errorMessageOf(refusal) })
+      stream.close()
+    })
     stream.onClose(({ goodbye, reason }) => {
       this.#streams.delete(connection)
       this.feed({ kind: 'closed', connection, goodbye, reason })

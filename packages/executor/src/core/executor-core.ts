@@ -82,6 +82,11 @@ export class ExecutorCore {
     return this.#slots.map((slot) => ({ kind: 'start-slot', slot: slot.number }))
   }
 
+  /** It has tasks, or is to get some. */
+  get busy(): boolean {
+    return this.#busy()
+  }
+
   /** `at`: monotonic ms. */
   handle(event: ExecutorEvent, at: number): ExecutorCommand[] {
     this.#out = []

@@ -1,7 +1,7 @@
 // An executor at work: feeds the core with what slots, driver and time say, and carries its commands out. Processes and network are given.
 import type { Clock, Logger, SlotId, Timer } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
-import type { ExecutorStream, SlotProcess } from '@tidemark/wire'
+import type { ErrorMessage, ExecutorStream, SlotProcess } from '@tidemark/wire'
 import { ExecutorCore } from '../core/executor-core.ts'
 import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/executor-core.ts'
 import { DriverLink } from './driver-link.ts'
@@ -32,8 +32,8 @@ export interface ExecutorOptions {
   readonly logger: Logger
   readonly connect: (address: string) => ExecutorStream
   readonly slots: (reports: SlotReports) => SlotHost
-  /** Everything is handed over: the process may go once the goodbye has been sent. */
-  readonly onExit: () => void
+  /** Everything is handed over: the process may go once the goodbye has been sent. `refused`: no driver wants it. */
+  readonly onExit: (refused?: ErrorMessage) => void
 }
 
 export class Executor {
@@ -56,7 +56,7 @@ export class Executor {
       drivers: options.drivers, clock: options.clock, logger: options.logger, connect: options.connect,
       onConnected: () => this.#feed({ kind: 'driver-connected' }),
       onLost: () => this.#feed({ kind: 'driver-lost' }),
-      onMessage: (message) => this.#feed({ kind: 'driver-message', message }),
+      onMessage: (message) => (message.kind === 'refused' ? this.#refused(message.error) : this.#feed({ kind: 'driver-message', message })),
     })
   }
 
@@ -69,6 +69,15 @@ export class Executor {
   /** SIGTERM: hands everything over, then calls `onExit`. */
   drain(): void {
     this.#feed({ kind: 'drain' })
+  }
+
+  /** What it runs it goes on with, until another owner takes it over or another driver comes; without anything to do there is no reason to stay. */
+  #refused(error: ErrorMessage): void {
+    this.#options.logger.error({ error }, 'executor.refused')
+    if (this.#core.busy) return this.#link.follow(undefined)
+    this.#timer?.cancel()
+    this.#link.stop()
+    this.#options.onExit(error)
   }
 
   #feed(event: ExecutorEvent): void {

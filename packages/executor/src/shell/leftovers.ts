@@ -12,9 +12,10 @@ export class Leftovers {
   readonly #folder: string
   readonly #file: string
 
-  constructor(folder: string, label: string) {
+  /** `label` is for people; several executors may have the same, so `pid` tells their files apart. */
+  constructor(folder: string, label: string, pid = process.pid) {
     this.#folder = folder
-    this.#file = join(folder, `executor-${label.replaceAll(/[^A-Za-z0-9_-]/g, '_')}.json`)
+    this.#file = join(folder, `executor-${label.replaceAll(/[^A-Za-z0-9_-]/g, '_')}-${pid}.json`)
   }
 
   /** Kills the slots of every executor of this folder that is dead, and forgets it. Returns how many. */

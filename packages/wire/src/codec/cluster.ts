@@ -52,6 +52,7 @@ export const executorMessage: Field<ExecutorMessage> = variants<ExecutorMessage>
 export const driverMessage: Field<DriverMessage> = variants<DriverMessage>({
   registered: message<Driver<'registered'>>({ driver: text(), epoch: integer, heartbeatIntervalMs: double, heartbeatTimeoutMs: double }),
   'not-leader': message<Driver<'not-leader'>>({ leader: optional(text()) }),
+  refused: message<Driver<'refused'>>({ error: errorFacts }),
   assign: message<Driver<'assign'>>({ epoch: integer, tasks: list(taskAssignment) }),
   prepare: message<Driver<'prepare'>>({ epoch: integer, slot: integer, job: text<JobId>(), run: integer }),
   revoke: message<Driver<'revoke'>>({ epoch: integer, tasks: list(taskRef), reason: oneOf('move', 'stop') }),
