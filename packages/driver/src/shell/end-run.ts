@@ -68,9 +68,10 @@ export const endRun = async (ports: DriverPorts, leadership: Leadership, record:
   try {
     return await endNow(ports, leadership, record, generation)
   } catch (error) {
-    if (!isTidemarkError(error) || error.code !== 'LOG_TOPIC_MISSING') throw error
-    // Whoever ended the run deletes its topics: another driver that did not know yet that it was replaced, or one that has replaced this.
-    throw new TidemarkError(`cannot end ${record.job} run ${record.run}: its topics go while it is ended`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job: record.job, run: record.run, cause: error, hint: 'Another driver has ended it; it is looked at again.' })
+    if (!isTidemarkError(error) || (error.code !== 'LOG_TOPIC_MISSING' && error.code !== 'LOG_OUT_OF_RANGE')) throw error
+    // Its topics go when another driver, one that was replaced and did not know it yet or one that has replaced this, was faster; a journal's start moves when its
+    // owner trims it, which it does until it is fenced.
+    throw new TidemarkError(`cannot end ${record.job} run ${record.run} yet: its journals changed meanwhile`, { code: 'RUN_CHANGED_WHILE_ENDED', blame: 'environment', action: 'retry', job: record.job, run: record.run, cause: error, hint: 'It is looked at again.' })
   }
 }
 

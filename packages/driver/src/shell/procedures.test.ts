@@ -169,19 +169,35 @@ describe('end of a run (C3)', () => {
     await endRun(ports, lead(6), record, { epoch: 6, counter: 1 })
     expect(new Set((await journal(1, 1)).map(({ kind }) => kind))).toEqual(new Set(['ended']))
   })
-  test('its topics are deleted while it is ended, by a driver that was faster → to be tried again, and then it is over', async () => {
-    await begin()
-    const record = await readRun(ports, JOB, 1)
+  /** Ports whose log first does this whenever a journal is about to be read. */
+  const disturbed = (disturb: () => Promise<void>): TestPorts => {
     const reader = ports.log.reader()
     const log = Object.assign(Object.create(ports.log) as object, {
       describeTopics: (topics: readonly string[]) => ports.log.describeTopics(topics), offsets: (topic: string) => ports.log.offsets(topic), session: (id: TransactionalId) => ports.log.session(id), fence: (id: TransactionalId) => ports.log.fence(id),
       reader: () => ({ fetch: async (...asked: Parameters<typeof reader.fetch>) => {
-        await ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])
+        await disturb()
         return reader.fetch(...asked)
       }, close: () => reader.close() }),
     }) as TestPorts['log']
-    await expect(endRun({ ...ports, log }, leader, record, generation)).rejects.toMatchObject({ code: 'DRIVER_REPLACED', action: 'retry' })
+    return { ...ports, log }
+  }
+  test('its topics are deleted while it is ended, by a driver that was faster → to be tried again, and then it is over', async () => {
+    await begin()
+    const record = await readRun(ports, JOB, 1)
+    await expect(endRun(disturbed(() => ports.log.deleteTopics([paths.journalTopic(JOB, 1, 's0')])), leader, record, generation)).rejects.toMatchObject({ code: 'RUN_CHANGED_WHILE_ENDED', action: 'retry' })
     expect((await endRun(ports, leader, record, generation)).missing).toHaveLength(1)
+  })
+
+  test('a journal is trimmed by its owner while it is about to be read → to be tried again, and then it is ended', async () => {
+    await begin()
+    const record = await readRun(ports, JOB, 1)
+    const owner = new PlayedOwner(ports.log, 1, 'slot-a', { epoch: 4, counter: 9 })
+    await owner.session.initialise()
+    await owner.claim(0)
+    await owner.commit(0, 1)
+    await expect(endRun(disturbed(() => ports.log.trim(paths.journalTopic(JOB, 1, 's0'), 0, 2)), leader, record, generation)).rejects.toMatchObject({ code: 'RUN_CHANGED_WHILE_ENDED', action: 'retry' })
+    await endRun(ports, leader, record, { epoch: 5, counter: 2 })
+    await expect(owner.commit(0, 2)).rejects.toMatchObject({ code: 'LOG_FENCED' })
   })
 
   test('a journal that is gone → ended before', async () => {
