@@ -30,6 +30,8 @@ export class Watch implements BrokerObserver {
   readonly #givenAt = new Map<string, number>()
   /** Newest session of each slot. */
   readonly #sessions = new Map<string, number>()
+  /** Ids whose fence ended a transaction: that was not needless. */
+  readonly #aborted = new Set<string>()
   #applied = 0
   /** The newest run that has committed anything. */
   run = 1
@@ -82,7 +84,8 @@ export class Watch implements BrokerObserver {
     this.outputs.committed(of.run, writes)
   }
 
-  initialised(_id: TransactionalId, aborted: boolean): void {
+  initialised(id: TransactionalId, aborted: boolean): void {
+    if (aborted) this.#aborted.add(id)
     // What it held open hides others' records no longer.
     if (aborted) for (const journal of this.journals.values()) this.#dirty.add(journal)
   }
@@ -205,7 +208,7 @@ export class Watch implements BrokerObserver {
     for (const id of ids) {
       const of = paths.parseTransactionalId(id)
       // An older id of that slot is fenced already: another fence costs nobody anything.
-      if (of === undefined || of.counter !== this.#sessions.get(of.slot)) continue
+      if (of === undefined || of.counter !== this.#sessions.get(of.slot) || this.#aborted.has(id)) continue
       const releasedAt = journal.releasedAt(of.slot)
       if (releasedAt !== undefined && releasedAt < givenAt) this.violations.add('needless fence', `${id} was fenced for ${task}, which it had released ${(givenAt - releasedAt).toFixed(1)} ms before that was given out again`)
     }
