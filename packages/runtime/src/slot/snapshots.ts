@@ -12,6 +12,9 @@ import type { Transactions } from './transactions.ts'
 
 /** Bytes of state visited between two batches. */
 const SLICE_BYTES = 512 * 1024
+/** A commit can be read some milliseconds after its answer; then something else holds it back. */
+const VISIBLE_TRIES_MAX = 20
+const VISIBLE_PAUSE_MS = 25
 
 interface Taking {
   readonly held: HeldTask
@@ -138,15 +141,31 @@ export class Snapshots {
     void this.#trim(held, record)
   }
 
+  /**
+   * Only once the record that allows it can be read: while somebody else's transaction is open before it, a new owner begins at an older record, and
+   * would miss what is trimmed. What is not trimmed now is with the next snapshot.
+   */
   async #trim(held: HeldTask, record: CommitRecord): Promise<void> {
     const plan = trimPlan(record, new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input)), this.#options.rules)
     try {
+      if ((plan.journalBefore !== undefined || plan.shuffles.length > 0) && !(await this.#isVisible(held, held.cursor?.recordNext ?? 0))) return
       if (plan.journalBefore !== undefined) await this.#ports.log.trim(held.journalTopic, held.ref.partition, plan.journalBefore)
       for (const shuffle of plan.shuffles) await this.#ports.log.trim(shuffle.topic, shuffle.partition, shuffle.before)
       this.#ports.faults.reach('snapshot.trimmed')
     } catch (error) {
       this.#ports.logger.warn({ task: held.key, error: asTidemarkError(error) }, 'snapshot.trim-failed')
     }
+  }
+
+  /** The journal can be read up to there, now or soon. */
+  async #isVisible(held: HeldTask, upTo: number): Promise<boolean> {
+    for (let tries = 0; tries < VISIBLE_TRIES_MAX; tries += 1) {
+      const [offsets] = await this.#ports.log.offsets(held.journalTopic, [held.ref.partition])
+      if (offsets !== undefined && offsets.stable >= upTo) return true
+      await this.#ports.clock.sleep(VISIBLE_PAUSE_MS)
+    }
+    this.#ports.logger.info({ task: held.key, upTo }, 'snapshot.trim-put-off')
+    return false
   }
 
   /** Without a reason nobody is told: the same number goes on. */
