@@ -124,7 +124,7 @@ describe('a log in trouble, while a takeover looks where to begin', () => {
       const first = await fixture.slot()
       fixture.assign(first, fixture.tasks())
       await fixture.until(() => first.events.some((event) => event.kind === 'running'), 'running')
-      for (const checkpoint of [1, 2]) await fixture.snapshot(first, checkpoint)
+      for (const checkpoint of [1, 2, 3]) await fixture.snapshot(first, checkpoint)
       await fixture.until(async () => ((await fixture.log.offsets(journalTopic))[0]?.start ?? 0) > 0, 'the journal trimmed')
       first.kill()
       let unanswered = 0
@@ -137,7 +137,7 @@ describe('a log in trouble, while a takeover looks where to begin', () => {
       fixture.assign(second, fixture.tasks())
       await fixture.until(() => second.events.some((event) => event.kind === 'running' || event.kind === 'failed'), 'the takeover')
       expect(second.events.flatMap((event) => (event.kind === 'failed' ? [event.error.code] : []))).toEqual([])
-      for (const event of second.events) if (event.kind === 'running') expect(event.recovery.snapshot?.checkpoint).toBe(2)
+      for (const event of second.events) if (event.kind === 'running') expect(event.recovery.snapshot?.checkpoint).toBe(3)
     } finally {
       await fixture.stop()
     }
