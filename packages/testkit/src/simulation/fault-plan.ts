@@ -9,7 +9,9 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'kill executor' | 'kill machine' | 'kill slot' | 'drain', readonly who: number }
   | { readonly kind: 'orphan slots', readonly who: number, readonly ms: number }
   | { readonly kind: 'kill driver' | 'restart everything' | 'join' | 'empty lease' | 'restore' }
-  | { readonly kind: 'hang executor' | 'hang machine' | 'hang slot', readonly who: number, readonly ms: number }
+  | { readonly kind: 'hang executor' | 'hang slot', readonly who: number, readonly ms: number }
+  /** `heirMs`: it goes on so long after its tasks were given to others, at the worst moment for them. */
+  | { readonly kind: 'hang machine', readonly who: number, readonly ms: number, readonly heirMs?: number }
   | { readonly kind: 'hang driver', readonly ms: number }
   | { readonly kind: 'cut', readonly who: number, readonly to: Place, readonly way: 'both' | 'out' | 'in', readonly ms: number }
   | { readonly kind: 'slow', readonly who: number, readonly to: Place, readonly byMs: number, readonly ms: number }
@@ -18,7 +20,7 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'mishap', readonly call: string, readonly fate: Fate, readonly ms: number, /** So many calls go well first. */ readonly after: number, /** Within reach of drivers, or of slots. */ readonly by: 'driver' | 'slot' }
   | { readonly kind: 'crash', readonly point: FaultPoint, readonly after: number, readonly whole: boolean }
   /** The process that reaches this point stands still there; `whole`: its machine does. */
-  | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number }
+  | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number, readonly heirMs?: number }
   | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
   | { readonly kind: 'damage' }
 )
@@ -38,8 +40,10 @@ const who = (random: Random): number => int(random, 8)
 /** Short ones are waited out, long ones are found out. */
 const howLong = (random: Random): number => (random.next() < 0.5 ? 20 + int(random, 150) : 300 + int(random, 700))
 
-/** About as long as it takes until an executor that says nothing is dead: it goes on when its heirs begin. */
-const untilVerdict = (random: Random): number => 330 + int(random, 110)
+/** Longer than it takes until an executor that says nothing is dead; it goes on while its heirs take over. */
+const untilHeirs = (random: Random): { readonly ms: number, readonly heirMs: number } => ({ ms: 900, heirMs: int(random, 9) })
+/** Twice as often where ownership changes. */
+const POINTS: readonly FaultPoint[] = [...FAULT_POINTS, ...FAULT_POINTS.filter((point) => /^(?:takeover|commit)/.test(point))]
 
 const LOG_CALLS = ['log.commit', 'log.append', 'log.initialise', 'log.fence', 'log.fetch', 'log.offsets', 'log.trim', 'log.commit', 'log.append'] as const
 const STORE_CALLS = ['store.put', 'store.get', 'store.putIfAbsent', 'store.list', 'store.delete', 'store.put'] as const
@@ -63,7 +67,7 @@ const MAKES: readonly (readonly [number, Make])[] = [
   [1, () => ({ kind: 'empty lease' })],
   [3, () => ({ kind: 'restore' })],
   [2, (random) => ({ kind: 'hang executor', who: who(random), ms: howLong(random) })],
-  [3, (random) => ({ kind: 'hang machine', who: who(random), ms: howLong(random) })],
+  [3, (random) => ({ kind: 'hang machine', who: who(random), ...(random.next() < 0.4 ? untilHeirs(random) : { ms: howLong(random) }) })],
   [3, (random) => ({ kind: 'hang slot', who: who(random), ms: howLong(random) })],
   [2, (random) => ({ kind: 'hang driver', ms: howLong(random) })],
   [4, (random) => ({ kind: 'cut', who: who(random), to: pick<Place>(random, ['driver', 'driver', 'log', 'store']), way: pick(random, ['both', 'out', 'in']), ms: howLong(random) })],
@@ -72,7 +76,7 @@ const MAKES: readonly (readonly [number, Make])[] = [
   [1, (random) => ({ kind: 'down', service: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
   [10, mishap],
   [6, (random) => ({ kind: 'crash', point: pick(random, FAULT_POINTS), after: int(random, 4), whole: random.next() < 0.3 })],
-  [5, (random) => ({ kind: 'stall', point: pick(random, FAULT_POINTS), after: int(random, 6), whole: random.next() < 0.7, ms: random.next() < 0.6 ? untilVerdict(random) : howLong(random) })],
+  [5, (random) => ({ kind: 'stall', point: pick(random, POINTS), after: int(random, 6), ...(random.next() < 0.6 ? { whole: true, ...untilHeirs(random) } : { whole: random.next() < 0.5, ms: howLong(random) }) })],
   [1, (random) => ({ kind: 'clock jump', who: who(random), driver: random.next() < 0.5, ms: pick(random, [-3_600_000, -500, 500, 5_000, 26 * 3_600_000]) })],
   [1, () => ({ kind: 'damage' })],
 ]

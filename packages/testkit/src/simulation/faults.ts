@@ -34,6 +34,7 @@ export class Faults {
       const armed = this.#mishaps.find(({ fault }) => fault.call === call && fault.by === by)
       if (armed === undefined || armed.left-- > 0) return undefined
       this.#mishaps = this.#mishaps.filter((one) => one !== armed)
+      watch.disturbed(process.host, scheduler.now + armed.fault.ms)
       return { fate: armed.fault.fate, ms: armed.fault.ms }
     }
     cluster.reached = (slot, point) => {
@@ -94,12 +95,13 @@ export class Faults {
       case 'hang slot': return this.#hang([this.#slot(fault.who)?.process], fault.ms)
       case 'hang machine': {
         const node = this.#executor(fault.who)
-        return this.#hang([node?.process, ...[...node?.slots.values() ?? []].map((slot) => slot.process)], fault.ms)
+        return this.#hang([node?.process, ...[...node?.slots.values() ?? []].map((slot) => slot.process)], fault.ms, fault.heirMs)
       }
       case 'hang driver': return this.#hang([this.#leader()?.process], fault.ms)
       case 'cut': {
         const host = this.#executor(fault.who)?.process.host
         if (host === undefined) return
+        this.#watch.disturbed(host, scheduler.now + fault.ms)
         for (const to of this.#places(fault.to)) {
           if (fault.way !== 'in') network.cut(host, to, fault.ms)
           if (fault.way !== 'out') network.cut(to, host, fault.ms)
@@ -109,6 +111,7 @@ export class Faults {
       case 'slow': {
         const host = this.#executor(fault.who)?.process.host
         if (host === undefined) return
+        this.#watch.disturbed(host, scheduler.now + fault.ms)
         for (const to of this.#places(fault.to)) {
           network.slow(host, to, fault.byMs, fault.ms)
           network.slow(to, host, fault.byMs, fault.ms)
@@ -120,7 +123,10 @@ export class Faults {
         network.cut(host, fault.to, fault.ms)
         return network.cut(fault.to, host, fault.ms)
       }
-      case 'down': return void servers.down.set(fault.service, scheduler.now + fault.ms)
+      case 'down':
+        for (const { process } of this.#cluster.executors.values()) this.#watch.disturbed(process.host, scheduler.now + fault.ms)
+        servers.down.set(fault.service, scheduler.now + fault.ms)
+        return
       case 'mishap': return void this.#mishaps.push({ fault, left: fault.after })
       case 'crash': return void this.#crashes.push({ fault, left: fault.after })
       case 'stall': return void this.#stalls.push({ fault, left: fault.after })
@@ -139,9 +145,9 @@ export class Faults {
     const armed = this.#stalls.find(({ fault }) => fault.point === point)
     if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
     this.#stalls = this.#stalls.filter((one) => one !== armed)
-    const { fault: { whole, ms } } = armed
+    const { fault: { whole, ms, heirMs } } = armed
     this.#cluster.trace.add('fault', `stall at ${point}`, { slot: slot.process.name, whole, ms })
-    this.#hang(whole ? [slot.parent.process, ...[...slot.parent.slots.values()].map(({ process }) => process)] : [slot.process], ms)
+    this.#hang(whole ? [slot.parent.process, ...[...slot.parent.slots.values()].map(({ process }) => process)] : [slot.process], ms, heirMs)
   }
 
   #executor(who: number): ExecutorNode | undefined {
@@ -170,11 +176,17 @@ export class Faults {
     node.process.kill()
   }
 
-  #hang(processes: readonly (SlotNode['process'] | undefined)[], ms: number): void {
-    for (const process of processes) process?.stop()
-    this.#cluster.scheduler.after(ms, () => {
+  #hang(processes: readonly (SlotNode['process'] | undefined)[], ms: number, heirMs?: number): void {
+    const { scheduler } = this.#cluster
+    const go = (): void => {
       for (const process of processes) process?.go()
-    })
+    }
+    for (const process of processes) {
+      process?.stop()
+      if (process !== undefined) this.#watch.disturbed(process.host, scheduler.now + ms)
+    }
+    scheduler.after(ms, go)
+    if (heirMs !== undefined) this.#watch.onceGiven(() => scheduler.after(heirMs, go))
   }
 
   async #restore(): Promise<void> {

@@ -6,6 +6,7 @@ import { paths } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
 import type { Task } from '@tidemark/runtime'
 import type { NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
+import { instead } from './instead.ts'
 import type { SimProcess } from './process.ts'
 import { INPUT } from './workload.ts'
 
@@ -28,15 +29,6 @@ export interface Mutant {
   readonly what: string
   readonly make: () => Mutation
 }
-
-/** `over` instead of the methods of `real` that have these names. */
-const instead = <T extends object>(real: T, over: Partial<T>): T => new Proxy(real, {
-  get: (target, name) => {
-    if (Object.hasOwn(over, name)) return Reflect.get(over, name) as unknown
-    const value: unknown = Reflect.get(target, name, target)
-    return typeof value === 'function' ? value.bind(target) as unknown : value
-  },
-})
 
 const rule = (name: keyof Rules, what: string): Mutant => ({ name, what, make: () => ({ rules: { [name]: false } }) })
 

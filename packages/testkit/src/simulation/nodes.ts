@@ -7,9 +7,10 @@ import type { DriverSettings, JobHandlers, ProbeAnswer } from '@tidemark/driver'
 import { Executor, fromChannel, loadRun, toChannel } from '@tidemark/executor'
 import type { SlotHost, SlotReports } from '@tidemark/executor'
 import { Slot } from '@tidemark/runtime'
-import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
+import type { SlotCommand, SlotEvent, Task } from '@tidemark/runtime'
 import { jobFunctions } from 'tidemark'
 import type { Job } from 'tidemark'
+import { instead } from './instead.ts'
 import type { Mutation } from './mutants.ts'
 import type { Network } from './network.ts'
 import { SimProcess } from './process.ts'
@@ -25,6 +26,7 @@ const ORPHAN_SEES_MS = 1
 const EXIT_MS = 2
 const SLOT_STUCK_MS = 4_000
 const LEASE_MS = 400
+const SLICE_BYTES_MAX = 40
 
 /** What all nodes of a cluster share. */
 export interface Surroundings {
@@ -47,6 +49,14 @@ export interface Surroundings {
 }
 
 const mutated = <T>(real: T, mutate: ((real: T, who: string) => T) | undefined, who: string): T => mutate?.(real, who) ?? real
+
+/** States are small here: their walks are cut into so small slices that batches come between them, as they do between those of a large state. */
+const slowWalks = (task: Task): Task => instead(task, {
+  startWalk: () => {
+    const walk = task.startWalk()
+    return instead(walk, { next: (bytesMax) => walk.next(Math.min(bytesMax, SLICE_BYTES_MAX)) })
+  },
+})
 
 const probe = (around: Surroundings, from: SimProcess) => (address: string, deadlineMs: number): Promise<ProbeAnswer> => new Promise((resolve) => {
   const silent = around.scheduler.after(deadlineMs, () => from.enter(() => resolve({ kind: 'silent', reason: 'no answer' })))
@@ -218,7 +228,7 @@ export class SlotNode {
       emit: (event) => this.#emit(event),
     }, {
       owner: { executor: executorId(this.parent.id), slot: this.#number, slotId: slotId(this.id) },
-      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: (ref) => mutated(makeTask(ref), this.#around.mutation.task, this.id),
+      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: (ref) => mutated(slowWalks(makeTask(ref)), this.#around.mutation.task, this.id),
     })
     slot.run().catch((error: unknown) => this.#exit(String(error), error))
     return slot

@@ -20,8 +20,6 @@ const DEADLINE_MS = 60_000
 /** What comes too often comes a little later, ms. */
 const LINGER_MS = 250
 const STEPS_MAX = 400_000
-/** Faults that make everything wait. */
-const SLOW: ReadonlySet<Fault['kind']> = new Set(['hang executor', 'hang machine', 'hang slot', 'hang driver', 'cut', 'cut driver', 'slow', 'down', 'mishap'])
 
 export interface SimulationOptions {
   readonly seed: number
@@ -58,7 +56,7 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
   const plan = givenPlan ?? makePlan(seededRandom(seed ^ 0x2545f491))
   const executors = 2
   const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape), ...(mutation === undefined ? {} : { mutation: mutation() }), executors, slots: 1 + (seed >> 1) % 2 })
-  const watch = new Watch(cluster, plan.every(({ kind }) => !SLOW.has(kind)))
+  const watch = new Watch(cluster)
   const { scheduler, trace } = cluster
   const { violations } = watch
   cluster.onError = (who, event, facts) => {

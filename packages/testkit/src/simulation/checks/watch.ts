@@ -23,7 +23,9 @@ export class Watch implements BrokerObserver {
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
   readonly #cluster: SimCluster
-  readonly #prompt: boolean
+  /** Until when something makes a host slow: its waits say nothing. */
+  readonly #disturbed = new Map<string, number>()
+  #onGiven: (() => void)[] = []
   readonly #dirty = new Set<JournalCheck>()
   readonly #given = new Map<string, string>()
   /** When each task was last given to somebody. */
@@ -37,9 +39,7 @@ export class Watch implements BrokerObserver {
   run = 1
   lastRecordsAt = 0
 
-  /** `prompt`: nothing is slow in this simulation, so that a wait can be judged. */
-  constructor(cluster: SimCluster, prompt: boolean) {
-    this.#prompt = prompt
+  constructor(cluster: SimCluster) {
     this.#cluster = cluster
     this.outputs = new OutputCheck(cluster.written, this.violations)
     cluster.servers.broker.observer = this
@@ -54,6 +54,15 @@ export class Watch implements BrokerObserver {
       const id = call === 'log.initialise' ? paths.parseTransactionalId(of) : undefined
       if (id !== undefined) this.#sessions.set(id.slot, Math.max(id.counter, this.#sessions.get(id.slot) ?? 0))
     }
+  }
+
+  disturbed(host: string, untilMs: number): void {
+    this.#disturbed.set(host, Math.max(untilMs, this.#disturbed.get(host) ?? 0))
+  }
+
+  /** Calls it when the next task is given to somebody. */
+  onceGiven(run: () => void): void {
+    this.#onGiven.push(run)
   }
 
   /** Nothing of an id lands any more once its slot has gone on to the next. */
@@ -196,6 +205,7 @@ export class Watch implements BrokerObserver {
     const before = this.#given.get(key)
     if (before !== undefined) this.violations.add('generation given twice', `${key}: to ${before}, then to ${to}`)
     this.#given.set(key, to)
+    for (const run of this.#onGiven.splice(0)) run()
     this.#givenAt.set(`${this.#cluster.workload.name}/${task.run}/${task.stage}/${task.partition}`, this.#cluster.scheduler.now)
   }
 
@@ -216,9 +226,11 @@ export class Watch implements BrokerObserver {
 
   /** R8: a claim does not wait until the broker ends the transaction of one who died in it. */
   #running(facts: unknown): void {
-    const { facts: { task, recovery: { steps } } } = facts as { readonly facts: { readonly task: TaskRef, readonly recovery: { readonly steps?: { readonly claimedMs: number, readonly tailedMs: number } } } }
+    const { executor, facts: { task, recovery: { steps } } } = facts as { readonly executor: string, readonly facts: { readonly task: TaskRef, readonly recovery: { readonly steps?: { readonly claimedMs: number, readonly tailedMs: number } } } }
     const waitedMs = steps === undefined ? 0 : steps.tailedMs - steps.claimedMs
-    if (this.#prompt && waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
+    const host = [...this.#cluster.executors.values()].find(({ id }) => id === executor)?.process.host ?? ''
+    if (this.#cluster.scheduler.now - waitedMs < (this.#disturbed.get(host) ?? 0) + CLAIM_WAIT_MS_MAX) return
+    if (waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
   }
 
   #objectGone(key: string): void {
