@@ -79,7 +79,7 @@ export const crashMatrix = (title: string, servers: () => ServerEnvironment, opt
     test('crash matrix: in the end every result is right, in topics and files', async () => {
       const wrong = await main.settle()
       const { tasks } = await main.cluster.jobs.describe(main.job.name)
-      const late = tasks.filter(({ totals }) => (totals['late'] ?? 0) > 0).map(({ stage, partition, totals }) => `${stage}/${partition}: ${totals['late']} late`)
+      const late = tasks.filter(({ totals }) => (totals['lateDrops'] ?? 0) > 0).map(({ stage, partition, totals }) => `${stage}/${partition}: ${totals['lateDrops']} late`)
       expect([...wrong, ...late]).toEqual([])
       if (options.independently !== undefined) {
         expect(checkRunningTotals(main.feeder.written, await options.independently(main.job.running) as RunningTotal[])).toEqual([])

@@ -31,7 +31,7 @@ describe(`owner of idle partitions dies (seed ${SEED})`, () => {
     }
     const wrong = await main.settle()
     const { tasks } = await main.cluster.jobs.describe(main.job.name)
-    const late = tasks.filter(({ totals }) => (totals['late'] ?? 0) > 0).map(({ stage, partition, totals }) => `${stage}/${partition}: ${totals['late']} late`)
+    const late = tasks.filter(({ totals }) => (totals['lateDrops'] ?? 0) > 0).map(({ stage, partition, totals }) => `${stage}/${partition}: ${totals['lateDrops']} late`)
     expect([...late, ...wrong]).toEqual([])
   }, 180_000)
 })

@@ -7,8 +7,8 @@ import type { Books } from './records/records.ts'
 
 const n = fc.nat({ max: 1_000 })
 /** Balanced by construction: fates first, then the sums. */
-const balanced = fc.record({ noRecord: n, blocks: n, inBlocks: n, folded: n, passedOn: n, filtered: n, late: n, deadLettered: n, skipped: n, emitted: n })
-  .map(({ inBlocks, ...rest }): Books => {
+const balanced = fc.record({ noRecord: n, blocks: n, inBlocks: n, folded: n, passedOn: n, filtered: n, late: n, deadLettered: n, skipped: n, emitted: n, lateDrops: n })
+  .map(({ inBlocks, ...rest }): Required<Books> => {
     const records = rest.folded + rest.passedOn + rest.filtered + rest.late + rest.deadLettered + rest.skipped
     const shuffleRecords = Math.min(inBlocks, records)
     return { ...rest, records, shuffleRecords, offsets: rest.noRecord + records - shuffleRecords + rest.blocks }

@@ -4,7 +4,8 @@
 //   records = folded + passedOn + filtered + late + deadLettered + skipped
 //
 // A record that feeds several results counts once, by its main fate: folded into state before passed on, passed on before filtered; late
-// only when late for every window. `emitted` counts what was sent and is free: flatMap, windows and timers emit as they like.
+// only when late for every window. `emitted` counts what was sent and is free: flatMap, windows and timers emit as they like. So is `lateDrops`:
+// it counts each operator that dropped a value, where `late` counts a record of which nothing else became.
 import { invariantBroken } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import type { Books } from './records/records.ts'
@@ -16,7 +17,7 @@ export const emptyBooks: Books = Object.freeze({
 export const addBooks = (a: Books, b: Books): Books => ({
   offsets: a.offsets + b.offsets, noRecord: a.noRecord + b.noRecord, records: a.records + b.records, shuffleRecords: a.shuffleRecords + b.shuffleRecords, blocks: a.blocks + b.blocks,
   folded: a.folded + b.folded, passedOn: a.passedOn + b.passedOn, filtered: a.filtered + b.filtered, late: a.late + b.late, deadLettered: a.deadLettered + b.deadLettered, skipped: a.skipped + b.skipped,
-  emitted: a.emitted + b.emitted,
+  emitted: a.emitted + b.emitted, lateDrops: (a.lateDrops ?? 0) + (b.lateDrops ?? 0),
 })
 
 /** Throws `INVARIANT_BROKEN` with both sums. */
@@ -34,6 +35,6 @@ export const assertBalanced = (books: Books, task: TaskRef, batchId: number): vo
 export const assertTotals = (before: Books, batch: Books, after: Books, task: TaskRef, batchId: number): void => {
   const sum = addBooks(before, batch)
   for (const name of Object.keys(sum) as (keyof Books)[]) {
-    if (sum[name] !== after[name]) throw invariantBroken('8', `the totals after batch ${batchId} say ${after[name]} ${name}, ${before[name]} and ${batch[name]} make ${sum[name]}`, { ...task, details: { ...after } })
+    if (sum[name] !== (after[name] ?? 0)) throw invariantBroken('8', `the totals after batch ${batchId} say ${after[name]} ${name}, ${before[name]} and ${batch[name]} make ${sum[name]}`, { ...task, details: { ...after } })
   }
 }

@@ -102,6 +102,8 @@ export interface Books {
   readonly skipped: number
   /** Records sent to sinks and shuffles. */
   readonly emitted: number
+  /** Times that a windowed operator dropped a value for being late, also where the record was folded, passed on or dropped elsewhere too. Absent in records of earlier engines. */
+  readonly lateDrops?: number
 }
 
 /** One object of the store that a snapshot consists of. */

@@ -50,6 +50,7 @@ export class AggregateOperator implements Closing<Tuple> {
       start = windowStart(window, scope.time)
       if (closesAt(window, start) <= scope.watermark - this.lagMs) {
         scope.fate |= FATE.late
+        scope.lateDrops += 1
         return
       }
     }

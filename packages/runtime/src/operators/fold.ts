@@ -83,6 +83,7 @@ export class FoldOperator implements Closing<Cell> {
       start = windowStart(window, scope.time)
       if (closesAt(window, start) <= scope.watermark - this.lagMs) {
         scope.fate |= FATE.late
+        scope.lateDrops += 1
         return
       }
     }

@@ -19,6 +19,8 @@ export class Scope {
   fate = 0
   /** Grows with everything that would have to be taken back: output, state. */
   effects = 0
+  /** Values dropped for being late, in the open batch. */
+  lateDrops = 0
   /** Node whose user code runs, for errors. */
   node: NodeId = ''
   /** Stage watermark as recorded, ms; -Infinity before there is one. */

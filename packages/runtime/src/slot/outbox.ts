@@ -8,12 +8,21 @@ import type { SlotPorts } from './ports.ts'
 const RETRY_FIRST_MS = 50
 const RETRY_MAX_MS = 5_000
 
+interface Queue {
+  entries: OutboxEntry[]
+  busy: boolean
+  /** The last one taken in. */
+  newest: Pick<OutboxEntry, 'run' | 'batchId'>
+}
+
+const isAfter = (a: Queue['newest'], b: Queue['newest']): boolean => a.run > b.run || (a.run === b.run && a.batchId > b.batchId)
+
 export class Outbox {
   readonly #ports: SlotPorts
   readonly #holds: (held: HeldTask) => boolean
   readonly #wake: () => void
   /** Per task and sink: batches queued or under way, so that none is delivered twice at once. */
-  readonly #queues = new Map<string, { entries: OutboxEntry[], busy: boolean, newest: number }>()
+  readonly #queues = new Map<string, Queue>()
   /** What sinks have and the task does not know yet: told between two batches, never while a transaction is under way. */
   #acknowledgements: { readonly held: HeldTask, readonly entry: OutboxEntry }[] = []
 
@@ -28,13 +37,13 @@ export class Outbox {
   deliver(held: HeldTask, entries: readonly OutboxEntry[]): void {
     for (const entry of entries) {
       const key = `${held.key} ${held.generation.epoch}.${held.generation.counter} ${entry.sink}`
-      const queue = this.#queues.get(key) ?? { entries: [], busy: false, newest: 0 }
+      const queue = this.#queues.get(key) ?? { entries: [], busy: false, newest: { run: 0, batchId: 0 } }
       this.#queues.set(key, queue)
-      if (entry.batchId <= queue.newest) {
-        if (!queue.entries.some((queued) => queued.batchId === entry.batchId)) this.#acknowledge(held, entry)
+      if (!isAfter(entry, queue.newest)) {
+        if (!queue.entries.some((queued) => queued.run === entry.run && queued.batchId === entry.batchId)) this.#acknowledge(held, entry)
         continue
       }
-      queue.newest = entry.batchId
+      queue.newest = entry
       queue.entries.push(entry)
       if (!queue.busy) void this.#drain(held, queue)
     }
@@ -44,7 +53,7 @@ export class Outbox {
   settle(): void {
     const acknowledgements = this.#acknowledgements
     this.#acknowledgements = []
-    for (const { held, entry } of acknowledgements) if (this.#holds(held)) held.task.acknowledge(entry.sink, entry.batchId)
+    for (const { held, entry } of acknowledgements) if (this.#holds(held)) held.task.acknowledge(entry)
     if (acknowledgements.length > 0) this.#ports.faults.reach('commit.outbox-acknowledged')
   }
 
@@ -57,12 +66,12 @@ export class Outbox {
     for (const key of this.#queues.keys()) if (key.startsWith(`${held.key} `)) this.#queues.delete(key)
   }
 
-  async #drain(held: HeldTask, queue: { entries: OutboxEntry[], busy: boolean }): Promise<void> {
+  async #drain(held: HeldTask, queue: Queue): Promise<void> {
     queue.busy = true
     let pauseMs = RETRY_FIRST_MS
     for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held); entry = queue.entries[0]) {
       try {
-        await this.#ports.sink(entry.sink).deliver({ task: held.ref, sink: entry.sink, batchId: entry.batchId, records: entry.records })
+        await this.#ports.sink(entry.sink).deliver({ task: { ...held.ref, run: entry.run }, sink: entry.sink, batchId: entry.batchId, records: entry.records })
         this.#ports.faults.reach('commit.outbox-delivered')
         queue.entries.shift()
         pauseMs = RETRY_FIRST_MS

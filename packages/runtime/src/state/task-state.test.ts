@@ -117,12 +117,12 @@ const applyTo = ({ sums, values, timers, outbox, state }: Tables, model: Model, 
       return
     }
     case 'send':
-      if (outbox.has('s', one.batch)) return
-      outbox.add({ sink: 's', batchId: one.batch, records: [Buffer.from(`r${one.batch}`)] })
+      if (outbox.has({ sink: 's', run: 1, batchId: one.batch })) return
+      outbox.add({ sink: 's', run: 1, batchId: one.batch, records: [Buffer.from(`r${one.batch}`)] })
       model.outbox.set(`s ${one.batch}`, `r${one.batch}`)
       return
     case 'deliver':
-      outbox.remove('s', one.batch)
+      outbox.remove({ sink: 's', run: 1, batchId: one.batch })
       model.outbox.delete(`s ${one.batch}`)
       return
     case 'seal':

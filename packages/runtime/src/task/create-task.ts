@@ -104,7 +104,7 @@ export const createTask = (options: TaskOptions): Task => {
     return assignedPartitions({ ...runStage, inputs: [{ ...known, partitions }] }, ref.partition).map(made)
   }
   const inputs = assignedPartitions(runStage, ref.partition).map(made)
-  const outbox = new Outbox(state.add(new OutboxTable(OUTBOX_TABLE, state.meter)))
+  const outbox = new Outbox(state.add(new OutboxTable(OUTBOX_TABLE, state.meter)), ref.run)
   const task = new StageTask({ ref, state, scope, outputs, outbox, room, faults, tally, inputs, partitionsOf, intakes, upstreams, idleAfterMs, advancing: chain.advancing, writers: chain.writers, outboxBytesMax: settings.outboxBytesMax })
   rotation = () => task.batchId + 1
   for (const { input, topic } of runStage.inputs) task.widen(input, options.sourceTopics?.get(topic)?.partitions ?? 0)

@@ -1,17 +1,19 @@
 // A task's outbox: entries live in a state table; an acknowledgement becomes part of the next batch, and outlives a batch that is taken back.
-import type { OutboxTable } from '../state/outbox-table.ts'
+import { entryName } from '../state/outbox-table.ts'
+import type { EntryName, OutboxTable } from '../state/outbox-table.ts'
 import type { Outputs } from './outputs.ts'
 import type { OutboxEntry } from './task.ts'
 
-const keyOf = (sink: string, batchId: number): string => `${batchId} ${sink}`
-
 export class Outbox {
   readonly #table: OutboxTable
+  readonly #run: number
   /** Delivered, and not yet recorded as such. */
-  readonly #acknowledged = new Map<string, { readonly sink: string, readonly batchId: number }>()
+  readonly #acknowledged = new Map<string, EntryName>()
 
-  constructor(table: OutboxTable) {
+  /** `run`: the task's. */
+  constructor(table: OutboxTable, run: number) {
     this.#table = table
+    this.#run = run
   }
 
   get bytes(): number {
@@ -26,25 +28,26 @@ export class Outbox {
     return this.#acknowledged.size > 0
   }
 
-  acknowledge(sink: string, batchId: number): void {
-    if (this.#table.has(sink, batchId)) this.#acknowledged.set(keyOf(sink, batchId), { sink, batchId })
+  acknowledge({ sink, run, batchId }: EntryName): void {
+    const name = { sink, run, batchId }
+    if (this.#table.has(name)) this.#acknowledged.set(entryName(name), name)
   }
 
   /** Puts the batch's new entries into the state, and takes out what was delivered. Answers the new ones. */
   freeze(batchId: number, outputs: Outputs): OutboxEntry[] {
-    for (const { sink, batchId: delivered } of this.#acknowledged.values()) this.#table.remove(sink, delivered)
-    const entries = outputs.outboxRecords().map(({ sink, records }): OutboxEntry => ({ sink, batchId, records }))
+    for (const name of this.#acknowledged.values()) this.#table.remove(name)
+    const entries = outputs.outboxRecords().map(({ sink, records }): OutboxEntry => ({ sink, run: this.#run, batchId, records }))
     for (const entry of entries) this.#table.add(entry)
     return entries
   }
 
-  /** What is in no sink yet, up to the batch that committed last. */
+  /** What is in no sink yet, up to the batch that committed last, and with what a run before left. */
   undelivered(committed: number): OutboxEntry[] {
-    return this.#table.list().filter((entry) => entry.batchId <= committed && !this.#acknowledged.has(keyOf(entry.sink, entry.batchId)))
+    return this.#table.list().filter((entry) => (entry.run !== this.#run || entry.batchId <= committed) && !this.#acknowledged.has(entryName(entry)))
   }
 
   /** Acknowledgements that the state shows are recorded. */
   settle(): void {
-    for (const [key, { sink, batchId }] of this.#acknowledged) if (!this.#table.has(sink, batchId)) this.#acknowledged.delete(key)
+    for (const [key, name] of this.#acknowledged) if (!this.#table.has(name)) this.#acknowledged.delete(key)
   }
 }

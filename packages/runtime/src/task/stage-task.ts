@@ -198,7 +198,7 @@ export class StageTask implements Task {
     const batchId = this.batchId + 1
     state.seal()
     const entries = outbox.freeze(batchId, outputs)
-    const books = tally.books(outputs.emitted)
+    const books = tally.books(outputs.emitted, scope.lateDrops)
     assertBalanced(books, this.ref, batchId)
     const watermark = known(scope.watermark)
     const content: Content = {
@@ -224,7 +224,7 @@ export class StageTask implements Task {
 
   committed(): void {
     if (this.#frozen === undefined) throw invariantBroken('1', 'a batch was committed that was not frozen', this.ref)
-    const { state, inputs, upstreams, outputs, outbox, writers, tally, faults, room } = this.#parts
+    const { state, inputs, upstreams, outputs, outbox, writers, tally, faults, room, scope } = this.#parts
     this.#committed = this.#frozen
     this.#frozen = undefined
     state.commit()
@@ -238,6 +238,7 @@ export class StageTask implements Task {
     outputs.clear()
     outbox.settle()
     tally.clear()
+    scope.lateDrops = 0
     faults.committed()
     room.endsHere = false
   }
@@ -249,7 +250,7 @@ export class StageTask implements Task {
 
   /** The open batch, or the frozen one, never was. */
   #takeBack(): void {
-    const { state, inputs, upstreams, outputs, writers, tally, faults, room } = this.#parts
+    const { state, inputs, upstreams, outputs, writers, tally, faults, room, scope } = this.#parts
     this.#frozen = undefined
     state.undo()
     for (const input of inputs) {
@@ -260,6 +261,7 @@ export class StageTask implements Task {
     for (const writer of writers) writer.clear()
     outputs.clear()
     tally.clear()
+    scope.lateDrops = 0
     faults.undone()
     room.endsHere = false
     this.#setWatermark(this.#committed)
@@ -271,8 +273,8 @@ export class StageTask implements Task {
     return this.#parts.outbox.undelivered(this.batchId)
   }
 
-  acknowledge(sink: string, batchId: number): void {
-    this.#parts.outbox.acknowledge(sink, batchId)
+  acknowledge(entry: Pick<OutboxEntry, 'sink' | 'run' | 'batchId'>): void {
+    this.#parts.outbox.acknowledge(entry)
   }
 
   startWalk(): SnapshotWalk {

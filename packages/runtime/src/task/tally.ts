@@ -30,10 +30,10 @@ export class Tally {
     else this.skipped += 1
   }
 
-  books(emitted: number): Books {
+  books(emitted: number, lateDrops: number): Books {
     return {
       offsets: this.offsets, noRecord: this.noRecord, records: this.records, shuffleRecords: this.shuffleRecords, blocks: this.blocks, folded: this.folded, passedOn: this.passedOn,
-      filtered: this.filtered, late: this.late, deadLettered: this.deadLettered, skipped: this.skipped, emitted,
+      filtered: this.filtered, late: this.late, deadLettered: this.deadLettered, skipped: this.skipped, emitted, lateDrops,
     }
   }
 

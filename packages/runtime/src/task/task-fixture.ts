@@ -25,7 +25,7 @@ export const ROOMY: BatchBudget = { workMs: 1_000, outputBytesMax: 64 * 1024 * 1
 export interface Fixture {
   readonly clock: Clock & { at: number }
   /** A new, empty task. */
-  task(stage: number, partition?: number): Task
+  task(stage: number, partition?: number, run?: number): Task
 }
 
 export const fixtureOf = (built: Job, options: { readonly sourcePartitions?: number, readonly tasks?: number, readonly sinkPartitions?: number, readonly maxMessageBytes?: number } = {}): Fixture => {
@@ -52,8 +52,8 @@ export const fixtureOf = (built: Job, options: { readonly sourcePartitions?: num
   const clock = standingClock()
   return {
     clock,
-    task: (stage, partition = 0) => createTask({
-      ref: { job: jobId(plan.job), run: 1, stage: stageId(stage), partition }, plan, physical, functions, run: { stages, shuffles }, topics, clock,
+    task: (stage, partition = 0, number = 1) => createTask({
+      ref: { job: jobId(plan.job), run: number, stage: stageId(stage), partition }, plan, physical, functions, run: { stages, shuffles }, topics, clock,
       partitionFor: (key, partitions) => crc32(key) % partitions,
     }),
   }

@@ -33,7 +33,9 @@ export interface FrozenBatch {
 
 export interface OutboxEntry {
   readonly sink: string
-  /** Names the entry: marker sinks compare (run, batchId), files carry it in their names. */
+  /** Of the batch; not the task's where a run began from a checkpoint that held it: the run before may have delivered it. */
+  readonly run: number
+  /** With `run` it names the entry: marker sinks compare (run, batchId), files carry both in their names. */
   readonly batchId: number
   /** Encoded records of the batch, in order. */
   readonly records: readonly Buffer[]
@@ -96,7 +98,7 @@ export interface Task {
   /** Entries that a sink has not acknowledged, oldest first. */
   undelivered(): readonly OutboxEntry[]
   /** The sink has them; leaves the state with the next batch. */
-  acknowledge(sink: string, batchId: number): void
+  acknowledge(entry: Pick<OutboxEntry, 'sink' | 'run' | 'batchId'>): void
 
   startWalk(): SnapshotWalk
   /** Content of the last committed batch without its state: what a snapshot taken now is exact at. */

@@ -109,6 +109,24 @@ describe('windows', () => {
     expect(task.content()).toMatchObject({ idle: true })
   })
 
+  test('a value that one window drops for being late is counted, also where another operator folds it', () => {
+    const built = job('both', { parallelism: 1 })
+    const keyed = built.source('in', topic('in', { value: json<{ readonly user: string }>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+    keyed.aggregate('running', { n: count() }, { emit: 'updates' }).sink('running', topicSink('running', { value: json() }))
+    keyed.window(tumbling(10)).aggregate('tens', { n: count() }).sink('tens', topicSink('tens', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    for (const timestamp of [1, 50, 2, 3]) {
+      feed(task, [{ key: 'a', value: { user: 'a' }, timestamp }])
+      drain(task)
+    }
+    expect(task.content().totals).toMatchObject({ records: 4, folded: 4, late: 0, lateDrops: 2 })
+    feed(task, [{ key: 'a', value: { user: 'a' }, timestamp: 4 }])
+    task.work(ROOMY, 0)
+    task.undo()
+    drain(task)
+    expect(task.content().totals).toMatchObject({ folded: 5, lateDrops: 3 })
+  })
+
   test('what is offered must continue what was there (invariant 7)', () => {
     const fixture = fixtureOf(revenue())
     const offer = (fromOffset: number, offsets: readonly number[], nextOffset: number): string => {
