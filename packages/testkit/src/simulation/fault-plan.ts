@@ -19,6 +19,10 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'down', readonly service: 'log' | 'store' | 'lease', readonly ms: number }
   | { readonly kind: 'mishap', readonly call: string, readonly fate: Fate, readonly ms: number, /** So many calls go well first. */ readonly after: number, /** Within reach of drivers, or of slots. */ readonly by: 'driver' | 'slot' }
   | { readonly kind: 'crash', readonly point: FaultPoint, readonly after: number, readonly whole: boolean }
+  /** The next commit of the process that reaches this point goes wrong. */
+  | { readonly kind: 'spoil', readonly point: FaultPoint, readonly after: number, readonly fate: Fate, readonly ms: number }
+  /** An executor is cut off from the drivers, and a slot of it dies at this point: of what it did last no driver knows. */
+  | { readonly kind: 'cut off and crash', readonly who: number, readonly point: FaultPoint, readonly ms: number }
   /** The process that reaches this point stands still there; `whole`: its machine does. */
   | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number, readonly heirMs?: number }
   | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
@@ -77,6 +81,8 @@ const MAKES: readonly (readonly [number, Make])[] = [
   [10, mishap],
   [6, (random) => ({ kind: 'crash', point: pick(random, FAULT_POINTS), after: int(random, 4), whole: random.next() < 0.3 })],
   [5, (random) => ({ kind: 'stall', point: pick(random, POINTS), after: int(random, 6), ...(random.next() < 0.6 ? { whole: true, ...untilHeirs(random) } : { whole: random.next() < 0.5, ms: howLong(random) }) })],
+  [4, (random) => ({ kind: 'spoil', point: pick(random, FAULT_POINTS), after: int(random, 4), fate: pick<Fate>(random, ['not-done', 'answer-lost', 'late']), ms: 1 + int(random, 60) })],
+  [2, (random) => ({ kind: 'cut off and crash', who: who(random), point: pick<FaultPoint>(random, ['takeover.claim-appended', 'takeover.claimed', 'commit.appended', 'commit.committed']), ms: 450 + int(random, 500) })],
   [1, (random) => ({ kind: 'clock jump', who: who(random), driver: random.next() < 0.5, ms: pick(random, [-3_600_000, -500, 500, 5_000, 26 * 3_600_000]) })],
   [1, () => ({ kind: 'damage' })],
 ]

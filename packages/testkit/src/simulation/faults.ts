@@ -11,13 +11,17 @@ const RESTART_DRIVER_MS = 150
 const LOOK_MS = 50
 
 type Armed<K extends Fault['kind']> = { readonly fault: Extract<Fault, { readonly kind: K }>, left: number }
+/** Waits for a process; any one of drivers or of slots when it names none. */
+type ArmedMishap = Omit<Armed<'mishap'>, 'fault'> & { readonly fault: Pick<Extract<Fault, { readonly kind: 'mishap' }>, 'call' | 'fate' | 'ms' | 'by'>, readonly process?: string }
+type ArmedCrash = { readonly point: string, readonly whole: boolean, readonly host?: string, left: number }
 
 export class Faults {
   readonly #cluster: SimCluster
   readonly #watch: Watch
   readonly #target: number
-  #mishaps: Armed<'mishap'>[] = []
-  #crashes: Armed<'crash'>[] = []
+  #mishaps: ArmedMishap[] = []
+  #crashes: ArmedCrash[] = []
+  #spoils: Armed<'spoil'>[] = []
   #stalls: Armed<'stall'>[] = []
   readonly #missed = new Map<string, number>()
   /** Restores that were asked for and are not answered. */
@@ -31,7 +35,7 @@ export class Faults {
     for (const fault of plan) scheduler.after(fault.at, () => this.#happen(fault))
     cluster.servers.mishap = (process, { call }) => {
       const by = process.name.startsWith('d') ? 'driver' : 'slot'
-      const armed = this.#mishaps.find(({ fault }) => fault.call === call && fault.by === by)
+      const armed = this.#mishaps.find(({ fault, process: only }) => fault.call === call && fault.by === by && (only === undefined || only === process.name))
       if (armed === undefined || armed.left-- > 0) return undefined
       this.#mishaps = this.#mishaps.filter((one) => one !== armed)
       watch.disturbed(process.host, scheduler.now + armed.fault.ms)
@@ -39,12 +43,13 @@ export class Faults {
     }
     cluster.reached = (slot, point) => {
       this.#stall(slot, point)
-      const armed = this.#crashes.find(({ fault }) => fault.point === point)
+      this.#spoil(slot, point)
+      const armed = this.#crashes.find((one) => one.point === point && (one.host === undefined || one.host === slot.process.host))
       if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
       this.#crashes = this.#crashes.filter((one) => one !== armed)
-      cluster.trace.add('fault', `crash at ${point}`, { slot: slot.process.name, whole: armed.fault.whole })
+      cluster.trace.add('fault', `crash at ${point}`, { slot: slot.process.name, whole: armed.whole })
       slot.process.kill()
-      if (armed.fault.whole) this.#killMachine(slot.parent)
+      if (armed.whole) this.#killMachine(slot.parent)
     }
     this.#look()
   }
@@ -55,6 +60,7 @@ export class Faults {
     this.#mishaps = []
     this.#crashes = []
     this.#stalls = []
+    this.#spoils = []
     network.heal()
     servers.down.clear()
     around.orphanMs = 0
@@ -128,7 +134,18 @@ export class Faults {
         servers.down.set(fault.service, scheduler.now + fault.ms)
         return
       case 'mishap': return void this.#mishaps.push({ fault, left: fault.after })
-      case 'crash': return void this.#crashes.push({ fault, left: fault.after })
+      case 'crash': return void this.#crashes.push({ point: fault.point, whole: fault.whole, left: fault.after })
+      case 'cut off and crash': {
+        const host = this.#executor(fault.who)?.process.host
+        if (host === undefined) return
+        for (const driver of this.#places('driver')) {
+          network.cut(host, driver, fault.ms)
+          network.cut(driver, host, fault.ms)
+        }
+        this.#crashes.push({ point: fault.point, whole: false, host, left: 0 })
+        return
+      }
+      case 'spoil': return void this.#spoils.push({ fault, left: fault.after })
       case 'stall': return void this.#stalls.push({ fault, left: fault.after })
       case 'clock jump': {
         const node = fault.driver ? this.#leader() : this.#executor(fault.who)
@@ -139,6 +156,15 @@ export class Faults {
       }
       case 'damage': return this.#damage()
     }
+  }
+
+  #spoil(slot: SlotNode, point: string): void {
+    const armed = this.#spoils.find(({ fault }) => fault.point === point)
+    if (armed === undefined || slot.process.state !== 'running' || armed.left-- > 0) return
+    this.#spoils = this.#spoils.filter((one) => one !== armed)
+    const { fault: { fate, ms } } = armed
+    this.#cluster.trace.add('fault', `spoils the next commit at ${point}`, { slot: slot.process.name, fate })
+    this.#mishaps.push({ fault: { call: 'log.commit', by: 'slot', fate, ms }, process: slot.process.name, left: 0 })
   }
 
   #stall(slot: SlotNode, point: string): void {

@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { findMutant } from './find-mutant.ts'
 import { MUTANTS } from './mutants.ts'
+import { shrink } from './shrink.ts'
 
 export interface MutantQuestion {
   readonly name: string
@@ -18,9 +19,9 @@ parentPort?.on('message', ({ name, firstSeed, seedsMax }: MutantQuestion) => {
   void (async () => {
     const mutant = MUTANTS.find((one) => one.name === name)
     const found = mutant && await findMutant(mutant, firstSeed, seedsMax)
+    const shrunk = mutant && found && await shrink(found.outcome, { mutation: mutant.make })
     const answer: MutantAnswer = {
-      name,
-      found: found && { seeds: found.seeds, by: found.shrunk.violations[0] ?? '', faults: found.shrunk.plan.map((fault) => JSON.stringify(fault)), trace: found.shrunk.trace(), steps: found.shrunk.steps },
+      name, found: found && shrunk && { seeds: found.seeds, by: shrunk.violations[0] ?? '', faults: shrunk.plan.map((fault) => JSON.stringify(fault)), trace: shrunk.trace(), steps: shrunk.steps },
     }
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, not a window
     parentPort?.postMessage(answer)

@@ -2,6 +2,7 @@
 // the network, each of which may be slow, late or lost. A server goes on with what it was asked for, whatever became of who asked.
 import { TidemarkError } from '@tidemark/base'
 import type { Lease, Log, ObjectStore } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
 import { emptyLeaseState, MemoryLease } from '../memory/lease.ts'
 import type { Intercept, Operation } from '../memory/intercept.ts'
 import { MemoryLog } from '../memory/log/log.ts'
@@ -58,7 +59,8 @@ export class Servers {
 
   store(process: SimProcess): ObjectStore {
     const torn = (key: string): void => {
-      const found = this.objects.get(key)
+      // What is written once under a name of its own may be there in half; what is written over is whole, the old or the new.
+      const found = paths.parseStateObject(key) && this.objects.get(key)
       if (found) this.objects.set(key, { ...found, body: found.body.subarray(0, found.body.length >> 1) })
     }
     return new MemoryObjectStore({ clock: this.#server.clock, objects: this.objects, intercept: this.#through(process, 'store', torn) })
