@@ -1,7 +1,8 @@
 // Where the real servers' programs are: a cache folder filled by install.sh, and the PATH.
-import { accessSync, constants, readdirSync } from 'node:fs'
-import { homedir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, mkdtempSync, readdirSync, rmdirSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
 
 /** A program's path, or what is missing and how to get it. */
 export type Found = { readonly found: true, readonly path: string } | { readonly found: false, readonly reason: string }
@@ -28,6 +29,24 @@ const onPath = (name: string): Found => {
 export const findJava = (): Found => onPath('java')
 export const findRedis = (): Found => onPath('redis-server')
 export const findKcat = (): Found => onPath('kcat')
+
+export const umountBeside = (mount: string): string => join(dirname(mount), 'umount')
+
+/** Whether file systems of a small size can be mounted: `mount`, as root, with the right to. */
+export const findTmpfs = (): Found => {
+  const mount = onPath('mount')
+  if (!mount.found) return mount
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-tmpfs-'))
+  try {
+    execFileSync(mount.path, ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' })
+    execFileSync(umountBeside(mount.path), [folder], { stdio: 'ignore' })
+    return mount
+  } catch {
+    return { found: false, reason: 'a tmpfs can\'t be mounted here; run as root where mounting is allowed' }
+  } finally {
+    rmdirSync(folder)
+  }
+}
 
 export const findMinio = (): Found => {
   const path = join(toolsFolder(), 'bin', 'minio')

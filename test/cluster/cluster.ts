@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly servers?: ServerEnvironment
   readonly executors?: number
   readonly slots?: number
+  /** In place of a folder of its own; removed with the cluster all the same. */
+  readonly folder?: string
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -38,7 +40,7 @@ export class Cluster {
   #names = 0
 
   private constructor(options: ClusterOptions) {
-    this.folder = mkdtempSync(join(tmpdir(), 'tidemark-cluster-'))
+    this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'tidemark-cluster-'))
     this.faultFolder = mkdtempSync(join(tmpdir(), 'tidemark-faults-'))
     const servers = options.servers ?? {}
     this.#env = {

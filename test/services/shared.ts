@@ -9,7 +9,7 @@ import { startMinio } from '../../deploy/services/minio.ts'
 import type { MinioAddress } from '../../deploy/services/minio.ts'
 import { startRedis } from '../../deploy/services/redis.ts'
 import type { ServerOptions } from '../../deploy/services/server.ts'
-import { findKafka, findKcat, findMinio, findRedis } from '../../deploy/services/tools.ts'
+import { findKafka, findKcat, findMinio, findRedis, findTmpfs, umountBeside } from '../../deploy/services/tools.ts'
 import { readWhole, recordProcess, runFolder, writeWhole } from './run-folder.ts'
 
 export interface Addresses {
@@ -18,6 +18,8 @@ export interface Addresses {
   readonly redis: { readonly url: string }
   /** A program, not a server: `kcat` and `readCommitted` need it. */
   readonly kcat: { readonly path: string }
+  /** Small file systems can be mounted, to be filled. */
+  readonly tmpfs: { readonly mount: string, readonly umount: string }
 }
 export type Need = keyof Addresses
 export type Service<T> = ({ readonly available: true } & T) | { readonly available: false, readonly reason: string }
@@ -46,7 +48,7 @@ const S3 = ['TIDEMARK_S3_ENDPOINT', 'TIDEMARK_S3_ACCESS_KEY', 'TIDEMARK_S3_SECRE
 const placeOf = (need: Need): Place => {
   const named = need === 'kafka' ? given('TIDEMARK_KAFKA') : need === 'minio' ? given(...S3) : need === 'redis' ? given('TIDEMARK_REDIS') : undefined
   if (named) return named
-  const found = { kafka: findKafka, minio: findMinio, redis: findRedis, kcat: findKcat }[need]()
+  const found = { kafka: findKafka, minio: findMinio, redis: findRedis, kcat: findKcat, tmpfs: findTmpfs }[need]()
   return found.found ? { state: 'startable' } : { state: 'missing', reason: found.reason }
 }
 
@@ -115,6 +117,11 @@ export const minio = (): Promise<Service<Addresses['minio']>> => address('minio'
 
 /** Shared by all suites of a run: use a key prefix of your own, never FLUSHALL. */
 export const redis = (): Promise<Service<Addresses['redis']>> => address('redis', (variables) => ({ url: variables['TIDEMARK_REDIS'] ?? '' }), async (options) => ({ url: (await startRedis(options)).url }))
+
+export const tmpfs = async (): Promise<Service<Addresses['tmpfs']>> => {
+  const found = findTmpfs()
+  return found.found ? { available: true, mount: found.path, umount: umountBeside(found.path) } : { available: false, reason: `no tmpfs: ${found.reason}` }
+}
 
 export const kcatProgram = async (): Promise<Service<Addresses['kcat']>> => {
   const found = findKcat()

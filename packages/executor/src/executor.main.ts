@@ -48,12 +48,12 @@ const main = async (): Promise<void> => {
       })
       return slots
     },
-    onExit: () => {
+    onExit: (refused) => {
       slots?.killAll()
       leftovers.remove()
       logger.info({}, 'executor.left')
       // The goodbye has to reach the driver before the process is gone.
-      realClock.after(100, () => process.exit(0))
+      realClock.after(100, () => process.exit(refused === undefined ? 0 : 1))
     },
   })
   process.on('SIGTERM', () => executor.drain())

@@ -41,7 +41,7 @@ export const sessionMisused = (message: string): TidemarkError => new TidemarkEr
 export const readerMisused = (): TidemarkError => new TidemarkError('a reader was asked for two fetches at once', { code: 'LOG_READER_MISUSED', blame: 'bug', action: 'restart-task' })
 
 export const outcomeUnknown = (doing: string, cause: unknown): TidemarkError =>
-  new TidemarkError(`${doing}: the disk failed while it was being written, it may have happened or not`, { code: 'LOG_OUTCOME_UNKNOWN', blame: 'environment', action: 'restart-task', hint: 'The journal decides: fence this id, take a new one, read back.', cause })
+  new TidemarkError(`${doing}: the disk failed while it was being written (${messageOf(cause)}), it may have happened or not`, { code: 'LOG_OUTCOME_UNKNOWN', blame: 'environment', action: 'restart-task', hint: 'Look at the disk: is it full? The journal decides: fence this id, take a new one, read back.', cause })
 
 const unavailable = (message: string, hint: string, cause: unknown): TidemarkError => new TidemarkError(message, { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry', hint, cause })
 
