@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { realClock, realRandom } from '@tidemark/base'
 import type { SeedAnswer } from './seeds.worker.ts'
+import { simulate } from './simulate.ts'
 
 const WORKERS_MAX = 2
 const SEED_MAX = 2 ** 31
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     /** The first seed; alone: only this one. */ seed: { type: 'string' },
     /** How many. */ seeds: { type: 'string' },
     /** Threads. */ workers: { type: 'string' },
+    /** Prints what happens in the first seed, and does nothing else. */ trace: { type: 'boolean', default: false },
   },
 })
 
@@ -21,6 +23,12 @@ const first = values.seed === undefined ? Math.floor(realRandom.next() * SEED_MA
 const seeds = values.seeds === undefined ? (values.minutes === undefined ? 1 : Infinity) : Number(values.seeds)
 const untilMs = values.minutes === undefined ? Infinity : realClock.monotonic() + Number(values.minutes) * 60_000
 const workers = Math.min(seeds, values.workers === undefined ? Math.min(WORKERS_MAX, availableParallelism()) : Number(values.workers))
+
+if (values.trace) {
+  const outcome = await simulate({ seed: first })
+  process.stdout.write(`${[...outcome.trace(), ...outcome.violations, `seed ${first}, ${outcome.shape}: ${outcome.violations.length === 0 ? 'all is well' : 'it fails'}`].join('\n')}\n`)
+  process.exit(outcome.violations.length === 0 ? 0 : 1)
+}
 
 process.stdout.write(`seeds from ${first}, ${workers} threads\n`)
 const began = realClock.monotonic()

@@ -16,6 +16,12 @@ const plain = (_key: string, value: unknown): unknown => {
   return value
 }
 
+const FACTS_SHOWN = 400
+const sentence = (facts: unknown): string => {
+  const message = typeof facts === 'object' && facts !== null && 'message' in facts ? facts.message : undefined
+  return typeof message === 'string' ? message : JSON.stringify(facts, plain).slice(0, FACTS_SHOWN)
+}
+
 export class Trace {
   readonly #scheduler: Scheduler
   readonly #lines: Line[] = []
@@ -51,8 +57,8 @@ export class Trace {
     return logger
   }
 
-  /** One line each: `  1234.5 ms  e1.0   takeover.fenced  {…}`. */
+  /** One line each, events with a sentence for people as that sentence: `  1234.5 ms  e1.0   takeover.fenced  {…}`. */
   format(last = Infinity): string[] {
-    return this.#lines.slice(-Math.min(last, this.#lines.length)).map(({ at, who, what, facts }) => `${at.toFixed(1).padStart(9)} ms  ${who.padEnd(8)} ${what}${facts === undefined ? '' : `  ${JSON.stringify(facts, plain).slice(0, 400)}`}`)
+    return this.#lines.slice(-Math.min(last, this.#lines.length)).map(({ at, who, what, facts }) => `${at.toFixed(1).padStart(9)} ms  ${who.padEnd(8)} ${what}${facts === undefined ? '' : `  ${sentence(facts)}`}`)
   }
 }
