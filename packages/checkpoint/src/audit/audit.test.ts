@@ -79,6 +79,7 @@ const CORRUPTIONS: readonly Corruption[] = [
   { kind: 'mark-back', what: "a writer's last batch went back", corrupt: (world) => void Object.assign(commitAt(world, 's1-0', 3).content.upstreams[1] ?? {}, { batchId: 1 }), finds: { batchId: 3 } },
   { kind: 'mark-back', what: 'a writer is forgotten', corrupt: (world) => void commitAt(world, 's1-0', 3).content.upstreams.pop(), finds: { batchId: 3 } },
   { kind: 'snapshot-misplaced', what: 'a tail that begins too late', corrupt: (world) => void Object.assign(commitAt(world, 's1-0', 5).snapshots[0] ?? {}, { journalNext: 6 }), finds: { batchId: 5 } },
+  { kind: 'snapshot-misplaced', what: 'a tail that begins too early', corrupt: (world) => void Object.assign(commitAt(world, 's1-0', 5).snapshots[0] ?? {}, { journalNext: 4 }), finds: { batchId: 5 } },
   { kind: 'snapshot-misplaced', what: 'a position of another batch', corrupt: (world) => void Object.assign(commitAt(world, 's1-0', 5).snapshots[0]?.positions[0] ?? {}, { next: 7 }), finds: { batchId: 5 } },
   { kind: 'snapshot-misplaced', what: 'a snapshot of a batch that is not yet', corrupt: (world) => void Object.assign(commitAt(world, 's1-0', 5).snapshots[0] ?? {}, { batchId: 5 }), finds: { batchId: 5 } },
   { kind: 'tail-trimmed', what: 'the journal begins behind the older tail', corrupt: (world) => void (journal(world, 's1-0').start = 4), finds: { offset: 4 } },

@@ -35,8 +35,10 @@ export interface JournalFacts {
   readonly inputs: readonly AssignedPartition[]
   /** Tasks of its stage: partitions added to a source's topic later are given out over them. */
   readonly tasks: number
-  /** Oldest offset that the journal holds. */
+  /** Oldest offset that the journal holds, when it is read. */
   readonly start: number
+  /** The same, before the cut was made: what is trimmed later, a record behind the cut may allow. Absent: the same. */
+  readonly startBefore?: number
   /** What lies below was decided before the ends of outputs were looked at. */
   readonly before?: number
   /** For a journal from its first batch on; absent: the first batch read is believed. */
@@ -47,7 +49,10 @@ export interface JournalFacts {
 
 type Last = Pick<CommitRecord, 'generation' | 'owner' | 'transactionalId'>
 
-const COUNTS = ['offsets', 'noRecord', 'records', 'shuffleRecords', 'blocks', 'folded', 'passedOn', 'filtered', 'late', 'deadLettered', 'skipped', 'emitted'] as const satisfies readonly (keyof Books)[]
+const COUNTS = ['offsets', 'noRecord', 'records', 'shuffleRecords', 'blocks', 'folded', 'passedOn', 'filtered', 'late', 'deadLettered', 'skipped', 'emitted', 'lateDrops'] as const satisfies readonly (keyof Books)[]
+
+/** Earlier engines did not count everything. */
+const countOf = (books: Books, name: (typeof COUNTS)[number]): number => books[name] ?? 0
 
 const placeOf = (position: Pick<SourcePosition, 'input' | 'topic' | 'partition'>): string => `${position.input} ${position.topic}/${position.partition}`
 
@@ -76,7 +81,7 @@ export class JournalAudit {
   #snapshots: readonly SnapshotRef[] = []
   /** Partitions of sources that were added while the run went on. */
   readonly #grown: AssignedPartition[] = []
-  readonly #places = new Map<number, { readonly next: number, readonly positions: readonly SourcePosition[] }>()
+  readonly #places = new Map<number, Pick<AuditedBatch, 'offset' | 'next' | 'positions'>>()
 
   constructor(facts: JournalFacts, findings: Findings) {
     this.facts = facts
@@ -85,7 +90,7 @@ export class JournalAudit {
     this.#totals = facts.base?.totals
     this.#totalsBefore = facts.base?.totals
     this.#positions = facts.base?.positions
-    if (facts.base?.positions !== undefined) this.#places.set(facts.base.batchId, { next: facts.start, positions: facts.base.positions })
+    if (facts.base?.positions !== undefined) this.#places.set(facts.base.batchId, { offset: facts.start, next: facts.start, positions: facts.base.positions })
   }
 
   /** Of the newest batch read; undefined: none was. */
@@ -141,8 +146,9 @@ export class JournalAudit {
   finish(): void {
     for (const { batchId, offset } of this.#behindEnd ?? []) this.#fault('after-ended', `batch ${batchId} was committed at ${offset}, behind the end of the run`, { batchId, offset })
     const [, older] = this.#snapshots
-    if (older !== undefined && this.facts.start > older.journalNext) {
-      this.#fault('tail-trimmed', `the journal begins at ${this.facts.start}; the tail of the snapshot of checkpoint ${older.checkpoint} begins at ${older.journalNext}`, { offset: this.facts.start })
+    const start = this.facts.startBefore ?? this.facts.start
+    if (older !== undefined && start > older.journalNext) {
+      this.#fault('tail-trimmed', `the journal begins at ${start}; the tail of the snapshot of checkpoint ${older.checkpoint} begins at ${older.journalNext}`, { offset: start })
     }
   }
 
@@ -166,10 +172,10 @@ export class JournalAudit {
     this.#books(batch, continues ? this.#totals : undefined, content.totals)
     this.#moved(batch)
     if (continues && this.#content !== undefined) this.#marks(this.#content, content, offset)
+    this.#places.set(batchId, { offset, next, positions })
     this.#named(record, batch)
     this.#behindEnd?.push(batch)
     this.batches.push(batch)
-    this.#places.set(batchId, { next, positions })
     this.#batchId = batchId
     this.#totals = content.totals
     if (offset < (this.facts.before ?? Infinity)) this.#totalsBefore = content.totals
@@ -207,7 +213,7 @@ export class JournalAudit {
 
   #books({ batchId, offset, books }: AuditedBatch, before: Books | undefined, totals: Books): void {
     const unbalanced = (message: string, counted = {}): void => this.#fault('books-unbalanced', `batch ${batchId}: ${message}`, { batchId, offset }, counted)
-    for (const name of COUNTS) if (!Number.isSafeInteger(books[name]) || books[name] < 0) unbalanced(`${name} is ${books[name]}`)
+    for (const name of COUNTS) if (!Number.isSafeInteger(countOf(books, name)) || countOf(books, name) < 0) unbalanced(`${name} is ${books[name]}`)
     const fates = books.folded + books.passedOn + books.filtered + books.late + books.deadLettered + books.skipped
     const difference = books.records - fates
     if (difference !== 0) unbalanced(`${books.records} records were taken, ${fates} are accounted for`, difference > 0 ? { lost: difference } : { doubled: -difference })
@@ -216,7 +222,8 @@ export class JournalAudit {
     if (passed !== books.offsets) unbalanced(`positions moved by ${books.offsets}, ${passed} are accounted for`)
     if (before === undefined) return
     for (const name of COUNTS) {
-      if (before[name] + books[name] !== totals[name]) this.#fault('totals-wrong', `batch ${batchId}: ${before[name]} ${name} before and ${books[name]} in the batch make ${before[name] + books[name]}, the totals say ${totals[name]}`, { batchId, offset })
+      const [had, took, has] = [countOf(before, name), countOf(books, name), countOf(totals, name)]
+      if (had + took !== has) this.#fault('totals-wrong', `batch ${batchId}: ${had} ${name} before and ${took} in the batch make ${had + took}, the totals say ${has}`, { batchId, offset })
     }
   }
 
@@ -273,7 +280,9 @@ export class JournalAudit {
       }
       const place = this.#places.get(ref.batchId)
       if (ref.batchId === 0 || place === undefined) continue
-      if (place.next !== ref.journalNext) wrong(`names the snapshot of batch ${ref.batchId} with a tail from ${ref.journalNext}; that batch ends at ${place.next}`)
+      // Claims may stand between two batches: the tail need not begin with them, the snapshot names their owner.
+      const until = this.#places.get(ref.batchId + 1)?.offset ?? offset
+      if (ref.journalNext < place.next || ref.journalNext > until) wrong(`names the snapshot of batch ${ref.batchId} with a tail from ${ref.journalNext}; that batch ends at ${place.next}, the next begins at ${until}`)
       const differing = place.positions.find((position) => ref.positions.find((one) => placeOf(one) === placeOf(position))?.next !== position.next)
       if (differing !== undefined) wrong(`names the snapshot of batch ${ref.batchId} with another position of ${differing.topic}/${differing.partition} than that batch, ${differing.next}`)
     }

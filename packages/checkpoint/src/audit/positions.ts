@@ -12,7 +12,7 @@ export interface AuditedPosition {
   readonly lag?: number
 }
 
-/** `offsets` of a topic's partition, read after the journal; undefined: it is none of the log's, or is gone. */
+/** `offsets` of a topic's partition: its end read after the journal, its start before the journal's cut; undefined: it is none of the log's, or is gone. */
 export const auditPositions = (journal: JournalAudit, offsets: (topic: string, partition: number) => PartitionOffsets | undefined, findings: Findings): AuditedPosition[] => (journal.positions ?? []).map(({ input, topic, partition, next }) => {
   const { task, inputs } = journal.facts
   const kind = inputs.find((one) => one.input === input)?.kind

@@ -84,7 +84,7 @@ export class StateReplay {
     const values = keys.length === 0 ? [] : split(columns, keys.length)
     for (const [i, key] of keys.entries()) {
       entries.set(key, values[i] ?? '')
-      if (table === OUTBOX) this.#outboxBytes.set(key, ((columns[2] as readonly (readonly Buffer[])[])[i] ?? []).reduce((sum, record) => sum + record.length, 0))
+      if (table === OUTBOX) this.#outboxBytes.set(key, ((columns.at(-1) as readonly (readonly Buffer[])[])[i] ?? []).reduce((sum, record) => sum + record.length, 0))
     }
     if (entries.size === 0) groups.delete(group)
   }

@@ -35,8 +35,11 @@ interface Cuts {
 
 const taskName = (stage: string, partition: number): string => `${stage}-${partition}`
 
-/** What is read may be trimmed; when all of it was, the audit begins anew. */
+/** What is read may be trimmed: then the audit begins anew. In the end it does with what is left, as long as there is something. */
 const ATTEMPTS_MAX = 10
+const STRICT_ATTEMPTS = 6
+/** Journals read at once, before they are trimmed; each needs the memory of its task's state, twice. */
+const JOURNALS_AT_ONCE = 4
 
 export const audit = async (log: Log, store: ObjectStore, clock: Clock, signal: AbortSignal, options: AuditOptions): Promise<AuditReport> => {
   const run = await findRun(store, options.job, options.run)
@@ -44,7 +47,7 @@ export const audit = async (log: Log, store: ObjectStore, clock: Clock, signal: 
   try {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await new RunAudit({ log, reader, clock, signal }, store, run, options).run()
+        return await new RunAudit({ log, reader, clock, signal }, store, run, options, attempt <= STRICT_ATTEMPTS).run()
       } catch (error) {
         if (!(error instanceof TidemarkError) || error.code !== 'AUDIT_OVERTAKEN' || attempt === ATTEMPTS_MAX) throw error
       }
@@ -59,20 +62,24 @@ class RunAudit {
   readonly #store: ObjectStore
   readonly #run: AuditedRun
   readonly #options: AuditOptions
+  readonly #strict: boolean
   readonly #findings = new Findings()
 
-  constructor(ports: AuditPorts, store: ObjectStore, run: AuditedRun, options: AuditOptions) {
+  constructor(ports: AuditPorts, store: ObjectStore, run: AuditedRun, options: AuditOptions, strict: boolean) {
     this.#ports = ports
     this.#store = store
     this.#run = run
     this.#options = options
+    this.#strict = strict
   }
 
   async run(): Promise<AuditReport> {
     const { record } = this.#run
     const there = await this.#journalsThere()
+    // Before the cut: what retention removes later, the job may have read by then.
+    const starts = await this.#offsets()
     const cuts = await this.#cut(there)
-    const journals = await this.#journals(cuts)
+    const journals = await this.#journals(cuts, starts)
     const ranges = new RangesAudit(journals.values(), this.#findings)
     const shuffles = await this.#shuffles(journals, ranges)
     await this.#sources(ranges)
@@ -80,7 +87,11 @@ class RunAudit {
     const { topics, deadLetters } = await countOutputs(this.#ports, this.#run, cuts.outputs, this.#options, this.#options.say)
     const groups = auditTotals({ run: record, stages: this.#run.outputs, journals: [...journals.values()], shuffles, topics, ...(deadLetters === undefined ? {} : { deadLetters }) }, this.#findings)
     const offsets = await this.#offsets()
-    const audited = [...journals.values()].map((journal) => ({ journal, positions: auditPositions(journal, (topic, partition) => offsets.get(topic)?.[partition], this.#findings) }))
+    const offsetsOf = (topic: string, partition: number): PartitionOffsets | undefined => {
+      const now = offsets.get(topic)?.[partition]
+      return now === undefined ? undefined : { ...now, start: starts.get(topic)?.[partition]?.start ?? now.start }
+    }
+    const audited = [...journals.values()].map((journal) => ({ journal, positions: auditPositions(journal, offsetsOf, this.#findings) }))
     this.#options.say('checking the objects of all checkpoints')
     await auditCheckpoints(this.#store, record.job, this.#findings)
     return auditReport(record, cuts.at, audited, groups, this.#findings)
@@ -104,31 +115,48 @@ class RunAudit {
     const { record } = this.#run
     // Readers first: what they have read was committed by then.
     const topics = record.stages.toReversed().map(({ stage }) => ({ stage, topic: paths.journalTopic(record.job, record.run, stage) })).filter(({ topic }) => there.has(topic))
-    const before = new Map<string, number>()
-    for (const { stage, topic } of topics) for (const { partition, stable } of await this.#ports.log.offsets(topic)) before.set(taskName(stage, partition), stable)
+    const before = new Map<string, PartitionOffsets>()
+    for (const { stage, topic } of topics) for (const offsets of await this.#ports.log.offsets(topic)) before.set(taskName(stage, offsets.partition), offsets)
     const outputs = await outputEnds(this.#ports, this.#run, this.#options)
     const at = this.#ports.clock.now()
     const journals = new Map<string, JournalCut>()
-    for (const { stage, topic } of topics) for (const { partition, end } of await this.#ports.log.offsets(topic)) journals.set(taskName(stage, partition), { before: before.get(taskName(stage, partition)) ?? 0, end })
+    for (const { stage, topic } of topics) {
+      for (const { partition, end } of await this.#ports.log.offsets(topic)) {
+        const { start = 0, stable = 0 } = before.get(taskName(stage, partition)) ?? {}
+        journals.set(taskName(stage, partition), { start, before: stable, end })
+      }
+    }
     return { at, outputs, journals }
   }
 
-  async #journals({ journals: cuts }: Cuts): Promise<Map<string, JournalAudit>> {
+  async #journals({ journals: cuts }: Cuts, starts: ReadonlyMap<string, readonly PartitionOffsets[]>): Promise<Map<string, JournalAudit>> {
     const { record } = this.#run
     const origin = await readOrigin(this.#store, record)
-    const starts = await this.#offsets()
+    const tasks = record.stages.flatMap((stage) => Array.from({ length: stage.partitions }, (_, partition) => ({ stage, partition, name: taskName(stage.stage, partition) })))
     const found = new Map<string, JournalAudit>()
-    for (const stage of record.stages) {
-      for (let partition = 0; partition < stage.partitions; partition += 1) {
-        const cut = cuts.get(taskName(stage.stage, partition))
-        if (cut === undefined) continue
-        this.#options.say(`reading the journal of ${taskName(stage.stage, partition)}`)
-        const task = { job: record.job, run: record.run, stage: stage.stage, partition }
-        const sourceStart = (topic: string, of: number): number | undefined => starts.get(topic)?.[of]?.start
-        found.set(taskName(stage.stage, partition), await auditJournal(this.#ports, { run: record, stage, task, cut, store: this.#store, origin, sourceStart }, () => new Findings(), (findings) => this.#findings.take(findings)))
+    const left = tasks.values()
+    const sourceStart = (topic: string, of: number): number | undefined => starts.get(topic)?.[of]?.start
+    const readOn = async (): Promise<void> => {
+      const reader = this.#ports.log.reader()
+      try {
+        for (const { stage, partition, name } of left) {
+          const cut = cuts.get(name)
+          if (cut === undefined) continue
+          this.#options.say(`reading the journal of ${name}`)
+          const task = { job: record.job, run: record.run, stage: stage.stage, partition }
+          found.set(name, await auditJournal({ ...this.#ports, reader }, { run: record, stage, task, cut, store: this.#store, origin, strict: this.#strict, sourceStart }, () => new Findings(), (findings) => this.#findings.take(findings)))
+        }
+      } finally {
+        await reader.close()
       }
     }
-    return found
+    const ends = await Promise.allSettled(Array.from({ length: JOURNALS_AT_ONCE }, readOn))
+    for (const one of ends) if (one.status === 'rejected') throw one.reason
+    // In the order of the run again, whichever was read first.
+    return new Map(tasks.flatMap(({ name }) => {
+      const journal = found.get(name)
+      return journal === undefined ? [] : [[name, journal] as const]
+    }))
   }
 
   /** Of every topic that the run reads, where it is there; by partition. */

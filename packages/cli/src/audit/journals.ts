@@ -13,6 +13,8 @@ import { getObject } from './run.ts'
 const SCAN_BACK_FIRST = 64
 
 export interface JournalCut {
+  /** Where the journal began before anything else was looked at. */
+  readonly start: number
   /** Everything below was decided before the ends of the outputs were looked at. */
   readonly before: number
   /** Read to here. */
@@ -26,6 +28,8 @@ export interface JournalOptions {
   readonly cut: JournalCut
   readonly store: ObjectStore
   readonly origin: Manifest | undefined
+  /** Rather begin anew than leave out what was trimmed since the cut. */
+  readonly strict: boolean
   /** Oldest offset of a source; undefined: not known. */
   readonly sourceStart: (topic: string, partition: number) => number | undefined
 }
@@ -62,7 +66,7 @@ const readOnce = async (ports: AuditPorts, options: JournalOptions, topic: strin
   }
   const origin = options.origin !== undefined && (start === 0 || newest?.content.positions.some(({ inFlight }) => inFlight !== undefined) === true) ? await originOf(store, options.origin, stage, task, findings) : undefined
   const base = baseOf(options, start, origin, snapshots)
-  const journal = new JournalAudit({ task, inputs: assignedPartitions(stage, task.partition), tasks: stage.partitions, start, before: cut.before, ...(base === undefined ? {} : { base }), ...(origin === undefined ? {} : { inFlight: origin.inFlight }) }, findings)
+  const journal = new JournalAudit({ task, inputs: assignedPartitions(stage, task.partition), tasks: stage.partitions, start, startBefore: cut.start, before: cut.before, ...(base === undefined ? {} : { base }), ...(origin === undefined ? {} : { inFlight: origin.inFlight }) }, findings)
   const state = stateOf(options, start, origin, snapshots, findings)
   const assembler = new RecordAssembler({ midway: start > 0 })
   await readPartition(ports, topic, task.partition, start, cut.end, ({ offset, value }) => {
@@ -112,11 +116,11 @@ const baseOf = ({ run, task, stage, sourceStart }: JournalOptions, start: number
   return exact === undefined ? undefined : { batchId: exact.ref.batchId, positions: exact.content.positions, totals: exact.content.totals }
 }
 
-const stateOf = ({ run, task }: JournalOptions, start: number, origin: Origin | undefined, snapshots: readonly ReadSnapshot[], findings: Findings): StateAudit | undefined => {
+const stateOf = ({ run, task, cut, strict }: JournalOptions, start: number, origin: Origin | undefined, snapshots: readonly ReadSnapshot[], findings: Findings): StateAudit | undefined => {
   if (start === 0 && run.from === null) return new StateAudit(task, new StateReplay(), 0, snapshots, findings)
   if (start === 0 && origin !== undefined) return new StateAudit(task, origin.snapshot.state, 0, snapshots, findings)
-  const [newest, older = newest] = snapshots
-  if (older !== undefined && older.ref.journalNext >= start) return new StateAudit(task, older.state, older.ref.batchId, snapshots, findings)
-  findings.cannotTell(`the state of ${task.stage}-${task.partition}`, 'no snapshot that could be read has its tail in the journal')
-  return undefined
+  const oldest = snapshots.findLast(({ ref }) => ref.journalNext >= start)
+  if (strict && start > cut.start && oldest !== snapshots.at(-1)) throw overtaken(paths.journalTopic(run.job, run.run, task.stage))
+  if (oldest === undefined || oldest !== snapshots.at(-1)) findings.cannotTell(`the state of ${task.stage}-${task.partition}`, start > cut.start ? 'its journal was trimmed while it was audited' : 'no snapshot that could be read has its tail in the journal')
+  return oldest === undefined ? undefined : new StateAudit(task, oldest.state, oldest.ref.batchId, snapshots, findings)
 }
