@@ -35,7 +35,7 @@ export interface Workload {
 
 export const workload = (shape: Shape): Workload => {
   const partitions = shape === 'copartitioned' ? 2 : 3
-  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout: 3_000, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2 })
+  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout: 3_000, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d' })
   const source = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
   // State on both sides of the shuffle: a record that was seen before says so by an amount that no sum accounts for.
   const keyed = shape === 'copartitioned' ? source.keyBy((event) => event.user, { copartitioned: true }) : source.keyBy((event) => event.user, { copartitioned: true })
