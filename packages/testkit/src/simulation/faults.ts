@@ -238,7 +238,8 @@ export class Faults {
   /** One object of one task's newest snapshot, when there is another to fall back on. */
   #damage(): void {
     const { objects, trace, workload } = this.#cluster
-    if (this.#watch.damaged.size > 0) return
+    // What another run is about to begin from has nothing to fall back on.
+    if (this.#watch.damaged.size > 0 || this.restoring > 0 || objects.has(paths.run(jobId(workload.name), this.#watch.run + 1))) return
     const journal = [...this.#watch.journals.values()].findLast(({ of, newest }) => of.ref.job === jobId(workload.name) && of.ref.run === this.#watch.run && (newest?.snapshots.filter(({ batchId }) => batchId > 0).length ?? 0) > 1)
     const key = journal?.newest?.snapshots[0]?.objects[0]?.key
     const stored = key === undefined ? undefined : objects.get(key)

@@ -232,8 +232,17 @@ export class JournalCheck {
       return { ...rest, topic: input.topic, next: 0, inFlight: 0 }
     })
     for (const one of positions) this.#positions.set(`${one.input} ${one.topic}/${one.partition}`, one.next)
-    const content = load(this.#shadow, part.ref, this.#objects, (found) => ({ ...found, batchId: 0, positions, upstreams: found.upstreams.map((mark) => ({ ...mark, batchId: 0 })) }))
-    for (const [field, value] of fieldsOf(content.totals)) this.#totals[field] = value
+    const content = this.#loaded(part.ref, (found) => ({ ...found, batchId: 0, positions, upstreams: found.upstreams.map((mark) => ({ ...mark, batchId: 0 })) }))
+    for (const [field, value] of fieldsOf(content?.totals ?? {})) this.#totals[field] = value
+  }
+
+  #loaded(ref: SnapshotRef, change: (content: Content) => Content): Content | undefined {
+    try {
+      return load(this.#shadow, ref, this.#objects, change)
+    } catch (error) {
+      this.#broken('origin', `what the run began from can't be loaded: ${String(error)}`)
+      return undefined
+    }
   }
 }
 
