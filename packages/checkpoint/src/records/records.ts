@@ -92,7 +92,7 @@ export interface Books {
   readonly records: number
   /** Of the records: those that came inside shuffle blocks. */
   readonly shuffleRecords: number
-  /** Shuffle blocks (marks included) among the offsets; the in-flight blocks of a restored run have no offset and are not counted here. */
+  /** Shuffle blocks, marks included. Those in flight when a restored run began count as one offset and one block each, though they have no offset. */
   readonly blocks: number
   readonly folded: number
   readonly passedOn: number
@@ -122,7 +122,7 @@ export interface SnapshotRef extends Stamp {
   /** Checkpoint number it belongs to. */
   readonly checkpoint: number
   readonly batchId: number
-  /** Journal offset right behind the commit record of `batchId`: the tail begins here. */
+  /** Journal offset behind the commit record of `batchId`, claims in between perhaps included: the tail begins here. */
   readonly journalNext: number
   /** Positions of the commit record of `batchId`, for trimming and manifests. */
   readonly positions: readonly SourcePosition[]
