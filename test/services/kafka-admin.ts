@@ -26,8 +26,8 @@ const withAdmin = async (brokers: string, act: (admin: Admin) => Promise<unknown
 /** The topic has `count` partitions afterwards. */
 export const addPartitions = (brokers: string, topic: string, count: number): Promise<void> => withAdmin(brokers, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
 
-/** Kafka's numbers: resource topic 2, pattern literal 3, operation write 4, permission deny 2. */
-const denial = (topic: string): object => ({ resourceType: 2, resourceName: topic, resourcePatternType: 3, principal: 'User:ANONYMOUS', host: '*', operation: 4, permissionType: 2 })
+/** Kafka's numbers: resource topic 2, pattern literal 3; operation all 2, write 4; permission deny 2, allow 3. */
+const rule = (topic: string, operation: number, permissionType: number): object => ({ resourceType: 2, resourceName: topic, resourcePatternType: 3, principal: 'User:ANONYMOUS', host: '*', operation, permissionType })
 
-/** Nobody may write to the topic. The broker needs an authorizer. */
-export const denyWriting = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, (admin) => admin.createAcls({ acl: [denial(topic)] }))
+/** Nobody may write to the topic, all else is allowed. The broker needs an authorizer. */
+export const denyWriting = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, (admin) => admin.createAcls({ acl: [rule(topic, 2, 3), rule(topic, 4, 2)] }))
