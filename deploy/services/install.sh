@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the real servers need into a cache folder (TIDEMARK_TOOLS, default ~/.cache/tidemark-tools): Kafka's jars by Maven,
-# MinIO by Go (2-5 minutes, once). redis-server, kcat and, where absent, Java and Maven come from Debian's packages (needs root).
+# MinIO (2-5 minutes, once) and toxiproxy by Go. redis-server, kcat and, where absent, Java and Maven come from Debian's packages (needs root).
 # What is there already is not fetched again.
 set -euo pipefail
 
@@ -8,6 +8,7 @@ KAFKA=4.1.0
 LOG4J=2.24.3
 # Its makers publish sources only; this is the newest commit that was tried.
 MINIO=v0.0.0-20260212201848-7aac2a2c5b7c
+TOXIPROXY=v2.5.0
 
 tools="${TIDEMARK_TOOLS:-$HOME/.cache/tidemark-tools}"
 mkdir -p "$tools/kafka" "$tools/bin"
@@ -71,9 +72,28 @@ install_minio() {
   GOBIN="$tools/bin" "$go" install "github.com/minio/minio@$MINIO" </dev/null >"$tools/minio.log" 2>&1 || { tail -n 40 "$tools/minio.log" >&2; return 1; }
 }
 
+# Without it the fault matrix leaves its network faults out and says so: no reason to fail.
+install_toxiproxy() {
+  local go=go
+  has go || go=/usr/local/go/bin/go
+  if ! has "$go"; then
+    say "no toxiproxy: Go is not here"
+    return 0
+  fi
+  say "building toxiproxy $TOXIPROXY"
+  mkdir -p "$tools/toxiproxy"
+  if GOBIN="$tools/toxiproxy" "$go" install "github.com/Shopify/toxiproxy/v2/cmd/server@$TOXIPROXY" </dev/null >"$tools/toxiproxy.log" 2>&1; then
+    mv "$tools/toxiproxy/server" "$tools/bin/toxiproxy-server"
+  else
+    tail -n 20 "$tools/toxiproxy.log" >&2
+    say "no toxiproxy: it could not be built"
+  fi
+}
+
 jobs=()
 if [ $needs_jars = yes ]; then install_kafka & jobs+=($!); fi
 if [ ! -x "$tools/bin/minio" ]; then install_minio & jobs+=($!); fi
+if [ ! -x "$tools/bin/toxiproxy-server" ]; then install_toxiproxy & jobs+=($!); fi
 failed=0
 for job in ${jobs[@]+"${jobs[@]}"}; do wait "$job" || failed=1; done
 [ $failed = 0 ] || exit 1

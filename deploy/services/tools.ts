@@ -48,10 +48,13 @@ export const findTmpfs = (): Found => {
   }
 }
 
-export const findMinio = (): Found => {
-  const path = join(toolsFolder(), 'bin', 'minio')
+const inTools = (name: string): Found => {
+  const path = join(toolsFolder(), 'bin', name)
   return runnable(path) ? { found: true, path } : { found: false, reason: `there is no ${path}; ${HOW}` }
 }
+
+export const findMinio = (): Found => inTools('minio')
+export const findToxiproxy = (): Found => inTools('toxiproxy-server')
 
 /** The folder of Kafka's jars. */
 export const findKafka = (): Found => {

@@ -36,6 +36,7 @@ export class Cluster {
   readonly #env: Record<string, string>
   readonly #everyone: ClusterProcess[] = []
   #address = ''
+  #standby: { readonly process: ClusterProcess, readonly address: string } | undefined
   #jobs: JobsClient | undefined
   #names = 0
 
@@ -86,10 +87,29 @@ export class Cluster {
     throw new Error(`the driver ended before it led:\n${driver.tail()}`)
   }
 
-  /** `label`: what it calls itself, instead of a name of its own. */
-  startExecutor(label?: string): ClusterProcess {
+  /** A second driver, that waits for the first to be gone. On `address`, if given. Executors started from now on know both. */
+  async startStandby(address = '127.0.0.1:0'): Promise<void> {
+    const standby = this.#start('driver-standby', 'driver/src/main.ts', { TIDEMARK_LISTEN: address })
+    const line = await standby.line((one) => one.event === 'driver.listening')
+    this.#standby = { process: standby, address: String(line['address']) }
+  }
+
+  /** The standby is the driver from now on. Resolves when it leads, with the address that the other had. */
+  async promoteStandby(): Promise<string> {
+    if (this.#standby === undefined) throw new Error('no standby was started')
+    const [before, { process, address }] = [this.#address, this.#standby]
+    this.#jobs?.close()
+    this.#jobs = jobsClient(address)
+    ;[this.driver, this.#address, this.#standby] = [process, address, undefined]
+    await this.#leads(process)
+    return before
+  }
+
+  /** `label`: what it calls itself, instead of a name of its own. `env`: in place of what all have. */
+  startExecutor(label?: string, env: Readonly<Record<string, string>> = {}): ClusterProcess {
     this.#names += 1
-    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: this.#address, TIDEMARK_LABEL: label ?? `executor-${this.#names}` })
+    const drivers = [this.#address, ...this.#standby === undefined ? [] : [this.#standby.address]].join(',')
+    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: drivers, TIDEMARK_LABEL: label ?? `executor-${this.#names}`, ...env })
     this.executors.push(executor)
     return executor
   }

@@ -1,0 +1,40 @@
+// Faults of one executor's network: cut off from driver, log or store, both ways or one, or slow.
+import { realClock } from '@tidemark/base'
+import { now } from './fault.ts'
+import type { Fault } from './fault.ts'
+import type { Way } from './links.ts'
+import { saidBy } from './process-faults.ts'
+
+const CUT_MS = 5_000
+const SLOW_MS = 5_000
+const SLOW_BY_MS = 50
+
+const PLACES = { driver: 'the driver', log: 'Kafka', store: 'MinIO' } as const
+type Place = keyof typeof PLACES
+const WAYS: Readonly<Record<Way, string>> = { both: 'no byte gets through', out: 'nothing it says arrives', in: 'it hears nothing' }
+
+const cut = (to: Place, way: Way): Fault => ({
+  name: `cut ${to} ${way}`, what: `an executor and ${PLACES[to]} for ${CUT_MS} ms: ${WAYS[way]}`, setting: 'executor behind links',
+  strike: async (stage) => {
+    const victim = await stage.victim()
+    const [at, from] = [now(), victim.lines.length]
+    await stage.link(to).cut(way)
+    await realClock.sleep(CUT_MS)
+    await stage.link(to).heal()
+    return { at, healedAt: now(), note: () => saidBy(victim, from) }
+  },
+})
+
+const slow = (to: Place): Fault => ({
+  name: `slow ${to}`, what: `an executor and ${PLACES[to]} for ${SLOW_MS} ms: every byte ${SLOW_BY_MS} ms later, each way`, setting: 'executor behind links',
+  strike: async (stage) => {
+    const victim = await stage.victim()
+    const [at, from] = [now(), victim.lines.length]
+    await stage.link(to).slow(SLOW_BY_MS)
+    await realClock.sleep(SLOW_MS)
+    await stage.link(to).heal()
+    return { at, healedAt: now(), note: () => saidBy(victim, from) }
+  },
+})
+
+export const NETWORK_FAULTS: readonly Fault[] = (['driver', 'log', 'store'] as const).flatMap((place) => [...(['both', 'out', 'in'] as const).map((way) => cut(place, way)), slow(place)])

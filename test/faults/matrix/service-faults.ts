@@ -1,0 +1,93 @@
+// Faults of the servers: Kafka, MinIO, and both at once.
+import { realClock } from '@tidemark/base'
+import { kill } from '../../../bench/processes.ts'
+import { now } from './fault.ts'
+import type { Fault } from './fault.ts'
+
+const DOWN_MS = 8_000
+const LOG_DOWN_MS = 3_000
+const SLOW_BY_MS = 500
+
+export const SERVICE_FAULTS: readonly Fault[] = [
+  {
+    name: 'down store', what: `SIGKILL of MinIO, started again after ${DOWN_MS} ms`, setting: 'plain',
+    strike: async (stage) => {
+      const at = now()
+      await stage.servers.minio.kill()
+      await realClock.sleep(DOWN_MS)
+      await stage.servers.minio.restart()
+      return { at, healedAt: now() }
+    },
+  },
+  {
+    name: 'hang store', what: `SIGSTOP of MinIO for ${DOWN_MS} ms: connections stay open, nothing answers`, setting: 'plain',
+    strike: async (stage) => {
+      const at = now()
+      stage.servers.minio.pause()
+      await realClock.sleep(DOWN_MS)
+      stage.servers.minio.resume()
+      return { at, healedAt: now() }
+    },
+  },
+  {
+    name: 'slow store', what: `MinIO answers ${2 * SLOW_BY_MS} ms later for ${DOWN_MS} ms, to everybody`, setting: 'store behind a link',
+    strike: async (stage) => {
+      const { links } = stage.servers
+      if (typeof links === 'string') throw new Error(links)
+      const at = now()
+      await links.minio.slow(SLOW_BY_MS)
+      await realClock.sleep(DOWN_MS)
+      await links.minio.heal()
+      return { at, healedAt: now() }
+    },
+  },
+  {
+    name: 'kill machine, store down', what: `SIGKILL of an executor with its slots while MinIO is down; it comes back after ${DOWN_MS} ms`, setting: 'plain',
+    strike: async (stage) => {
+      const victim = await stage.victim()
+      const slots = stage.slotsOf(victim)
+      await stage.servers.minio.kill()
+      await realClock.sleep(1_000)
+      const at = now()
+      for (const slot of slots) kill(slot)
+      await victim.kill()
+      await realClock.sleep(DOWN_MS)
+      const withoutStore = stage.output.partitions.filter((partition) => stage.output.firstAfter(partition, at.monotonic + 1_000) !== undefined).length
+      await stage.servers.minio.restart()
+      return { at, victim, note: () => `${withoutStore} of ${stage.output.partitions.length} partitions spoke before MinIO was back` }
+    },
+  },
+  {
+    name: 'down log', what: `SIGKILL of Kafka, started again after ${LOG_DOWN_MS} ms`, setting: 'plain',
+    strike: async (stage) => {
+      const at = now()
+      await stage.servers.kafka.kill()
+      await realClock.sleep(LOG_DOWN_MS)
+      await stage.servers.kafka.restart()
+      return { at, healedAt: now() }
+    },
+  },
+  {
+    name: 'restart log', what: 'SIGTERM of Kafka, started again at once', setting: 'plain',
+    strike: async (stage) => {
+      const at = now()
+      await stage.servers.kafka.stop()
+      await stage.servers.kafka.restart()
+      return { at, healedAt: now() }
+    },
+  },
+  {
+    name: 'down log and store', what: `SIGKILL of Kafka and MinIO, Kafka started again after ${LOG_DOWN_MS} ms, MinIO ${DOWN_MS} ms later`, setting: 'plain',
+    strike: async (stage) => {
+      const at = now()
+      await Promise.all([stage.servers.kafka.kill(), stage.servers.minio.kill()])
+      await realClock.sleep(LOG_DOWN_MS)
+      await stage.servers.kafka.restart()
+      const healedAt = now()
+      await realClock.sleep(DOWN_MS)
+      const withoutStore = stage.output.partitions.filter((partition) => stage.output.firstAfter(partition, healedAt.monotonic) !== undefined).length
+      await stage.servers.minio.restart()
+      return { at, healedAt, note: () => `${withoutStore} of ${stage.output.partitions.length} partitions spoke before MinIO was back` }
+    },
+  },
+]

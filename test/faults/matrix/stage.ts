@@ -1,0 +1,141 @@
+// Where faults happen: a cluster on real servers with a job under load, whose output is followed. Made whole again after each fault.
+import { realClock } from '@tidemark/base'
+import { childrenOf } from '../../../bench/processes.ts'
+import { Cluster } from '../../cluster/cluster.ts'
+import { testJob } from '../../cluster/jobs.ts'
+import type { TestJob } from '../../cluster/jobs.ts'
+import type { ClusterProcess } from '../../cluster/process.ts'
+import { Follower } from './follower.ts'
+import { Link } from './links.ts'
+import { Load } from './load.ts'
+import type { Servers } from './servers.ts'
+import { verdict } from './verdict.ts'
+import type { Verdict } from './verdict.ts'
+
+/** What a group of faults needs beside two executors and a driver. */
+export type Setting = 'plain' | 'standby driver' | 'store behind a link' | 'executor behind links'
+
+export interface StageOptions {
+  readonly setting: Setting
+  readonly shuffle: boolean
+  readonly seed: number
+}
+
+const PARTITIONS = 4
+const EXECUTORS = 2
+const EVENTS_PER_SECOND = 2_000
+const CHECKPOINT_INTERVAL_MS = 3_000
+/** Longer than any fault: no partition is idle because its feeder waited for the broker. */
+const IDLE_AFTER_MS = 60_000
+const WHOLE_MS_MAX = 60_000
+/** Under load before a fault: the figures are of a cluster at work. */
+const STEADY_MS = 2_000
+
+export class Stage {
+  readonly cluster: Cluster
+  readonly job: TestJob
+  readonly load: Load
+  readonly output: Follower
+  readonly servers: Servers
+  /** From the executor behind links to the driver. */
+  #driverLink: Link | undefined
+  #linked: ClusterProcess | undefined
+  readonly #setting: Setting
+  #closed: Promise<void> | undefined
+
+  private constructor(cluster: Cluster, servers: Servers, job: TestJob, options: StageOptions) {
+    this.cluster = cluster
+    this.servers = servers
+    this.job = job
+    this.#setting = options.setting
+    this.load = new Load(cluster.log, job.input, PARTITIONS, { seed: options.seed, users: 500, stepMs: 5, perSecond: EVENTS_PER_SECOND })
+    this.output = new Follower(cluster.log, job.running, PARTITIONS)
+  }
+
+  static async open(servers: Servers, options: StageOptions): Promise<Stage> {
+    const env = options.setting === 'store behind a link' && typeof servers.links !== 'string' ? { TIDEMARK_S3_ENDPOINT: `http://${servers.links.minio.address}` } : {}
+    const cluster = await Cluster.start({ servers: { ...servers.env, ...env }, executors: 0 })
+    const job = testJob({ partitions: PARTITIONS, copartitioned: !options.shuffle, checkpointInterval: CHECKPOINT_INTERVAL_MS, idleAfter: IDLE_AFTER_MS })
+    try {
+      if (options.setting === 'standby driver') await cluster.startStandby()
+      await job.createTopics(cluster.log)
+      const stage = new Stage(cluster, servers, job, options)
+      await stage.#startExecutors()
+      await cluster.submit(job.file)
+      await stage.whole()
+      return stage
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+  }
+
+  get living(): ClusterProcess[] {
+    return this.cluster.executors.filter((executor) => executor.alive)
+  }
+
+  /** An executor that owns tasks: the one behind links, if there is one. */
+  async victim(): Promise<ClusterProcess> {
+    const owners = await this.cluster.owners(this.job.name)
+    const victim = this.#linked === undefined ? owners[0] : owners.find((owner) => owner === this.#linked)
+    if (victim === undefined) throw new Error(`nobody has a task\n${this.cluster.story()}`)
+    return victim
+  }
+
+  slotsOf(executor: ClusterProcess): number[] {
+    return childrenOf(executor.pid)
+  }
+
+  /** By whom the executor behind links is cut off. */
+  link(to: 'driver' | 'log' | 'store'): Link {
+    const { links } = this.servers
+    if (typeof links === 'string') throw new Error(links)
+    const link = to === 'driver' ? this.#driverLink : to === 'log' ? links.kafka : links.minio
+    if (link === undefined) throw new Error(`nobody is behind a link to the ${to}`)
+    return link
+  }
+
+  /** As many executors as there should be, every task running on them, evenly; the load goes on and has done so for a while. */
+  async whole(): Promise<void> {
+    const since = realClock.monotonic()
+    for (let whole = false; !whole; await realClock.sleep(50)) {
+      await this.#startExecutors()
+      const found = await this.cluster.jobs.describe(this.job.name).catch(() => undefined)
+      const each = Map.groupBy(found?.tasks.filter(({ phase }) => phase === 'running') ?? [], ({ executor }) => executor)
+      whole = found !== undefined && each.size === EXECUTORS && this.living.every(({ name }) => each.get(name)?.length === found.tasks.length / EXECUTORS)
+      if (realClock.monotonic() - since > WHOLE_MS_MAX) throw new Error(`the tasks are not spread over ${EXECUTORS} executors after ${WHOLE_MS_MAX} ms: ${JSON.stringify(found?.summary)}\n${this.cluster.story()}`)
+    }
+    this.load.start()
+    await realClock.sleep(STEADY_MS)
+  }
+
+  /** The load stops and everything that came in has to come out. It stays stopped until the stage is made whole. */
+  async check(windowsClosed = false): Promise<Verdict> {
+    if (windowsClosed) await this.load.flush()
+    else await this.load.pause()
+    return verdict(this.servers.kafka.brokers, this.job, windowsClosed)
+  }
+
+  /** Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.load.pause().catch(() => {})
+    await this.output.stop()
+    await this.job.remove(this.cluster.log).catch(() => {})
+    await this.cluster.stop()
+    await this.#driverLink?.close().catch(() => {})
+  }
+
+  async #startExecutors(): Promise<void> {
+    const { links } = this.servers
+    if (this.#setting === 'executor behind links' && typeof links !== 'string' && this.#linked?.alive !== true) {
+      this.#driverLink ??= await Link.open(links.url, `driver-of-${this.job.name}`, this.cluster.address)
+      this.#linked = this.cluster.startExecutor(undefined, { TIDEMARK_DRIVER: this.#driverLink.address, TIDEMARK_KAFKA: links.kafka.address, TIDEMARK_S3_ENDPOINT: `http://${links.minio.address}` })
+    }
+    while (this.living.length < EXECUTORS) this.cluster.startExecutor()
+  }
+}
