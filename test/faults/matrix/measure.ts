@@ -49,14 +49,13 @@ class Case {
   async over(struck: Struck): Promise<Omit<Figures, 'verdict'>> {
     const began = realClock.monotonic()
     try {
-      while (!this.#isOver(struck)) {
+      for (; !this.#isOver(struck); await realClock.sleep(AGAIN_MS)) {
         if (realClock.monotonic() - began > RECOVERED_MS_MAX) throw new Error(`not recovered ${RECOVERED_MS_MAX} ms after it was over: ${this.#state(struck)}\n${this.#stage.cluster.story()}`)
-        await realClock.sleep(AGAIN_MS)
       }
-      await realClock.sleep(AFTERMATH_MS)
     } finally {
       await this.#recoveries.stop()
     }
+    await realClock.sleep(AFTERMATH_MS)
     return this.#figures(struck)
   }
 
@@ -69,7 +68,7 @@ class Case {
     const living = new Set(this.#stage.living.map(({ name }) => name))
     const owed = struck.victim === undefined ? [] : ownedBy(this.#before, struck.victim.name)
     return latest !== undefined && latest.tasks.every(({ phase, executor }) => phase === 'running' && living.has(executor ?? ''))
-      && owed.every((task) => first.has(task)) && [...first.values()].every(({ steps }) => steps?.firstCommitMs !== undefined)
+      && owed.every((task) => first.has(task)) && this.#recoveries.pending.length === 0
       && this.#stage.output.partitions.every((partition) => this.#stage.output.firstAfter(partition, (struck.healedAt ?? struck.ledAt ?? struck.at).monotonic) !== undefined)
   }
 
@@ -80,9 +79,9 @@ class Case {
     const partitionsMoved = new Set([...moved.keys()].map(partitionOf))
     const others = output.partitions.filter((partition) => !partitionsMoved.has(partition))
     const detected = detectedMs ?? (moved.size === 0 ? undefined : Math.min(...[...moved.values()].map(({ detectedAt }) => detectedAt - at.wall)))
-    const committed = [...moved.values()].map(({ steps }) => (steps?.startedAt ?? NaN) + (steps?.firstCommitMs ?? NaN) - at.wall)
+    const committed = [...moved.values()].flatMap(({ steps }) => steps?.firstCommitMs === undefined ? [] : [steps.startedAt + steps.firstCommitMs - at.wall])
     const back = (healedAt ?? at).monotonic
-    const recovered = moved.size > 0 ? Math.max(...committed) : ledAt !== undefined ? ledAt.monotonic - at.monotonic : Math.max(...output.partitions.map((partition) => (output.firstAfter(partition, back) ?? NaN) - back))
+    const recovered = committed.length > 0 ? Math.max(...committed) : ledAt !== undefined ? ledAt.monotonic - at.monotonic : Math.max(...output.partitions.map((partition) => (output.firstAfter(partition, back) ?? NaN) - back))
     return {
       ...detected === undefined ? {} : { detectedMs: Math.round(detected) }, recoveredMs: Math.round(recovered), gapMs: Math.round(gap(output.partitions)),
       ...others.length === 0 || moved.size === 0 ? {} : { othersGapMs: Math.round(gap(others)) }, beforeGapMs: Math.round(gap(output.partitions, at.monotonic - BEFORE_MS, at.monotonic - 200)), moved: moved.size, ...note === undefined ? {} : { note: note() },
@@ -94,8 +93,7 @@ class Case {
     const owed = struck.victim === undefined ? [] : ownedBy(this.#before, struck.victim.name)
     const silent = this.#stage.output.partitions.filter((partition) => this.#stage.output.firstAfter(partition, (struck.healedAt ?? struck.at).monotonic) === undefined)
     const tasks = latest?.tasks.map((task) => `${nameOf(task)} ${task.phase} on ${task.executor ?? 'nobody'}${task.waitingFor === undefined ? '' : `, waits for ${task.waitingFor}`}`).join('; ') ?? 'no driver answers'
-    const unfinished = [...first].filter(([, { steps }]) => steps?.firstCommitMs === undefined).map(([task, { cause }]) => `${task} (${cause})`)
-    return `${tasks}; not moved: ${owed.filter((task) => !first.has(task)).join(', ') || 'none'}; without first commit: ${unfinished.join(', ') || 'none'}; silent partitions: ${silent.join(', ') || 'none'}`
+    return `${tasks}; not moved: ${owed.filter((task) => !first.has(task)).join(', ') || 'none'}; without first commit: ${this.#recoveries.pending.join(', ') || 'none'}; silent partitions: ${silent.join(', ') || 'none'}`
   }
 }
 

@@ -1,9 +1,11 @@
 // Faults of one executor's network: cut off from driver, log or store, both ways or one, or slow.
 import { realClock } from '@tidemark/base'
+import type { ClusterProcess } from '../../cluster/process.ts'
 import { now } from './fault.ts'
 import type { Fault } from './fault.ts'
 import type { Way } from './links.ts'
 import { saidBy } from './process-faults.ts'
+import type { Stage } from './stage.ts'
 
 const CUT_MS = 5_000
 const SLOW_MS = 5_000
@@ -13,6 +15,14 @@ const PLACES = { driver: 'the driver', log: 'Kafka', store: 'MinIO' } as const
 type Place = keyof typeof PLACES
 const WAYS: Readonly<Record<Way, string>> = { both: 'no byte gets through', out: 'nothing it says arrives', in: 'it hears nothing' }
 
+/** What an operator is told of the tasks of who is cut off. */
+const describedAs = async (stage: Stage, victim: ClusterProcess): Promise<string> => {
+  const { tasks } = await stage.cluster.jobs.describe(stage.job.name)
+  const own = tasks.filter(({ executor }) => executor === victim.name)
+  const waits = new Set(own.flatMap(({ waitingFor }) => waitingFor ?? []))
+  return own.length === 0 ? 'it has no task' : `its tasks' lag is ${own.reduce((sum, { lag }) => sum + lag, 0)}${waits.size === 0 ? '' : `, they wait for ${[...waits].join(', ')}`}`
+}
+
 const cut = (to: Place, way: Way): Fault => ({
   name: `cut ${to} ${way}`, what: `an executor and ${PLACES[to]} for ${CUT_MS} ms: ${WAYS[way]}`, setting: 'executor behind links',
   strike: async (stage) => {
@@ -20,8 +30,9 @@ const cut = (to: Place, way: Way): Fault => ({
     const [at, from] = [now(), victim.lines.length]
     await stage.link(to).cut(way)
     await realClock.sleep(CUT_MS)
+    const described = await describedAs(stage, victim)
     await stage.link(to).heal()
-    return { at, healedAt: now(), note: () => saidBy(victim, from) }
+    return { at, healedAt: now(), note: () => `in the end of the cut ${described}; it ${saidBy(victim, from)}` }
   },
 })
 

@@ -104,4 +104,18 @@ export const PROCESS_FAULTS: readonly Fault[] = [
       return { at, victim }
     },
   },
+  {
+    name: 'restart everything', what: 'SIGKILL of the driver and of every executor with its slots, all started again at once', setting: 'plain',
+    strike: async (stage) => {
+      const living = stage.living
+      const slots = living.flatMap((executor) => stage.slotsOf(executor))
+      const at = now()
+      for (const slot of slots) kill(slot)
+      await Promise.all([stage.cluster.driver?.kill(), ...living.map((executor) => executor.kill())])
+      await stage.cluster.startDriver()
+      const ledAt = now()
+      await stage.startExecutors()
+      return { at, ledAt }
+    },
+  },
 ]

@@ -5,6 +5,8 @@ import type { Cluster } from '../../cluster/cluster.ts'
 
 const AGAIN_MS = 25
 
+const isForced = ({ cause }: TaskRecovery): boolean => !cause.startsWith('planned move')
+
 export const nameOf = ({ stage, partition }: Pick<TaskDescription, 'stage' | 'partition'>): string => `${stage}-${partition}`
 
 export class Recoveries {
@@ -25,9 +27,17 @@ export class Recoveries {
     this.#watching = this.#watch()
   }
 
-  /** The first takeover of each task that moved. */
+  /** The first takeover of each task that had to move; not what is moved on afterwards to spread the load. */
   get first(): ReadonlyMap<string, TaskRecovery> {
-    return new Map([...this.#seen].flatMap(([task, [first]]) => first === undefined ? [] : [[task, first]]))
+    return new Map([...this.#seen].flatMap(([task, all]) => {
+      const first = all.find(isForced)
+      return first === undefined ? [] : [[task, first]]
+    }))
+  }
+
+  /** Of those, the ones whose new owner has not committed yet. One that was moved on has: nothing else is moved on. */
+  get pending(): string[] {
+    return [...this.first].filter(([task, { steps, detectedAt }]) => steps?.firstCommitMs === undefined && this.#seen.get(task)?.every((one) => one.detectedAt <= detectedAt) === true).map(([task]) => task)
   }
 
   async stop(): Promise<void> {

@@ -30,7 +30,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'slow store', what: `MinIO answers ${2 * SLOW_BY_MS} ms later for ${DOWN_MS} ms, to everybody`, setting: 'store behind a link',
+    name: 'slow store for all', what: `MinIO answers ${2 * SLOW_BY_MS} ms later for ${DOWN_MS} ms, to everybody`, setting: 'store behind a link',
     strike: async (stage) => {
       const { links } = stage.servers
       if (typeof links === 'string') throw new Error(links)

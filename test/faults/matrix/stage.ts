@@ -60,7 +60,7 @@ export class Stage {
       if (options.setting === 'standby driver') await cluster.startStandby()
       await job.createTopics(cluster.log)
       const stage = new Stage(cluster, servers, job, options)
-      await stage.#startExecutors()
+      await stage.startExecutors()
       await cluster.submit(job.file)
       await stage.whole()
       return stage
@@ -99,7 +99,7 @@ export class Stage {
   async whole(): Promise<void> {
     const since = realClock.monotonic()
     for (let whole = false; !whole; await realClock.sleep(50)) {
-      await this.#startExecutors()
+      await this.startExecutors()
       const found = await this.cluster.jobs.describe(this.job.name).catch(() => undefined)
       const each = Map.groupBy(found?.tasks.filter(({ phase }) => phase === 'running') ?? [], ({ executor }) => executor)
       whole = found !== undefined && each.size === EXECUTORS && this.living.every(({ name }) => each.get(name)?.length === found.tasks.length / EXECUTORS)
@@ -130,7 +130,8 @@ export class Stage {
     await this.#driverLink?.close().catch(() => {})
   }
 
-  async #startExecutors(): Promise<void> {
+  /** As many as there should be. */
+  async startExecutors(): Promise<void> {
     const { links } = this.servers
     if (this.#setting === 'executor behind links' && typeof links !== 'string' && this.#linked?.alive !== true) {
       this.#driverLink ??= await Link.open(links.url, `driver-of-${this.job.name}`, this.cluster.address)
