@@ -7,6 +7,7 @@ import type { Figures } from './measure.ts'
 import { NETWORK_FAULTS } from './network-faults.ts'
 import type { MatrixOptions } from './options.ts'
 import { PROCESS_FAULTS } from './process-faults.ts'
+import { mendServers } from './servers.ts'
 import type { Servers } from './servers.ts'
 import { SERVICE_FAULTS } from './service-faults.ts'
 import { Stage } from './stage.ts'
@@ -85,6 +86,7 @@ export class MatrixRun {
 
   async #whole({ setting }: Fault): Promise<Stage> {
     if (this.#stage === undefined) {
+      await mendServers(this.#servers)
       const opened = await this.#ending.keep(Stage.open(this.#servers, { setting, shuffle: this.#options.shuffle, seed: this.#options.seed }), (stage) => stage.close())
       this.#stage = opened
       this.#faultsOfStage = []
@@ -99,13 +101,21 @@ export class MatrixRun {
     const stage = this.#stage
     this.#stage = undefined
     if (stage === undefined) return
-    if (judged) {
-      const verdict = await stage.check(true)
-      const fault = `in the end (${this.#faultsOfStage.length} faults)`
-      this.#say(`${fault}: ${verdict.events} events, ${verdict.results} results, ${verdict.lost} lost, ${verdict.doubled} doubled, ${verdict.wrong.length === 0 ? 'windows exact' : verdict.wrong.join('; ')}`)
-      if (verdict.wrong.length > 0) this.#add({ fault, what: this.#faultsOfStage.join(', '), run: this.#number, figures: [], failed: `${verdict.lost} lost, ${verdict.doubled} doubled: ${verdict.wrong.join('; ')}` })
-    }
+    if (judged) await this.#judge(stage)
     await stage.close()
+  }
+
+  async #judge(stage: Stage): Promise<void> {
+    const fault = `in the end of ${this.#faultsOfStage.length} faults`
+    let failed: string | undefined
+    try {
+      const { events, results, lost, doubled, wrong } = await stage.check(true)
+      this.#say(`${fault}: ${events} events, ${results} results, ${lost} lost, ${doubled} doubled${wrong.length === 0 ? ', the final totals of all windows exact' : ''}`)
+      if (wrong.length > 0) failed = `${lost} lost, ${doubled} doubled: ${wrong.join('; ')}`
+    } catch (error) {
+      failed = error instanceof Error ? error.message : String(error)
+    }
+    if (failed !== undefined && !this.#ending.begun) this.#add({ fault, what: this.#faultsOfStage.join(', '), run: this.#number, figures: [], failed })
   }
 
   #add(row: Row): void {

@@ -64,3 +64,12 @@ export const startServers = async (ending: Ending): Promise<Servers> => {
     },
   }
 }
+
+/** After a fault that was not done to its end: what it took away is back. */
+export const mendServers = async ({ kafka, minio, redis, links }: Servers): Promise<void> => {
+  for (const server of [kafka, minio, redis]) {
+    server.resume()
+    if (server.identity() === undefined) await server.restart()
+  }
+  if (typeof links !== 'string') await Promise.all([links.kafka.heal(), links.minio.heal()])
+}

@@ -56,16 +56,17 @@ export class Stage {
     const env = options.setting === 'store behind a link' && typeof servers.links !== 'string' ? { TIDEMARK_S3_ENDPOINT: `http://${servers.links.minio.address}` } : {}
     const cluster = await Cluster.start({ servers: { ...servers.env, ...env }, executors: 0 })
     const job = testJob({ partitions: PARTITIONS, copartitioned: !options.shuffle, checkpointInterval: CHECKPOINT_INTERVAL_MS, idleAfter: IDLE_AFTER_MS })
+    let stage: Stage | undefined
     try {
       if (options.setting === 'standby driver') await cluster.startStandby()
       await job.createTopics(cluster.log)
-      const stage = new Stage(cluster, servers, job, options)
+      stage = new Stage(cluster, servers, job, options)
       await stage.startExecutors()
       await cluster.submit(job.file)
       await stage.whole()
       return stage
     } catch (error) {
-      await cluster.stop()
+      await (stage?.close() ?? cluster.stop())
       throw error
     }
   }
