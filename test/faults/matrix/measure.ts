@@ -8,6 +8,8 @@ import type { Stage } from './stage.ts'
 import type { Verdict } from './verdict.ts'
 
 export interface Figures {
+  /** How long what was taken away was away; undefined: what was killed stays so. */
+  readonly lastedMs?: number
   /** Fault to verdict; undefined: nothing was given to others, or nobody tells. */
   readonly detectedMs?: number
   /** Fault to the first commit of the last task that moved. None moved: from when what was away was back, to the first output of the last partition. */
@@ -83,6 +85,7 @@ class Case {
     const back = (healedAt ?? at).monotonic
     const recovered = committed.length > 0 ? Math.max(...committed) : ledAt !== undefined ? ledAt.monotonic - at.monotonic : Math.max(...output.partitions.map((partition) => (output.firstAfter(partition, back) ?? NaN) - back))
     return {
+      ...healedAt === undefined ? {} : { lastedMs: Math.round(healedAt.monotonic - at.monotonic) },
       ...detected === undefined ? {} : { detectedMs: Math.round(detected) }, recoveredMs: Math.round(recovered), gapMs: Math.round(gap(output.partitions)),
       ...others.length === 0 || moved.size === 0 ? {} : { othersGapMs: Math.round(gap(others)) }, beforeGapMs: Math.round(gap(output.partitions, at.monotonic - BEFORE_MS, at.monotonic - 200)), moved: moved.size, ...note === undefined ? {} : { note: note() },
     }

@@ -44,7 +44,7 @@ const hang = async (stage: Stage, of: (victim: ClusterProcess) => readonly numbe
       // It was.
     }
   }
-  return { at, ...moves ? { victim } : { healedAt: now() }, note: () => saidBy(victim, from) }
+  return { at, healedAt: now(), ...moves ? { victim } : {}, note: () => saidBy(victim, from) }
 }
 
 export const PROCESS_FAULTS: readonly Fault[] = [

@@ -18,6 +18,7 @@ const worst = (figures: readonly Figures[], of: (one: Figures) => number | undef
 }
 
 const COLUMNS: readonly (readonly [string, (row: Row) => number | undefined])[] = [
+  ['lasted ms', ({ figures }) => worst(figures, ({ lastedMs }) => lastedMs)],
   ['detection ms', ({ figures }) => worst(figures, ({ detectedMs }) => detectedMs)],
   ['recovery ms', ({ figures }) => worst(figures, ({ recoveredMs }) => recoveredMs)],
   ['longest gap ms', ({ figures }) => worst(figures, ({ gapMs }) => gapMs)],
