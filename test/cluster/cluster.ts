@@ -79,7 +79,8 @@ export class Cluster {
 
   /** A driver answers before it leads. */
   async #leads(driver: ClusterProcess): Promise<void> {
-    while (driver.alive) {
+    for (const began = performance.now(); driver.alive;) {
+      if (performance.now() - began > 60_000) throw new Error(`the driver did not lead in 60 s:\n${driver.tail()}`)
       const list = await this.jobs.list().catch(() => undefined)
       if (list !== undefined) return
       await realClock.sleep(20)

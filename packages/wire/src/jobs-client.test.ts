@@ -78,6 +78,18 @@ describe('errors', () => {
     const client = dial(await listen({ list: async () => notLeading(), watchEvents: async () => notLeading() }))
     expect(await client.list()).toHaveLength(1)
   })
+  test('the leader it was sent to is gone → asks who it asked first, who leads by now', async () => {
+    const gone = await serveJobs({ address: '127.0.0.1:0', jobs: HANDLERS })
+    await gone.close()
+    let leads = false
+    const client = dial(await listen({ list: async () => {
+      if (leads) return []
+      throw new TidemarkError('does not lead', { code: 'DRIVER_NOT_LEADER', blame: 'environment', action: 'retry', details: { leader: gone.address } })
+    } }))
+    await expect(client.list()).rejects.toMatchObject({ code: 'WIRE_UNAVAILABLE' })
+    leads = true
+    expect(await client.list()).toEqual([])
+  })
 })
 
 describe('events', () => {

@@ -31,13 +31,21 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
   const leaderIn = (error: unknown): string | undefined =>
     error instanceof TidemarkError && error.code === 'DRIVER_NOT_LEADER' && typeof error.details['leader'] === 'string' ? error.details['leader'] : undefined
 
+  /** A leader that does not answer may lead no more: who was asked first knows the next one. */
+  const leaveDead = (error: unknown): void => {
+    if (server.address !== address && error instanceof TidemarkError && (error.code === 'WIRE_UNAVAILABLE' || error.code === 'WIRE_DEADLINE')) moveTo(address)
+  }
+
   const following = async <T>(call: () => Promise<T>): Promise<T> => {
     for (let hop = 0; ; hop++) {
       try {
         return await call()
       } catch (error) {
         const leader = leaderIn(error)
-        if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) throw error
+        if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) {
+          leaveDead(error)
+          throw error
+        }
         moveTo(leader)
       }
     }
@@ -77,7 +85,10 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
         return yield * watchOnce(request)
       } catch (error) {
         const leader = leaderIn(error)
-        if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) throw error
+        if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) {
+          leaveDead(error)
+          throw error
+        }
         moveTo(leader)
       }
     }
