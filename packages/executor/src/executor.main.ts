@@ -10,7 +10,7 @@ import { Executor } from './shell/executor.ts'
 import { Leftovers } from './shell/leftovers.ts'
 import { checkMemory } from './shell/memory.ts'
 import { pidStartOf, SlotProcesses } from './shell/processes.ts'
-import { EXECUTOR_SETTINGS } from './settings.ts'
+import { EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
 import { ENGINE_VERSION } from './version.ts'
 
 const main = async (): Promise<void> => {
@@ -36,7 +36,7 @@ const main = async (): Promise<void> => {
     drivers: settings.driver.split(','), clock: realClock, logger, connect: connectCluster,
     slots: ({ onReady, onEvent, onExit }) => {
       slots = new SlotProcesses({
-        executor: id, random: realRandom, slotHeapMiB: settings.slotHeapMiB, onEvent,
+        executor: id, random: realRandom, clock: realClock, slotHeapMiB: settings.slotHeapMiB, memoryBytesMax: slotMemoryBytes(settings), onEvent,
         onReady: (slot) => {
           leftovers.write({ executor: { pid: process.pid, pidStart }, slots: slots?.pids() ?? [] })
           onReady(slot)

@@ -13,7 +13,14 @@ export const EXECUTOR_SETTINGS = {
   probeHost: setting.text('TIDEMARK_PROBE_HOST', '127.0.0.1', 'Host under which the driver reaches this executor. Default: 127.0.0.1'),
   slots: setting.integer('TIDEMARK_SLOTS', 1, 'Slot processes. Default: 1', 1),
   slotHeapMiB: setting.integer('TIDEMARK_SLOT_HEAP', 2_048, 'Heap of a slot process, MiB. Default: 2048', 64),
+  slotMemoryMiB: setting.integer('TIDEMARK_SLOT_MEMORY', 0, 'Resident memory at which a slot process is killed, MiB; buffers outside of the heap count too. Default: its heap and 1024', 0),
   slotStuckMs: setting.durationMs('TIDEMARK_SLOT_STUCK', 30_000, 'A slot that says nothing for this long is killed. Default: 30s'),
   faultFolder: setting.text('TIDEMARK_FAULT_FOLDER', '', 'For crash tests: folder of armed fault points. Default: none'),
   logLevel: setting.text('TIDEMARK_LOG_LEVEL', 'info', 'debug, info, warn or error. Default: info'),
 } as const
+
+/** What a slot may take beside its heap, unless set. */
+const BESIDE_HEAP_MIB = 1_024
+
+export const slotMemoryBytes = ({ slotHeapMiB, slotMemoryMiB }: { readonly slotHeapMiB: number, readonly slotMemoryMiB: number }): number =>
+  (slotMemoryMiB > 0 ? slotMemoryMiB : slotHeapMiB + BESIDE_HEAP_MIB) * 1024 * 1024

@@ -13,9 +13,11 @@ import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
 import { toChannel } from './core/translate.ts'
-import { EXECUTOR_SETTINGS } from './settings.ts'
+import { EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
 import { faultFiles } from './shell/fault-files.ts'
+import { dieWithParent } from './shell/orphan-watch.ts'
 import type { FromSlot, ToSlot } from './shell/processes.ts'
+import { trialProcesses } from './shell/trials.ts'
 import { importBundleFrom, loadRun } from './slot/load-run.ts'
 import { openSinks } from './slot/sinks.ts'
 import { openReaders } from './slot/source-readers.ts'
@@ -26,6 +28,8 @@ const environment = (name: string): string => process.env[name] ?? ''
 const owner = { executor: executorId(environment('TIDEMARK_SLOT_EXECUTOR')), slot: Number(environment('TIDEMARK_SLOT_NUMBER')), slotId: slotId(environment('TIDEMARK_SLOT_ID')) }
 const logger: Logger = pino({ level: settings.logLevel, base: { slot: owner.slot, slotId: owner.slotId } }, pino.destination({ fd: 1, sync: true }))
 const parent = process.ppid
+/** The thread that watches costs as much as a tenth of a start: not while tasks wait for this process, ms. */
+const WATCH_AFTER_MS = 5_000
 
 const tell = (message: FromSlot): void => {
   // A parent that is gone is noticed by `disconnect`; what could not be sent to it is of no use to anybody.
@@ -57,6 +61,7 @@ const bind = async (job: string, run: number): Promise<Slot> => {
     reader: openReaders(loaded.plan, realClock, () => openFileReader({ clock: realClock })),
     sink: openSinks(loaded.plan, { file: openFileSink, stdout: () => openStdoutSink() }),
     alive: () => process.connected && process.ppid === parent,
+    trial: trialProcesses({ clock: realClock, logger, stuckMs: settings.slotStuckMs, memoryBytesMax: slotMemoryBytes(settings) }),
   }, { owner, run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules: ALL_RULES, makeTask: await loaded.taskFactory(log) })
   bound.run().catch(end)
   return bound
@@ -82,5 +87,6 @@ process.on('message', (message: ToSlot) => {
   } else slot?.then((bound) => bound.handle(message.command), (error: unknown) => refuse(error, message.command)).catch(end)
 })
 tell({ kind: 'ready' })
+realClock.after(WATCH_AFTER_MS, () => dieWithParent(parent))
 // Now, for a process that is killed keeps nothing.
 setImmediate(flushCompileCache)

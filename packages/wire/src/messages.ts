@@ -116,6 +116,8 @@ export interface TaskAssignment {
   readonly task: TaskRef
   readonly generation: GenerationMessage
   readonly slot: number
+  /** The slot that had it has died while its executor lived: the new owner counts that in its claim. */
+  readonly slotDied?: boolean
 }
 
 export type DriverMessage =

@@ -1,5 +1,6 @@
 // What stands in a task's journal. Types only; the bytes are in `codec.ts`, the meaning in `../ownership`.
 import type { ExecutorId, SlotId, TaskRef, TransactionalId } from '@tidemark/base'
+import type { Deaths } from '../ownership/deaths.ts'
 
 /** Number of a task's ownership: never given twice, always growing (R1). Compared by epoch, then counter. */
 export interface Generation {
@@ -36,6 +37,8 @@ export interface ClaimRecord extends RecordBase {
   readonly kind: 'claim'
   /** Tells one claim of an owner from its others. */
   readonly nonce: string
+  /** Of the owners before this one, in a row. */
+  readonly deaths?: Deaths
 }
 
 /** "Gave it up, clean": nothing of this owner is under way. */
@@ -154,6 +157,8 @@ export interface CommitRecord extends RecordBase {
   readonly content: BatchContent
   /** The newest durable snapshot, and the one before it that is still good; a snapshot counts once a committed record names it (invariant 3). */
   readonly snapshots: readonly SnapshotRef[]
+  /** As in its owner's claim, until that has got away from what killed the one before. */
+  readonly deaths?: Deaths
 }
 
 export type JournalRecord = ClaimRecord | ReleaseRecord | EndedRecord | CommitRecord

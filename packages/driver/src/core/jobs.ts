@@ -28,6 +28,8 @@ export interface TaskEntry {
   /** Where a planned move takes it: while it is released and until it is given out, placement counts it there. */
   destination: SlotRef | undefined
   status: TaskStatus | undefined
+  /** Its last owner's slot died, alone. */
+  slotDied: boolean
   /** Why it is without an owner, or was before this one. */
   cause: string
   /** When that was seen; monotonic ms. */
@@ -61,7 +63,7 @@ export interface JobEntry {
 const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskEntry> => new Map(record.stages.flatMap(({ stage, partitions }) =>
   Array.from({ length: partitions }, (_, partition): [string, TaskEntry] => {
     const ref = { job: record.job, run: record.run, stage, partition }
-    return [taskKey(ref), { ref, place: undefined, destination: undefined, status: undefined, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0, known: false }]
+    return [taskKey(ref), { ref, place: undefined, destination: undefined, status: undefined, slotDied: false, cause: 'the run starts', detectedAtMs: nowMs, recovery: undefined, failures: 0, notBeforeMs: 0, known: false }]
   })))
 
 export const newJob = (known: KnownJob, nowMs: number, adoptUntilMs: number): JobEntry => ({

@@ -55,7 +55,7 @@ export class Ownership {
         task.status = undefined
         task.recovery = { cause: task.cause, detectedAt: out.wall(task.detectedAtMs), assignedAt: out.wall() }
         out.happened({ event: 'task.assigned', job: job.id, executor: id, message: `${taskName(task.ref)} goes to ${executor.label}, slot ${to.slot}, generation ${formatGeneration(generation)}: ${task.cause}`, facts: { task: task.ref, generation, slot: to.slot } })
-        return { task: task.ref, generation, slot: to.slot }
+        return { task: task.ref, generation, slot: to.slot, ...(task.slotDied ? { slotDied: true } : {}) }
       })
       out.send(executor, { kind: 'assign', epoch, tasks })
     }
@@ -67,6 +67,7 @@ export class Ownership {
     const ran = task.place?.phase === 'running' ? out.nowMs - task.place.sinceMs : 0
     task.place = undefined
     task.status = undefined
+    task.slotDied = false
     task.cause = cause
     task.detectedAtMs = out.nowMs
     if (ran >= STEADY_AFTER_MS) task.failures = 0
@@ -222,6 +223,7 @@ export class Ownership {
       // A place whose process was never heard of: it was this one, for it had the task.
       if (found === undefined || (found.place.slotId ?? slotId) !== slotId) continue
       this.lose(found.task, `slot ${found.place.slot} of ${executor.label} died: ${reason}`, true)
+      found.task.slotDied = true
       lost += 1
     }
     return lost

@@ -1,4 +1,5 @@
-// Slots × heap against what the machine, or its cgroup, has: said at the start, not found out by the kernel at night.
+// Memory of slots: slots × heap against what the machine, or its cgroup, has, said at the start and not found out by the kernel at night; and what a
+// process really takes.
 import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
 import { formatSize } from '@tidemark/base'
@@ -6,6 +7,17 @@ import type { Logger } from '@tidemark/base'
 
 /** Memory beside the old generation of one slot's heap (young generation, buffers, code, stacks), bytes. */
 const SLOT_NATIVE_BYTES = 320 * 1024 * 1024
+
+const PAGE_BYTES = 4_096
+
+/** Resident memory; 0: no such process, or no /proc. */
+export const residentBytes = (pid: number | undefined): number => {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES
+  } catch {
+    return 0
+  }
+}
 
 const cgroupLimit = (): number => {
   try {

@@ -17,7 +17,7 @@ afterEach(() => {
 test('slot process, ends by SIGKILL → its compiled code is there for the next one', async () => {
   process.env = { ...before, TIDEMARK_DIR: join(folder, 'data'), TIDEMARK_LOG_LEVEL: 'error', NODE_COMPILE_CACHE: join(folder, 'code') }
   await new Promise<void>((resolve, reject) => {
-    slots = new SlotProcesses({ executor: executorId('e'), random: realRandom, slotHeapMiB: 256, onReady: () => resolve(), onEvent: () => {}, onExit: (_id, _slot, reason) => reject(new Error(reason)) })
+    slots = new SlotProcesses({ executor: executorId('e'), random: realRandom, clock: realClock, slotHeapMiB: 256, memoryBytesMax: 2 ** 40, onReady: () => resolve(), onEvent: () => {}, onExit: (_id, _slot, reason) => reject(new Error(reason)) })
     slots.start(0)
   })
   const kept = (): string[] => readdirSync(join(folder, 'code'), { recursive: true }).map(String).filter((name) => name.includes('/'))

@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { slotId } from '@tidemark/base'
-import type { ExecutorId, Random, SlotId } from '@tidemark/base'
+import type { Clock, ExecutorId, Random, SlotId, Timer } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { SlotProcess } from '@tidemark/wire'
 import { fromChannel } from '../core/translate.ts'
 import type { ChannelEvent } from '../core/translate.ts'
+import { residentBytes } from './memory.ts'
 
 /** What a slot process is told over its channel. */
 export type ToSlot =
@@ -47,8 +48,11 @@ export const killProcess = (pid: number, pidStart: string): boolean => {
 export interface SlotProcessesOptions {
   readonly executor: ExecutorId
   readonly random: Random
+  readonly clock: Clock
   /** Heap of a slot process, MiB. */
   readonly slotHeapMiB: number
+  /** A slot that takes more, its buffers outside of the heap too, is killed: before the kernel does that to somebody else. */
+  readonly memoryBytesMax: number
   readonly onReady: (process: SlotProcess) => void
   readonly onEvent: (slotId: SlotId, event: SlotEvent) => void
   readonly onExit: (slotId: SlotId, slot: number, reason: string) => void
@@ -59,9 +63,13 @@ export interface SlotProcessesOptions {
  * allocates at once is promoted too early: a slot's peak memory is a tenth higher (docs/performance.md).
  */
 const SLOT_SEMI_SPACE_MIB = 32
+const MIB = 1024 * 1024
 
 /** Where compiled code is kept from one process to the next: Node's own default. A slot is ready at half the cost (docs/performance.md). */
 const NODE_COMPILE_CACHE = join(tmpdir(), 'node-compile-cache')
+
+/** Between two looks at the memory of all slots. */
+const MEMORY_LOOK_MS = 250
 
 interface Child {
   readonly slot: number
@@ -72,9 +80,22 @@ interface Child {
 export class SlotProcesses {
   readonly #options: SlotProcessesOptions
   readonly #children = new Map<SlotId, Child>()
+  #timer: Timer | undefined
 
   constructor(options: SlotProcessesOptions) {
     this.#options = options
+    this.#watchMemory()
+  }
+
+  #watchMemory(): void {
+    const { clock, memoryBytesMax } = this.#options
+    this.#timer = clock.after(MEMORY_LOOK_MS, () => {
+      for (const [id, { process: child }] of this.#children) {
+        const resident = residentBytes(child.pid)
+        if (resident > memoryBytesMax) this.kill(id, `it took ${Math.round(resident / MIB)} MiB of memory, ${Math.round(memoryBytesMax / MIB)} are allowed`)
+      }
+      this.#watchMemory()
+    })
   }
 
   start(slot: number): void {
@@ -120,6 +141,7 @@ export class SlotProcesses {
 
   /** Ends every child; used when the executor itself goes. */
   killAll(): void {
+    this.#timer?.cancel()
     for (const child of this.#children.values()) child.process.kill('SIGKILL')
     this.#children.clear()
   }

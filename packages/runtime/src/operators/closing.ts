@@ -68,6 +68,7 @@ export class WindowCloser<E> implements Advancing {
         if (faults.isMarked(node, group.id, key)) faults.meet(node, group.id, key, () => this.#closing.describe(group.id, key, entry))
         else {
           const effects = this.#scope.effects
+          faults.beginsAt(node, group.id, key)
           try {
             this.#closing.emitResult(group.id, key, entry)
             faults.afterEach()
@@ -76,6 +77,7 @@ export class WindowCloser<E> implements Advancing {
           }
         }
         done += 1
+        room.taken()
       }
     } catch (stop) {
       this.#deleteFirst(group, done)

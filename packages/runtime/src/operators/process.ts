@@ -55,11 +55,13 @@ export class ProcessOperator implements Advancing {
       if (room.spent()) return false
       const { time, key } = timer
       const describe = (): unknown => ({ key, timer: time })
+      room.taken()
       if (faults.isMarked(node.id, time, key)) {
         faults.meet(node.id, time, key, describe)
         pending.delete(key, time)
         continue
       }
+      faults.beginsAt(node.id, time, key)
       try {
         this.#fire(time, key)
         faults.afterEach()

@@ -4,6 +4,7 @@ import type { Append, TransactionalId } from '@tidemark/base'
 import { snapshotsToName } from '@tidemark/checkpoint'
 import type { CommitRecord } from '@tidemark/checkpoint'
 import type { FrozenBatch } from '../task/task.ts'
+import { deathsOf } from './claiming.ts'
 import type { Claiming } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
@@ -90,13 +91,14 @@ export class BatchCommit {
     if (held.permit === undefined || held.claim?.transactionalId !== id) {
       throw invariantBroken('2', `${held.key} has no permit to commit under ${id}; its claim is of ${held.claim?.transactionalId ?? 'nobody'}`, held.ref)
     }
+    held.commits()
     const batch = held.task.freeze(held.generation)
     if (held.cursor !== undefined && batch.content.batchId !== held.cursor.chain.batchId + 1) {
       throw invariantBroken('2', `${held.key} wants to commit batch ${batch.content.batchId} behind batch ${held.cursor.chain.batchId}`, held.ref)
     }
     const record: CommitRecord = {
       kind: 'commit', task: held.ref, timestamp: this.#ports.clock.now(), engineVersion: this.#options.engineVersion, jobVersion: this.#options.run.jobVersion,
-      ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed),
+      ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed), ...deathsOf(held),
     }
     writes.push(...batch.appends)
     const first = writes.length

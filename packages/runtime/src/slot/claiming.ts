@@ -3,7 +3,7 @@
 import { isTidemarkError, taskKey } from '@tidemark/base'
 import type { Append, LogReader, TransactionalId } from '@tidemark/base'
 import { afterClaim, encodeRecord, openRecords, peekRecord } from '@tidemark/checkpoint'
-import type { AfterClaim, JournalRecord, OpenRecord, Stamp } from '@tidemark/checkpoint'
+import type { AfterClaim, Deaths, JournalRecord, OpenRecord, Stamp } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { SessionLost } from './transactions.ts'
@@ -52,8 +52,11 @@ export class Claiming {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
     const nonces = helds.map(() => this.#ports.random.uuid())
-    for (const held of helds) held.claimed = true
-    const writes = helds.flatMap((held, i) => this.recordAppends(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...this.stamp(held, id) }))
+    for (const held of helds) {
+      held.claimed = true
+      held.claims(this.#options.owner)
+    }
+    const writes = helds.flatMap((held, i) => this.recordAppends(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...deathsOf(held), ...this.stamp(held, id) }))
     const appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
     for (const [i, held] of helds.entries()) held.claim = { nonce: nonces[i] ?? '', offset: appended[i]?.baseOffset ?? -1, transactionalId: id }
   }
@@ -123,6 +126,9 @@ export class Claiming {
     return records
   }
 }
+
+/** For a record of this owner. */
+export const deathsOf = ({ deaths }: HeldTask): { readonly deaths?: Deaths } => (deaths === undefined ? {} : { deaths })
 
 /** A journal that is gone, or no longer reaches back to where we were, means that somebody else went on. */
 export const journalGone = (held: HeldTask, error: unknown): ClaimOutcome | undefined => {

@@ -16,6 +16,8 @@ const IDLE_PAUSE_MS = 5
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 1_000
 
+type Ports = Pick<SlotPorts, 'log' | 'clock' | 'logger' | 'reader'>
+
 export type ReaderKind = 'log' | 'file' | 'generator'
 
 const readerOf = (input: TaskInput): ReaderKind => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind)
@@ -32,7 +34,7 @@ interface Asked {
 }
 
 export class Fetching {
-  readonly #ports: SlotPorts
+  readonly #ports: Ports
   readonly #kind: ReaderKind
   readonly #reader: LogReader
   readonly #running: () => Iterable<HeldTask>
@@ -40,7 +42,7 @@ export class Fetching {
   #stopped = false
 
   /** `arrived` is raised when a task got something, or failed. */
-  constructor(ports: SlotPorts, kind: ReaderKind, running: () => Iterable<HeldTask>, arrived: Signal) {
+  constructor(ports: Ports, kind: ReaderKind, running: () => Iterable<HeldTask>, arrived: Signal) {
     this.#ports = ports
     this.#kind = kind
     this.#reader = kind === 'log' ? ports.log.reader() : ports.reader(kind)

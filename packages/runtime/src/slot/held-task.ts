@@ -5,8 +5,10 @@
 //                    +------------+-----------+--> given up (R2, ended), or failed
 import { invariantBroken, taskKey } from '@tidemark/base'
 import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/base'
-import type { CommitPermit, CommitRecord, Generation, JournalCursor, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
+import { AWAY_AFTER_MS, DeathCount } from '@tidemark/checkpoint'
+import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { Task } from '../task/task.ts'
+import type { Culprit } from './isolation.ts'
 import type { TakeoverTimeline } from './messages.ts'
 
 export type TaskPhase = 'taking-over' | 'running' | 'waiting' | 'releasing'
@@ -44,6 +46,12 @@ export class HeldTask {
   /** It has written a claim, or tried to: whoever lets it go owes a release record (R2), else its slot is fenced for nothing later. */
   claimed = false
   permit: CommitPermit | undefined
+  /** The slot that had it before died, alone. */
+  slotDied = false
+  /** Of the owners before, as the own claim says. */
+  deaths: Deaths | undefined
+  /** Set aside when they are met; undefined: nothing was tried. */
+  culprits: Culprit[] | undefined
   /** Ids fenced after having been read in this journal (R4). */
   readonly fenced = new Set<TransactionalId>()
   /** Named by the newest committed record, newest first. */
@@ -60,6 +68,9 @@ export class HeldTask {
   #phase: TaskPhase = 'taking-over'
   #loaded = false
   #tail: CommitRecord[] = []
+  readonly #died: DeathCount = new DeathCount()
+  #counted = false
+  #firstCommitAt: number | undefined
   readonly #makeTask: () => Task
   readonly #told: number
   readonly #clock: Clock
@@ -90,6 +101,23 @@ export class HeldTask {
     this.#phase = phase
   }
 
+  /** Before each claim; what its own claims say is what the first one said, until it has got away. */
+  claims(me: Owner): void {
+    if (!this.#counted) this.deaths = this.#died.next(me, this.slotDied)
+    this.#counted = true
+  }
+
+  /** Before each commit. */
+  commits(): void {
+    this.#firstCommitAt ??= this.#clock.now()
+    if (this.deaths !== undefined && this.#clock.now() - this.#firstCommitAt >= AWAY_AFTER_MS) this.deaths = undefined
+  }
+
+  /** It goes on as the process did in which its input was tried, one thing at a time: taken together, they may do what none of them did alone. */
+  get careful(): boolean {
+    return this.culprits !== undefined && this.deaths !== undefined
+  }
+
   /** Milliseconds since the slot was told to take this task. */
   elapsed(): number {
     return Math.round(this.#clock.monotonic() - this.#told)
@@ -98,6 +126,7 @@ export class HeldTask {
   /** Takes what was read of the journal. Until the snapshot is loaded the tail waits; then it is applied as it comes. No user code runs. */
   take(placed: readonly PlacedRecord[]): void {
     for (const { record } of placed) {
+      this.#died.see(record)
       this.timeline.tailRecords += 1
       if (record.kind !== 'commit') continue
       this.timeline.tailBatches += 1

@@ -71,7 +71,7 @@ const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: s
   new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })
 
 /** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
-export const feedInFlight = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, wanted: () => boolean): Promise<void> => {
+export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: Pick<SlotOptions, 'origin'>, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
   if (options.origin === undefined) {

@@ -18,7 +18,7 @@ export type Start = (TakeoverPlan & { readonly kind: 'try' })['start']
 export type LoadOutcome = { readonly kind: 'loaded' } | { readonly kind: Tried, readonly why: string }
 
 /** The next way to begin; waits while the store is away and the journal alone does not do. `SLOT_STATE_LOST`: there is none. */
-export const nextStart = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, beginning: Beginning, tried: Tried[], wanted: () => boolean): Promise<Start | undefined> => {
+export const nextStart = async (ports: Pick<SlotPorts, 'clock' | 'logger'>, options: Pick<SlotOptions, 'run'>, held: HeldTask, beginning: Beginning, tried: Tried[], wanted: () => boolean): Promise<Start | undefined> => {
   while (wanted()) {
     const plan = planTakeover(beginning.newest, options.run.from, beginning.start, tried)
     if (plan.kind === 'lost') throw stateLost(held, plan.because)
@@ -38,13 +38,13 @@ export const nextStart = async (ports: SlotPorts, options: SlotOptions, held: He
 }
 
 /** A cursor at which reading begins. The origin's owner belonged to the run before, which is ended: there is nobody to fence (C3). */
-export const cursorFor = ({ rules }: SlotOptions, held: HeldTask, start: Start): JournalCursor => {
+export const cursorFor = ({ rules }: Pick<SlotOptions, 'rules'>, held: HeldTask, start: Start): JournalCursor => {
   if (start.kind !== 'snapshot') return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, emptyChain(), emptyView(rules))
   return new JournalCursor(held.ref, held.journalTopic, start.tailBegin, chainAfter(start.ref), seeSnapshot(emptyView(rules), start.ref))
 }
 
 /** Loads into the task, or says why not; other errors reject. No user code runs. */
-export const load = async (ports: SlotPorts, options: SlotOptions, held: HeldTask, start: Start): Promise<LoadOutcome> => {
+export const load = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: Pick<SlotOptions, 'origin' | 'run'>, held: HeldTask, start: Start): Promise<LoadOutcome> => {
   if (start.kind === 'origin' && options.origin === undefined) return { kind: 'no-good', why: `${start.from.manifest}, which the run began from, is gone` }
   const ref = start.kind === 'snapshot' ? start.ref : start.kind === 'origin' ? originSnapshot(options, held.ref) : undefined
   if (ref === undefined) return { kind: 'loaded' }
@@ -59,7 +59,7 @@ export const load = async (ports: SlotPorts, options: SlotOptions, held: HeldTas
   }
 }
 
-const loadRef = async (ports: SlotPorts, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
+const loadRef = async (ports: Pick<SlotPorts, 'clock' | 'store'>, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
   const { task } = held
   const { content, blocks, bytes } = await readSnapshot(ports.store, ports.clock, ref)
   // In a new run batches count from 1 again, and so do those of the upstream tasks.

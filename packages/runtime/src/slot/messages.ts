@@ -4,7 +4,7 @@ import type { Generation, ObjectRef, SnapshotRef, UpstreamMark } from '@tidemark
 import type { TaskPhase } from './held-task.ts'
 
 export type SlotCommand =
-  | { readonly kind: 'assign', readonly tasks: readonly { readonly task: TaskRef, readonly generation: Generation }[] }
+  | { readonly kind: 'assign', readonly tasks: readonly { readonly task: TaskRef, readonly generation: Generation, /** The slot that had it has died, alone. */ readonly slotDied?: boolean }[] }
   /** `move`: commit, release record, `released`. `stop`: drop what is not committed; the run ends. */
   | { readonly kind: 'revoke', readonly tasks: readonly TaskRef[], readonly reason: 'move' | 'stop' }
   | { readonly kind: 'snapshot-begin', readonly checkpoint: number, readonly tasks: readonly TaskRef[] }

@@ -4,7 +4,7 @@ import type { SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
 import type { SlotOptions } from './ports.ts'
 
 /** Undefined: the run began empty. Shuffle inputs begin with their in-flight blocks, then at offset 0 of the new run's topic. */
-export const originSnapshot = (options: SlotOptions, task: TaskRef): SnapshotRef | undefined => {
+export const originSnapshot = (options: Pick<SlotOptions, 'origin' | 'run'>, task: TaskRef): SnapshotRef | undefined => {
   const part = options.origin?.parts.find((one) => one.stage === task.stage && one.partition === task.partition)
   if (part === undefined) return undefined
   const inputs = options.run.stages.find((stage) => stage.stage === task.stage)?.inputs ?? []

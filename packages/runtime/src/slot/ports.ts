@@ -3,6 +3,7 @@ import type { Clock, FaultPoints, Log, Logger, LogReader, ObjectStore, OutboxSin
 import type { Manifest, Owner, Rules, RunRecord } from '@tidemark/checkpoint'
 import type { JobSettings } from 'tidemark'
 import type { Task } from '../task/task.ts'
+import type { Trial } from './isolation.ts'
 import type { SlotEvent } from './messages.ts'
 
 export interface SlotPorts {
@@ -18,6 +19,8 @@ export interface SlotPorts {
   readonly sink: (name: string) => OutboxSink
   /** False once the executor that started this slot is gone; looked at before every commit. */
   readonly alive: () => boolean
+  /** Tries a task's input in a throw-away process; absent: nothing is tried. */
+  readonly trial?: Trial
   readonly emit: (event: SlotEvent) => void
 }
 

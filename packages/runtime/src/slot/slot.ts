@@ -122,7 +122,7 @@ export class Slot {
   async #dispatch(command: SlotCommand): Promise<void> {
     switch (command.kind) {
       case 'assign': {
-        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap(({ task, generation }) => this.#make(task, generation) ?? [])
+        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap(({ task, generation, slotDied }) => this.#make(task, generation, slotDied) ?? [])
         for (const held of fresh) this.#held.set(held.key, held)
         await this.#ready
         await this.#takeover.run(fresh)
@@ -155,9 +155,11 @@ export class Slot {
   }
 
   /** Undefined: it has failed before it began. */
-  #make(task: TaskRef, generation: Generation): HeldTask | undefined {
+  #make(task: TaskRef, generation: Generation, slotDied = false): HeldTask | undefined {
     try {
-      return new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
+      const held = new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
+      held.slotDied = slotDied
+      return held
     } catch (error) {
       const known = asTidemarkError(error)
       this.#ports.logger.error({ task: taskKey(task), error: known }, 'task.failed')
@@ -186,7 +188,7 @@ export class Slot {
     const { settings } = this.#options
     for (const held of this.#running()) {
       if (held.failure === undefined && !this.#paused(held)) {
-        const done = held.task.work({ workMs: WORK_SLICE_MS, outputBytesMax: settings.batchOutputBytesMax, stateBytesMax: settings.batchStateBytesMax }, now)
+        const done = this.#work(held, now)
         more ||= done.more
         full ||= done.full
       }
@@ -204,6 +206,17 @@ export class Slot {
     if (dirty.length > 0 && due) await this.#commit()
     if (this.#openedAt === undefined || !this.#options.rules.S9) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
     return more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))
+  }
+
+  #work(held: HeldTask, now: number): { readonly more: boolean, readonly full: boolean } {
+    const { batchOutputBytesMax: outputBytesMax, batchStateBytesMax: stateBytesMax } = this.#options.settings
+    const budget = { workMs: WORK_SLICE_MS, outputBytesMax, stateBytesMax }
+    if (!held.careful) return held.task.work(budget, now)
+    const until = this.#ports.clock.monotonic() + WORK_SLICE_MS
+    for (;;) {
+      const done = held.task.work({ ...budget, recordsMax: 1 }, now)
+      if (!done.more || done.full || this.#ports.clock.monotonic() >= until) return done
+    }
   }
 
   /** A full outbox pauses the task, with its reason. */

@@ -2,10 +2,11 @@
 // or missing snapshot holds up nobody else. Loading goes on beside reading, fencing and claiming.
 import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader, TransactionalId } from '@tidemark/base'
-import { beforeClaim } from '@tidemark/checkpoint'
+import { beforeClaim, isToBeTried } from '@tidemark/checkpoint'
 import { journalGone } from './claiming.ts'
 import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
+import { findCulprits } from './isolation.ts'
 import type { Tried } from '@tidemark/checkpoint'
 import { findBeginning } from './beginning.ts'
 import type { Beginning } from './beginning.ts'
@@ -157,6 +158,7 @@ export class Takeover {
       }
       if (outcome.kind === 'own' && (await this.#loaded(held, prepared))) {
         await checkSources(held, reader)
+        await this.#try(held)
         if (await this.#slot.resume(held)) return undefined
         await again(held)
         continue
@@ -170,6 +172,22 @@ export class Takeover {
       prepared = anew
       await again(held)
     }
+  }
+
+  /** Owners before this one died in a row: what comes next is tried where it costs nobody, and what kills is set aside. */
+  async #try(held: HeldTask): Promise<void> {
+    const { logger, trial } = this.#ports
+    if (trial !== undefined && held.culprits === undefined && held.claim !== undefined && isToBeTried(held.deaths)) {
+      held.culprits = []
+      logger.warn({ task: held.key, deaths: held.deaths }, 'takeover.tried')
+      held.waitingFor = `its input is tried in a process of its own: ${held.deaths?.slots ?? 0} slots and ${held.deaths?.executors ?? 0} executors died of it in a row`
+      await findCulprits(trial, { task: held.ref, generation: held.generation, claimOffset: held.claim.offset }, logger, (culprit) => {
+        held.culprits?.push(culprit)
+        held.timeline.remarks.push(culprit.error.message)
+      })
+      held.waitingFor = undefined
+    }
+    for (const { subject, error } of held.culprits ?? []) held.task.setAside(subject, error)
   }
 
   /** The tail is read to the own claim; now the snapshot has to be there. */

@@ -7,6 +7,7 @@ import type { DeadLetters } from './dead-letters.ts'
 import { isFatal, Stop, stopError, TakeBack } from './errors.ts'
 import type { FaultPlace } from './errors.ts'
 import type { Room } from './room.ts'
+import type { Subject } from './task.ts'
 
 /** How a dead letter of this fault is written. */
 type Letter = (letters: DeadLetters, error: unknown, place: FaultPlace) => void
@@ -39,6 +40,18 @@ export class FaultPolicy {
 
   /** Set when a state value could not be encoded at the end of a batch: then each record's are, to find whose it is. */
   sealEach: (() => void) | undefined = undefined
+
+  /** Told before the user code of each record, result and timer. */
+  begins: ((subject: Subject) => void) | undefined = undefined
+
+  /** It is not to be tried: met, it is handled like what failed after an effect. */
+  mark({ name, node }: Subject, error: unknown): void {
+    this.#marks.set(name, { error, node })
+  }
+
+  beginsAt(node: NodeId, at: number, key: Key): void {
+    this.begins?.({ name: nameOf(node, at, key), node })
+  }
 
   /** Behind each record, result and timer. */
   afterEach(): void {

@@ -98,6 +98,7 @@ export class Processing {
       for (; at < to && (at === from ? !room.full : !room.spent()); at += 1) {
         const record = records[at]
         if (record === undefined) break
+        room.taken()
         if (intake.kind === 'source') intake.take(input, record, now)
         else intake.take(input, record.value ?? Buffer.alloc(0), record.offset, record.timestamp)
       }
@@ -126,7 +127,8 @@ export class Processing {
   #takeInFlight(input: InputPartition, intake: BlockIntake): boolean {
     const head = input.inFlight.head()
     if (head === undefined) return false
-    const { tally, upstreams } = this.#parts
+    const { tally, room, upstreams } = this.#parts
+    room.taken()
     if (head.block !== undefined) {
       intake.take(input, head.block, `in-flight ${head.index}`, undefined)
       tally.offsets += 1

@@ -64,6 +64,7 @@ export class SourceIntake {
       tally.setAside(faults.meetMarked(name, place, (letters, error) => letters.record(this.#whole(input, record), error, place)))
       return
     }
+    faults.begins?.({ name: nameOf(input, record.offset), node })
     try {
       const value = this.#make === undefined ? this.#decoded(record) : this.#make(input.partition, record.offset)
       const time = this.#timestamp === undefined ? record.timestamp : this.#timestamp(value)
@@ -158,6 +159,7 @@ export class BlockIntake {
       tally.setAside(faults.meetMarked(name, place, (letters, error) => letters.value(value, String(key), time, error, place)))
       return
     }
+    faults.begins?.({ name: nameOf(input, `${offset}.${i}`), node: input.input })
     try {
       push(value)
       faults.afterEach()

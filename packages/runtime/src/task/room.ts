@@ -14,6 +14,8 @@ export class Room {
   readonly #meter: StateMeter
   readonly #clock: Clock
   #outputBytesMax = 0
+  #recordsMax = Infinity
+  #records = 0
   #stateBytesMax = 0
   #until = 0
   #asked = 0
@@ -27,6 +29,8 @@ export class Room {
 
   begin(budget: BatchBudget): void {
     this.#outputBytesMax = budget.outputBytesMax
+    this.#recordsMax = budget.recordsMax ?? Infinity
+    this.#records = 0
     this.#stateBytesMax = budget.stateBytesMax
     this.#until = this.#clock.monotonic() + budget.workMs
     this.#asked = 0
@@ -38,15 +42,21 @@ export class Room {
     return this.endsHere || this.#outputs.bytes >= this.#outputBytesMax || this.#meter.changedBytes >= this.#stateBytesMax
   }
 
+  /** A record, a block, a result or a timer is taken: this call takes only so many. */
+  taken(): void {
+    this.#records += 1
+  }
+
   /** Full, or this call's time is up. */
   spent(): boolean {
-    if (this.full) return true
+    if (this.full || this.#records >= this.#recordsMax) return true
     this.#asked += 1
     if (this.#asked % ASKED_PER_READING === 0) this.#late = this.#clock.monotonic() >= this.#until
     return this.#late
   }
 
   timeIsUp(): boolean {
+    if (this.#records >= this.#recordsMax) return true
     this.#late = this.#clock.monotonic() >= this.#until
     return this.#late
   }

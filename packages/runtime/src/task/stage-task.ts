@@ -9,7 +9,7 @@ import type { Outbox } from './outbox.ts'
 import type { Outputs } from './outputs.ts'
 import { Processing } from './processing.ts'
 import type { ProcessingParts } from './processing.ts'
-import type { BatchBudget, FrozenBatch, OutboxEntry, SnapshotWalk, Task, TaskInput } from './task.ts'
+import type { BatchBudget, FrozenBatch, OutboxEntry, SnapshotWalk, Subject, Task, TaskInput } from './task.ts'
 
 type Content = Omit<BatchContent, 'state'>
 
@@ -176,6 +176,14 @@ export class StageTask implements Task {
     const done = this.#processing.work(budget, now)
     this.#failure = done.failure
     return { more: done.more, full: this.#parts.room.full }
+  }
+
+  watch(begins: (subject: Subject) => void): void {
+    this.#parts.faults.begins = begins
+  }
+
+  setAside(subject: Subject, error: unknown): void {
+    this.#parts.faults.mark(subject, error)
   }
 
   #announcement(writer: ShuffleWriter): Announcement {

@@ -20,6 +20,15 @@ export interface BatchBudget {
   readonly workMs: number
   readonly outputBytesMax: number
   readonly stateBytesMax: number
+  /** Of records, blocks, results and timers; default any number. */
+  readonly recordsMax?: number
+}
+
+/** One call of user code, by what it is for: a record, a record of a shuffle's block, a window's result, a timer. */
+export interface Subject {
+  /** Names it for as long as it has not been processed: source and offset, or operator, time and key. */
+  readonly name: string
+  readonly node: string
 }
 
 /** A batch that no longer changes: outputs and the content of the commit record. */
@@ -86,6 +95,10 @@ export interface Task {
    * batch has reached an output or state limit (or has to end here) and takes nothing more until it is committed.
    */
   work(budget: BatchBudget, now: number): { readonly more: boolean, readonly full: boolean }
+  /** Told of each subject before its user code runs. */
+  watch(begins: (subject: Subject) => void): void
+  /** When this one is met it is handled by the job's policy for what fails, in place of its user code. */
+  setAside(subject: Subject, error: unknown): void
   /** The open batch has something to record: records processed, or without input a timer, a watermark or idle mark, acknowledged outbox entries. */
   readonly dirty: boolean
   /** Also without anything to record (a batch without input is a batch: to name a snapshot). `generation`, the owner's, stands in the blocks of shuffles. */

@@ -22,7 +22,7 @@ const taskStatus = message<TaskStatus>({
   watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers,
 })
 const runningTask = message<RunningTask>({ task: taskRef, generation, slot: integer, transactionalId: text() })
-const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer })
+const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer, slotDied: optional(bool) })
 
 type Executor<K extends ExecutorMessage['kind']> = Omit<Extract<ExecutorMessage, { readonly kind: K }>, 'kind'>
 type Driver<K extends DriverMessage['kind']> = Omit<Extract<DriverMessage, { readonly kind: K }>, 'kind'>

@@ -1,0 +1,54 @@
+// Deaths in a row, as the next owner reads them in the journal.
+import { describe, expect, test } from '@jest/globals'
+import type { JournalRecord, Stamp } from '../records/records.ts'
+import { claim, commit, release, stamp } from '../samples/records.ts'
+import { AWAY_AFTER_MS, DeathCount, isToBeTried } from './deaths.ts'
+import type { Deaths } from './deaths.ts'
+
+const at = <R extends JournalRecord>(record: R, timestamp: number, deaths?: Deaths): R => ({ ...record, timestamp, ...(deaths === undefined ? {} : { deaths }) })
+const after = (records: readonly JournalRecord[]): DeathCount => {
+  const count = new DeathCount()
+  for (const record of records) count.see(record)
+  return count
+}
+const [A, B, me] = [stamp('A', 1), stamp('B', 2), stamp('me', 3).owner]
+const once: Deaths = { slots: 1, executors: 0 }
+
+/** An owner that claims, tries for long, commits for `livedMs`, and is never heard of again. */
+const life = (by: Stamp, livedMs: number, deaths?: Deaths): JournalRecord[] => [at(claim(by), 1_000, deaths), at(commit(by, 1), 60_000, deaths), at(commit(by, 2), 60_000 + livedMs, deaths)]
+
+describe('deaths in a row', () => {
+  test('the first owner, and whoever follows a release, has none before it', () => {
+    expect(after([]).next(me, false)).toBeUndefined()
+    expect(after([...life(A, 5, once), at(release(A), 2_000)]).next(me, false)).toBeUndefined()
+  })
+  test('a slot that died is counted however long it lived; the second in a row is to be tried', () => {
+    expect(after(life(A, 3_600_000)).next(me, true)).toEqual(once)
+    const second = after([...life(A, 3_600_000), ...life(B, 100, once)]).next(me, true)
+    expect(second).toEqual({ slots: 2, executors: 0 })
+    expect([isToBeTried(undefined), isToBeTried(once), isToBeTried(second)]).toEqual([false, false, true])
+  })
+  test('an owner that never committed counts on: it was stuck in what killed the one before', () => {
+    expect(after([at(claim(B), 1_000, once)]).next(me, true)).toEqual({ slots: 2, executors: 0 })
+  })
+  test('an owner that got away begins the count anew', () => {
+    expect(after(life(B, AWAY_AFTER_MS, once)).next(me, true)).toEqual(once)
+    expect(after(life(B, AWAY_AFTER_MS, once)).next(me, false)).toBeUndefined()
+  })
+  test('the count stands in commits too, where the claim has been trimmed', () => {
+    expect(after([at(commit(B, 7), 1_500, once)]).next(me, true)).toEqual({ slots: 2, executors: 0 })
+  })
+  test('a claim written again does not make its owner younger', () => {
+    expect(after([...life(B, AWAY_AFTER_MS, once), at(claim(B), 90_000, once)]).next(me, true)).toEqual(once)
+  })
+  test('executors that are killed now and then count for nothing, those that die at once do after the fourth', () => {
+    expect(after(life(A, 1_000)).next(me, false)).toBeUndefined()
+    let deaths: Deaths | undefined
+    for (let i = 0; i < 4; i += 1) deaths = after(life(A, 50, deaths)).next(me, false)
+    expect(deaths).toEqual({ slots: 0, executors: 4 })
+    expect(isToBeTried(deaths)).toBe(true)
+  })
+  test('an executor killed in between does not make the deaths of slots forgotten', () => {
+    expect(after(life(B, 2_000, once)).next(me, false)).toEqual(once)
+  })
+})

@@ -1,0 +1,60 @@
+// Deaths in a row of a task's owners that did not get away from where the one before had died. The count stands in claims, and in commits until its
+// owner has got away, so that it outlives every process; it says when what comes next is to be tried in a throw-away process first.
+import type { JournalRecord, Owner } from '../records/records.ts'
+
+/** Absent: none that counts. */
+export interface Deaths {
+  /** Slots that died while their executor lived. */
+  readonly slots: number
+  /** Owners that ended with the whole executor, right after they had begun. */
+  readonly executors: number
+}
+
+/** An owner that has committed for so long, from its first commit to its last, has got away from what killed the one before: the next death is the first again, ms. */
+export const AWAY_AFTER_MS = 10_000
+/** Executors are killed for many reasons: one that ran for longer counts for nothing, ms. */
+const EXECUTOR_AWAY_AFTER_MS = 1_000
+
+/** With the third death the record that kills is known: the third is that of the process in which it is tried. */
+const SLOT_DEATHS_MAX = 2
+const EXECUTOR_DEATHS_MAX = 4
+
+export const isToBeTried = (deaths: Deaths | undefined): boolean => deaths !== undefined && (deaths.slots >= SLOT_DEATHS_MAX || deaths.executors >= EXECUTOR_DEATHS_MAX)
+
+interface LastOwner {
+  readonly owner: Owner
+  readonly deaths: Deaths | undefined
+  /** From its first commit that was read to its last, by its own clock; what it tried out before the first is not counted. */
+  readonly firstCommitAt: number | undefined
+  readonly livedMs: number
+  readonly released: boolean
+}
+
+/** Folds a journal in its order. */
+export class DeathCount {
+  #last: LastOwner | undefined
+
+  see(record: JournalRecord): void {
+    const { owner, timestamp } = record
+    const known = this.#last?.owner.slotId === owner.slotId ? this.#last : undefined
+    if (record.kind === 'ended') return
+    if (record.kind === 'release') {
+      if (known !== undefined) this.#last = { ...known, released: true }
+      return
+    }
+    // A claim is written when its owner begins, and again after each lost session.
+    const before = known?.released === false ? known : undefined
+    const firstCommitAt = before?.firstCommitAt ?? (record.kind === 'commit' ? timestamp : undefined)
+    const livedMs = record.kind === 'commit' && firstCommitAt !== undefined ? timestamp - firstCommitAt : before?.livedMs ?? 0
+    this.#last = { owner, deaths: record.deaths, firstCommitAt, livedMs, released: false }
+  }
+
+  /** What the claim of the next owner says. `slotDied`: the driver gave the task out because its slot died alone. */
+  next(me: Owner, slotDied: boolean): Deaths | undefined {
+    const last = this.#last
+    if (last === undefined || last.released || last.owner.slotId === me.slotId) return slotDied ? { slots: 1, executors: 0 } : undefined
+    const slots = (last.livedMs < AWAY_AFTER_MS ? last.deaths?.slots ?? 0 : 0) + (slotDied ? 1 : 0)
+    const executors = last.livedMs < EXECUTOR_AWAY_AFTER_MS ? (last.deaths?.executors ?? 0) + (slotDied ? 0 : 1) : 0
+    return slots === 0 && executors === 0 ? undefined : { slots, executors }
+  }
+}
