@@ -1,5 +1,6 @@
 // A throw-away process: processes a task's input one thing at a time, commits nothing, and ends. Whatever kills it has killed nobody else.
 import { join } from 'node:path'
+import { getHeapStatistics } from 'node:v8'
 import pino from 'pino'
 import { asTidemarkError, readSettings, realClock } from '@tidemark/base'
 import type { Log, Logger, ObjectStore } from '@tidemark/base'
@@ -10,7 +11,7 @@ import { openLocalLog } from '@tidemark/log-local'
 import { tryOut } from '@tidemark/runtime'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
-import { EXECUTOR_SETTINGS } from './settings.ts'
+import { EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
 import { dieWithParent } from './shell/orphan-watch.ts'
 import type { ToTrial } from './shell/trials.ts'
 import { importBundleFrom, loadRun } from './slot/load-run.ts'
@@ -27,6 +28,11 @@ const openStore = (): ObjectStore => (settings.s3Endpoint === undefined
   ? openLocalStore({ root: join(settings.folder, 'store') })
   : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, clock: realClock, logger }))
 
+const memoryUsed = (): number => {
+  const { used_heap_size: heap, heap_size_limit: heapMax } = getHeapStatistics()
+  return Math.max(heap / heapMax, process.memoryUsage.rss() / slotMemoryBytes(settings))
+}
+
 const run = async ({ request, words }: ToTrial): Promise<void> => {
   const log = openLog()
   const store = openStore()
@@ -34,7 +40,7 @@ const run = async ({ request, words }: ToTrial): Promise<void> => {
   const { job, run: number } = request.task
   const loaded = await loadRun({ store, clock: realClock, logger, importBundle: importBundleFrom(settings.folder) }, job, number)
   await tryOut(
-    { log, store, clock: realClock, logger, reader: openReaders(loaded.plan, realClock, () => openFileReader({ clock: realClock })) },
+    { log, store, clock: realClock, logger, memoryUsed, reader: openReaders(loaded.plan, realClock, () => openFileReader({ clock: realClock })) },
     { run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, rules: ALL_RULES, makeTask: await loaded.taskFactory(log) },
     request, word.say,
   )

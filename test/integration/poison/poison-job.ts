@@ -16,6 +16,7 @@ export const DEEDS = {
   'never returns': 'for (;;) {}',
   'fills its heap': 'const all: unknown[] = []; for (;;) all.push(new Array(1_000).fill(all.length))',
   'fills memory outside of its heap': 'const all: Buffer[] = []; for (;;) { all.push(Buffer.alloc(16 << 20, 1)); if (all.length % 8 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20) }',
+  'leaks': 'leaked.push(Buffer.alloc(8 << 20, 1))',
   'leaves a promise that fails': 'void Promise.reject(new Error("nobody waits"))',
   'leaves a timer that throws': 'setTimeout(() => { throw new Error("later") }, 20)',
 } as const
@@ -84,6 +85,7 @@ export const poisonJob = ({ place, onError = 'dead-letter', partitions = 2 }: Po
   writeFileSync(file, `
 import { count, job, json, max, topic, topicSink, tumbling } from 'tidemark'
 interface Event { readonly key: string, readonly n: number, readonly ts: number, readonly deed?: string, readonly count: number }
+const leaked: Buffer[] = []
 const act = (deed: string | undefined): void => {
   switch (deed) {
 ${Object.entries(DEEDS).map(([deed, code]) => `    case '${deed}': { ${code}; break }`).join('\n')}

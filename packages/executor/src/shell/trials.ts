@@ -13,6 +13,9 @@ const LOOK_MS = 50
 /** Until the task is where its owner has it; the store may be slow. */
 const PREPARING_MS_MAX = 120_000
 
+/** A process that had taken so much of its memory when a record came, and died for lack of it, did not die of that record alone. */
+const LEAKED_FROM = 0.5
+
 /** What such a process is told, by its first message. */
 export interface ToTrial {
   readonly request: TrialRequest
@@ -97,6 +100,7 @@ const judge = ({ code, signal, killedBecause }: Ended, word: TrialWord | undefin
   const why = killedBecause ?? (signal === null ? `exited with ${code}` : `killed by ${signal}`)
   switch (word?.kind) {
     case 'in':
+      if (word.memoryUsed > LEAKED_FROM && (signal === 'SIGABRT' || (killedBecause ?? '').includes('memory'))) return { kind: 'leaked', why }
       return { kind: 'died', subject: word.subject, why, certain: killedBecause !== undefined || signal !== 'SIGKILL' }
     case 'between':
       return { kind: 'died-between', steps: word.steps, ...(word.only === undefined ? {} : { only: word.only }), why }

@@ -12,6 +12,8 @@ export type TrialOutcome =
   | { readonly kind: 'died', readonly subject: Subject, readonly why: string, readonly certain: boolean }
   /** Between two steps: one of those before has left something behind that killed it. */
   | { readonly kind: 'died-between', readonly steps: number, readonly only?: Subject, readonly why: string }
+  /** Of memory, that what came before had taken: nobody knows whose it was. */
+  | { readonly kind: 'leaked', readonly why: string }
   /** It could not be tried. */
   | { readonly kind: 'untried', readonly why: string }
 

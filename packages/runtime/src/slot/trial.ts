@@ -27,12 +27,15 @@ export interface TrialRequest {
 /** What it is at. A step is one call of the task: mostly one subject, but a block of a shuffle is taken whole. */
 export type TrialWord =
   | { readonly kind: 'preparing' }
-  /** User code runs. */
-  | { readonly kind: 'in', readonly subject: Subject }
+  /** User code runs. `memoryUsed`: how much of what it may have the process had taken before this step, 0 to 1. */
+  | { readonly kind: 'in', readonly subject: Subject, readonly memoryUsed: number }
   /** Between two steps. `only`: the last one's subject, if it had just one. */
   | { readonly kind: 'between', readonly steps: number, readonly only?: Subject }
 
-export type TrialPorts = Pick<SlotPorts, 'log' | 'store' | 'clock' | 'logger' | 'reader'>
+export interface TrialPorts extends Pick<SlotPorts, 'log' | 'store' | 'clock' | 'logger' | 'reader'> {
+  /** How much of the memory that it may have this process has taken, 0 to 1. */
+  readonly memoryUsed: () => number
+}
 export type TrialOptions = Pick<SlotOptions, 'run' | 'origin' | 'settings' | 'rules' | 'makeTask'>
 
 /** The dead owner's open batch was at most this much work, and steps are slower than batches. */
@@ -111,6 +114,7 @@ class Steps {
   #begun: Subject[] = []
   #steps = 0
   #workedMs = 0
+  #memoryUsed = 0
 
   constructor(ports: TrialPorts, options: TrialOptions, held: HeldTask, max: number, say: (word: TrialWord) => void) {
     this.#ports = ports
@@ -120,7 +124,7 @@ class Steps {
     this.#say = say
     held.task.watch((subject) => {
       this.#begun.push(subject)
-      say({ kind: 'in', subject })
+      say({ kind: 'in', subject, memoryUsed: this.#memoryUsed })
     })
   }
 
@@ -153,6 +157,7 @@ class Steps {
     const from = clock.monotonic()
     const before = this.#steps
     while (this.#going && clock.monotonic() - from < SLICE_MS) {
+      this.#memoryUsed = this.#ports.memoryUsed()
       const { more, full } = this.#held.task.work({ workMs: SLICE_MS, outputBytesMax, stateBytesMax, recordsMax: 1 }, now)
       if (full) this.#commit()
       if (this.#begun.length > 0) {
