@@ -5,6 +5,7 @@ interface Admin {
   connect(): Promise<void>
   disconnect(): Promise<void>
   createPartitions(options: { readonly topicPartitions: readonly { readonly topic: string, readonly count: number }[] }): Promise<unknown>
+  fetchTopicMetadata(options: { readonly topics: readonly string[] }): Promise<{ readonly topics: readonly { readonly partitions: readonly { readonly leader: number }[] }[] }>
   createAcls(options: { readonly acl: readonly object[] }): Promise<unknown>
 }
 interface Kafkajs {
@@ -23,8 +24,11 @@ const withAdmin = async (brokers: string, act: (admin: Admin) => Promise<unknown
   }
 }
 
-/** The topic has `count` partitions afterwards. */
-export const addPartitions = (brokers: string, topic: string, count: number): Promise<void> => withAdmin(brokers, (admin) => admin.createPartitions({ topicPartitions: [{ topic, count }] }))
+/** The topic has `count` partitions afterwards. Resolves when the broker tells everybody of them: that comes a little after its answer. */
+export const addPartitions = (brokers: string, topic: string, count: number): Promise<void> => withAdmin(brokers, async (admin) => {
+  await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+  for (let known = 0; known < count;) known = (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.filter(({ leader }) => leader >= 0).length ?? 0
+})
 
 /** Kafka's numbers: resource topic 2, pattern literal 3; operation all 2, write 4; permission deny 2, allow 3. */
 const rule = (topic: string, operation: number, permissionType: number): object => ({ resourceType: 2, resourceName: topic, resourcePatternType: 3, principal: 'User:ANONYMOUS', host: '*', operation, permissionType })
