@@ -8,6 +8,4 @@ export default {
   globalSetup: '<rootDir>/test/services/global-setup.ts',
   globalTeardown: '<rootDir>/test/services/global-teardown.ts',
   testTimeout: 30_000,
-  // Most suites wait for processes and servers, not for the processor.
-  maxWorkers: '100%',
 }
