@@ -34,7 +34,7 @@ export class MainJob {
   static async start(servers: ServerEnvironment, options: TestJobOptions & Pick<FeederOptions, 'idlePartitions' | 'atOnce'> & { readonly executors?: number, readonly env?: Readonly<Record<string, string>> }): Promise<MainJob> {
     const cluster = await Cluster.start({ servers, executors: options.executors ?? 2, ...(options.env === undefined ? {} : { env: options.env }) })
     const atOnce = options.atOnce ?? true
-    const job = testJob({ partitions: PARTITIONS, idleAfter: atOnce ? 200 : 5_000, ...options })
+    const job = testJob({ partitions: PARTITIONS, ...options })
     await job.createTopics(cluster.log)
     await cluster.submit(job.file)
     // Who joins late gets its share by planned moves: wait until that is over, so that a test sees only the moves it causes.

@@ -47,7 +47,7 @@ export const crashMatrix = (title: string, servers: () => ServerEnvironment, opt
 
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'tidemark-sink-'))
-      main = await MainJob.start(servers(), { ...options, folder: join(folder, 'out'), checkpointInterval: 700, executors: EXECUTORS })
+      main = await MainJob.start(servers(), { ...options, folder: join(folder, 'out'), checkpointInterval: 700, executors: EXECUTORS, idleAfter: 200 })
       main.feeder.start()
     }, 120_000)
 

@@ -5,7 +5,7 @@ import { realClock } from '@tidemark/base'
 import { MainJob, SEED } from '../cluster/main-job.ts'
 
 const EXECUTORS = 3
-/** `idleAfter` of the test jobs is 200 ms: by then all is quiet, and was said to be. */
+/** Longer than `idleAfter`: by then all is quiet, and was said to be. */
 const QUIET_MS = 600
 const STALL_MS = 700
 const DEATHS = 6
@@ -14,7 +14,7 @@ describe(`owner of idle partitions dies (seed ${SEED})`, () => {
   let main: MainJob
 
   beforeAll(async () => {
-    main = await MainJob.start({}, { copartitioned: false, checkpointInterval: 700, executors: EXECUTORS })
+    main = await MainJob.start({}, { copartitioned: false, checkpointInterval: 700, executors: EXECUTORS, idleAfter: 200 })
     main.feeder.start()
   }, 60_000)
 
