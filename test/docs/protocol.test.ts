@@ -49,7 +49,7 @@ describe('docs: the protocol', () => {
     const generation = { epoch: 2, counter: 17 }
     const made = [
       paths.journalTopic(job, 3, 's0'), paths.shuffleTopic(job, 3, 's0-user'), paths.transactionalId(job, 3, slot, 0), paths.mirrorGroup(job), paths.snapshotObject(task, 7, generation, 'nonce', 0),
-      paths.inFlightObject({ ...task, stage: stageId(1) }, 7, generation, 'nonce', 0), paths.manifest(job, 7), paths.offsets(job, 7), paths.savepoint(job, 7), paths.metadata(job), paths.run(job, 3), paths.definition(job), paths.driverEpoch(2),
+      paths.inFlightObject({ ...task, stage: stageId(1) }, 7, generation, 'nonce', 0), paths.manifest(job, 7), paths.offsets(job, 7), paths.savepoint(job, 7), paths.metadata(job), paths.run(job, 3), paths.definition(job, 2), paths.driverEpoch(2),
     ]
     expect(missing(made.map((name) => `\`${name}\``))).toEqual([])
   })

@@ -105,11 +105,10 @@ export const paths = {
 
   // What the driver knows: definitions, bundles, runs, epochs.
   jobsPrefix: 'jobs/',
-  definition: (job: JobId): string => `jobs/${job}/definition.json`,
-  parseDefinition: (key: string): JobId | undefined => {
-    const [job] = match(`jobs/${JOB}/definition\\.json`, key) ?? []
-    return job === undefined ? undefined : jobId(job)
-  },
+  /** One for each driver epoch; the highest counts. */
+  definition: (job: JobId, epoch: number): string => `jobs/${job}/definition/${epoch}.json`,
+  definitionPrefix: (job: JobId): string => `jobs/${job}/definition/`,
+  parseDefinition: (key: string) => numbered(`jobs/${JOB}/definition/${NUMBER}\\.json`, key),
   bundle: (job: JobId, sha256: string): string => `jobs/${job}/bundles/${sha256}.js`,
   plan: (job: JobId, hash: string): string => `jobs/${job}/plans/${hash}.json`,
   run: (job: JobId, run: number): string => `jobs/${job}/runs/${run}.json`,

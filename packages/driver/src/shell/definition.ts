@@ -1,4 +1,5 @@
-// `jobs/<job>/definition.json`: what is wanted of a job, and how far that is. The one file of a job that changes; only the leader writes it.
+// `jobs/<job>/definition/<epoch>.json`: what is wanted of a job, and how far that is. The one thing of a job that changes. Each leader writes an object of
+// its own, and the highest epoch counts: what a leader that was replaced still writes, however late, is read by nobody.
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
@@ -35,10 +36,16 @@ export const getIfThere = async (store: ObjectStore, key: string): Promise<Buffe
   }
 }
 
+const epochsOf = async (store: ObjectStore, job: JobId): Promise<number[]> =>
+  (await store.list(paths.definitionPrefix(job))).flatMap(({ key }) => paths.parseDefinition(key)?.number ?? [])
+
 export const readDefinition = async (store: ObjectStore, job: JobId): Promise<Definition | undefined> => {
-  const key = paths.definition(job)
+  const epochs = await epochsOf(store, job)
+  if (epochs.length === 0) return undefined
+  const key = paths.definition(job, Math.max(...epochs))
   const body = await getIfThere(store, key)
-  if (body === undefined) return undefined
+  // A later leader has stored its own and removed this one meanwhile.
+  if (body === undefined) return readDefinition(store, job)
   let value: unknown
   try {
     value = JSON.parse(body.toString())
@@ -49,13 +56,20 @@ export const readDefinition = async (store: ObjectStore, job: JobId): Promise<De
   throw new TidemarkError(`${key} is damaged`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: key, hint: 'It was edited by hand, or written by a newer engine. Restore it from a backup of the bucket.' })
 }
 
-/** Refuses to write over a later driver's word: this one has been replaced and does not know it yet. */
+/** Refuses beside a later driver's word: this one has been replaced and does not know it yet. */
 export const writeDefinition = async (store: ObjectStore, definition: Definition): Promise<void> => {
-  const before = await readDefinition(store, definition.job)
-  if (before !== undefined && before.epoch > definition.epoch) {
-    throw new TidemarkError(`driver of epoch ${before.epoch} has written the definition of ${definition.job}, this one has epoch ${definition.epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job: definition.job })
-  }
-  await store.put(paths.definition(definition.job), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
+  const { job, epoch } = definition
+  const before = await epochsOf(store, job)
+  const newest = Math.max(...before, epoch)
+  if (newest > epoch) throw new TidemarkError(`driver of epoch ${newest} has written the definition of ${job}, this one has epoch ${epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
+  await store.put(paths.definition(job, epoch), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
+  await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one)))
+}
+
+/** A new leader makes what it found its own before it acts on it. */
+export const adoptDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId): Promise<void> => {
+  const before = await readDefinition(store, job)
+  if (before !== undefined && before.epoch !== epoch) await writeDefinition(store, { ...before, epoch })
 }
 
 /** A run record without a definition, or newer than it: the driver that submitted it died between the two. What it was about to write is written. */

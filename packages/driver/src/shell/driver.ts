@@ -79,7 +79,7 @@ export class Driver {
     ports.logger.info({ epoch }, 'driver.elected')
     while (this.#loading === epoch && !this.#stopped) {
       try {
-        const jobs = await loadJobs(ports)
+        const jobs = await loadJobs(ports, { epoch })
         if (this.#loading !== epoch || this.#stopped) return
         this.#loading = undefined
         this.#leading = new Leading({
@@ -110,7 +110,11 @@ export class Driver {
 
   #connected(stream: DriverStream): void {
     if (this.#leading) this.#leading.accept(stream)
-    else if (this.#loading !== undefined) this.#waiting.push(stream)
+    else if (this.#loading !== undefined) {
+      this.#waiting.push(stream)
+      // Who does not wait any longer comes again; whoever leads hears of an end for himself.
+      stream.onClose(() => { this.#waiting = this.#waiting.filter((one) => one !== stream) })
+    }
     else void this.#election?.leader().then((leader) => this.#turnAway(stream, leader))
   }
 

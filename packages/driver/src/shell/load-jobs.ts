@@ -5,8 +5,8 @@ import { objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
 import type { CheckpointDescription } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import type { KnownJob } from '../core/protocol.ts'
-import { readDefinition } from './definition.ts'
-import type { DriverPorts } from './ports.ts'
+import { adoptDefinition, readDefinition } from './definition.ts'
+import type { DriverPorts, Leadership } from './ports.ts'
 import { readRun } from './start-run.ts'
 
 const jobsThere = async ({ store }: DriverPorts): Promise<Map<JobId, number>> => {
@@ -53,10 +53,11 @@ export const loadJob = async (ports: DriverPorts, job: JobId, run: number): Prom
 }
 
 /** A job that can't be read does not stop the others; an object store that can't be reached stops all of it. */
-export const loadJobs = async (ports: DriverPorts): Promise<KnownJob[]> => {
+export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>): Promise<KnownJob[]> => {
   const jobs: KnownJob[] = []
   for (const [job, run] of await jobsThere(ports)) {
     try {
+      await adoptDefinition(ports.store, leadership, job)
       jobs.push(await loadJob(ports, job, run))
     } catch (error) {
       const known = asTidemarkError(error)

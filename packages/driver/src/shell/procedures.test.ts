@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import { formatManifest, parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord, Manifest, SnapshotRef } from '@tidemark/checkpoint'
 import { executorId, slotId, transactionalId } from '@tidemark/base'
-import type { TransactionalId } from '@tidemark/base'
+import type { ObjectStore, TransactionalId } from '@tidemark/base'
 import type { JobState } from '@tidemark/wire'
 import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
@@ -99,11 +99,11 @@ describe('a driver died between run record and definition', () => {
     await store(1, 1)
     await send({ from: 1, version: '2' }, 'running')
     await writeDefinition(ports.store, definition)
-    expect((await loadJobs(ports))[0]).toMatchObject({ state: 'new', run: { record: { run: 2 } } })
+    expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ state: 'new', run: { record: { run: 2 } } })
     await startRun(ports, lead(6), JOB, 2, { epoch: 6, counter: 1 }, false)
     expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, desired: 'running', state: 'started', epoch: 6 })
     await updateDefinition(ports.store, lead(6), JOB, 2, { desired: 'cancelled' })
-    expect((await loadJobs(ports))[0]).toMatchObject({ state: 'cancelling' })
+    expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ state: 'cancelling' })
   })
 })
 
@@ -229,7 +229,7 @@ describe('restore and cancel', () => {
     await cancelRun(ports, leader, JOB, 1, { epoch: 5, counter: 2 })
     expect(await topicsLeft()).toEqual([])
     expect(await readDefinition(ports.store, JOB)).toMatchObject({ desired: 'cancelled', state: 'cancelled' })
-    expect((await loadJobs(ports)).map(({ state, checkpoints }) => ({ state, checkpoints: checkpoints.map(({ checkpoint }) => checkpoint) }))).toEqual([{ state: 'cancelled', checkpoints: [3] }])
+    expect((await loadJobs(ports, leader)).map(({ state, checkpoints }) => ({ state, checkpoints: checkpoints.map(({ checkpoint }) => checkpoint) }))).toEqual([{ state: 'cancelled', checkpoints: [3] }])
   })
   test('a started run whose journal somebody deleted → refused, never made anew empty', async () => {
     await send()
@@ -243,14 +243,14 @@ describe('a new driver', () => {
   test('finds jobs as they were left: started, being cancelled, or with a run record newer than the definition', async () => {
     await send()
     await startRun(ports, leader, JOB, 1, generation, false)
-    expect(await loadJobs(ports)).toEqual([expect.objectContaining({ state: 'started', checkpointNumber: 0 })])
+    expect(await loadJobs(ports, leader)).toEqual([expect.objectContaining({ state: 'started', checkpointNumber: 0 })])
     await updateDefinition(ports.store, leader, JOB, 1, { desired: 'cancelled' })
-    expect(await loadJobs(ports)).toEqual([expect.objectContaining({ state: 'cancelling' })])
+    expect(await loadJobs(ports, leader)).toEqual([expect.objectContaining({ state: 'cancelling' })])
     await store(1, 7)
     const before = await readDefinition(ports.store, JOB)
     await send({ from: 7 }, 'failed')
-    if (before) await ports.store.put(paths.definition(JOB), Buffer.from(JSON.stringify(before)))
-    const [job] = await loadJobs(ports)
+    if (before) await ports.store.put(paths.definition(JOB, before.epoch), Buffer.from(JSON.stringify(before)))
+    const [job] = await loadJobs(ports, leader)
     expect(job).toMatchObject({ state: 'new', run: { record: { run: 2 } }, checkpointNumber: 7 })
   })
   test('an old leader writes a definition behind a later one → refused', async () => {
@@ -259,5 +259,26 @@ describe('a new driver', () => {
     if (!before) throw new Error('no definition')
     await writeDefinition(ports.store, { ...before, epoch: 9 })
     await expect(updateDefinition(ports.store, leader, JOB, 1, { state: 'failed' })).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
+  })
+  test('an old leader stood still in the middle of writing a definition, and writes it when the next one leads → nobody reads it', async () => {
+    await send()
+    const [stops, goesOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const real = ports.store
+    const slow = Object.assign(Object.create(real) as ObjectStore, {
+      put: async (key: string, body: Uint8Array) => {
+        stops.resolve()
+        await goesOn.promise
+        await real.put(key, body)
+      },
+      list: (prefix: string) => real.list(prefix), get: (key: string) => real.get(key), delete: (keys: readonly string[]) => real.delete(keys),
+    })
+    const late = updateDefinition(slow, leader, JOB, 1, { desired: 'cancelled' })
+    await stops.promise
+    expect(await loadJobs(ports, lead(9))).toEqual([expect.objectContaining({ state: 'new' })])
+    goesOn.resolve()
+    await late
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ epoch: 9, desired: 'running' })
+    expect(await loadJobs(ports, lead(10))).toEqual([expect.objectContaining({ state: 'new' })])
+    expect((await ports.store.list(paths.definitionPrefix(JOB))).map(({ key }) => key)).toEqual([paths.definition(JOB, 10)])
   })
 })

@@ -241,8 +241,9 @@ export class Watch implements BrokerObserver {
 
   #objectAdded(key: string): void {
     const body = this.#cluster.objects.get(key)?.body
-    if (body !== undefined && paths.parseDefinition(key)) {
-      // The word of a driver that has been replaced is not stored, and counts for nothing.
+    const mine = paths.parseDefinition(key)
+    // The word of a driver that has been replaced counts for nothing.
+    if (body !== undefined && mine !== undefined && [...this.#cluster.objects.keys()].every((one) => paths.parseDefinition(one)?.job !== mine.job || (paths.parseDefinition(one)?.number ?? 0) <= mine.number)) {
       const definition = JSON.parse(body.toString()) as { readonly state: string, readonly error?: unknown }
       if (definition.state === 'failed') this.violations.add('job failed', JSON.stringify(definition.error))
     }
