@@ -90,9 +90,16 @@ export class Cluster {
 
   /** A second driver, that waits for the first to be gone. On `address`, if given. Executors started from now on know both. */
   async startStandby(address = '127.0.0.1:0'): Promise<void> {
-    const standby = this.#start('driver-standby', 'driver/src/main.ts', { TIDEMARK_LISTEN: address })
+    const standby = await this.startAnotherDriver(address)
     const line = await standby.line((one) => one.event === 'driver.listening')
     this.#standby = { process: standby, address: String(line['address']) }
+  }
+
+  /** One more, that nobody is told of. Resolves when it listens. */
+  async startAnotherDriver(address = '127.0.0.1:0'): Promise<ClusterProcess> {
+    const driver = this.#start('driver-standby', 'driver/src/main.ts', { TIDEMARK_LISTEN: address })
+    await driver.line((one) => one.event === 'driver.listening')
+    return driver
   }
 
   /** The standby is the driver from now on. Resolves when it leads, with the address that the other had. */

@@ -42,6 +42,9 @@ export const withLog = async <T>(context: Context, use: (log: Log) => Promise<T>
   }
 }
 
+/** Nobody is there, it hangs, or it does not lead and does not know who does. */
+const ASK_NEXT = new Set(['WIRE_UNAVAILABLE', 'WIRE_DEADLINE', 'DRIVER_NOT_LEADER'])
+
 /**
  * Asks the first driver of the list that answers. `use` may be called again on the next one, when nobody answered at the one before: what
  * it does must bear to be done twice, as all of JobService does.
@@ -53,7 +56,7 @@ export const withJobs = async <T>(context: Context, use: (jobs: JobsClient) => P
     try {
       return await use(jobs)
     } catch (error) {
-      if (index === addresses.length - 1 || !isTidemarkError(error) || error.code !== 'WIRE_UNAVAILABLE') throw error
+      if (index === addresses.length - 1 || !isTidemarkError(error) || !ASK_NEXT.has(error.code)) throw error
     } finally {
       jobs.close()
     }
