@@ -157,7 +157,8 @@ export class JournalCheck {
     const robbed = own === undefined ? undefined : this.#claims.find((claim) => claim.slotId !== owner.slotId && claim.offset < own.offset && isAtLeast(claim, owner))
     if (robbed !== undefined) this.#broken('theft', `batch ${batchId} of ${name(owner)}, which claimed at ${own?.offset} behind the claim of ${name(robbed)} at ${robbed.offset}`)
     const rival = own === undefined ? undefined : this.#claims.findLast((claim) => claim.slotId !== owner.slotId && claim.offset > own.offset && claim.offset < owner.offset && isAtLeast(claim, owner))
-    if (rival !== undefined && before !== undefined && before.slotId === rival.slotId) this.#broken('one committer', `batch ${batchId} of ${name(owner)} behind batches of ${name(rival)}`)
+    // Not where the rival's batches are of an earlier time when it owned the task: it claims again when it finds ours.
+    if (rival !== undefined && before !== undefined && before.slotId === rival.slotId && isAtLeast(before, rival)) this.#broken('one committer', `batch ${batchId} of ${name(owner)} behind batches of ${name(rival)}`)
     if (before !== undefined && !isAtLeast(owner, before)) this.#broken('one committer', `batch ${batchId} of ${name(owner)} follows one of ${name(before)}`)
     if (before !== undefined && before.slotId !== owner.slotId && isAtLeast(before, owner)) this.#broken('one committer', `generation ${owner.epoch}.${owner.counter} has two owners at batch ${batchId}`)
     if (before === undefined || before.counter !== owner.counter || before.epoch !== owner.epoch) this.#gone.clear()
