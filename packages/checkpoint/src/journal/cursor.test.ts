@@ -2,9 +2,11 @@
 import { describe, expect, test } from '@jest/globals'
 import type { FetchedPartition, LogReader, LogRecord } from '@tidemark/base'
 import { chainAfter, emptyChain } from '../ownership/chain.ts'
+import { afterClaim } from '../ownership/decide.ts'
 import { encodeRecord } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
-import { claim, commit, snapshot, stamp, task } from '../samples/records.ts'
+import { claim, commit, release, snapshot, stamp, task } from '../samples/records.ts'
+import { ALL_RULES } from '../rules.ts'
 import { JournalCursor } from './cursor.ts'
 
 const [A, B] = [stamp('A', 1), stamp('B', 2)]
@@ -50,6 +52,22 @@ describe('journal cursor', () => {
     expect(cursor.chain.batchId).toBe(2)
     // A record that is really missing is still seen.
     await expect(cursorAt(2).read(readerOf(log), 100)).rejects.toThrow('batch 1 must follow, the journal has 2')
+  })
+  test('R7: a loser\'s claim read behind the own one, and its release jumped over → the next own claim fences nobody', async () => {
+    const again = stamp('B', 2, 1)
+    const log = values(claim(B, 'mine'), claim(A), release(A), commit(B, 1), claim(again, 'again'))
+    const cursor = cursorAt()
+    await cursor.read(readerOf(log.slice(0, 2)), 1)
+    expect([...cursor.view.ids.keys()]).toContain(A.transactionalId)
+    cursor.passed(commit(B, 1), 3, 4)
+    await cursor.read(readerOf(log), 5)
+    expect(afterClaim(cursor.view, again, new Set(), { nonce: 'again', offset: 4 }, ALL_RULES).kind).toBe('own')
+  })
+  test('R3: whoever claimed before the own claim, or is no loser, is not forgotten by passing an own record', async () => {
+    const cursor = cursorAt()
+    await cursor.read(readerOf(values(claim(A), claim(B, 'mine'), claim(stamp('C', 3)))), 3)
+    cursor.passed(commit(B, 1), 3, 4)
+    expect([...cursor.view.ids.keys()]).toEqual([A.transactionalId, B.transactionalId, stamp('C', 3).transactionalId])
   })
   test('stops at the asked offset and at the end of what is committed', async () => {
     const cursor = cursorAt()

@@ -4,7 +4,7 @@ import { invariantBroken } from '@tidemark/base'
 import type { FetchedPartition, LogReader, TaskRef } from '@tidemark/base'
 import { foldCommit } from '../ownership/chain.ts'
 import type { Chain } from '../ownership/chain.ts'
-import { emptyView, see } from '../ownership/view.ts'
+import { emptyView, passOwn, see } from '../ownership/view.ts'
 import type { JournalView } from '../ownership/view.ts'
 import { RecordAssembler } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
@@ -86,7 +86,7 @@ export class JournalCursor {
 
   /** The owner's own committed record: it knows the offsets from the log's answer and need not read it back. */
   passed(record: JournalRecord, offset: number, next: number): void {
-    this.view = see(this.view, record, offset)
+    this.view = passOwn(this.view, record, offset)
     if (record.kind === 'commit') this.chain = foldCommit(this.chain, record)
     this.next = next
     this.recordNext = next

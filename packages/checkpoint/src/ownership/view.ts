@@ -63,6 +63,25 @@ export const see = (view: JournalView, record: JournalRecord, offset: number): J
   return into
 }
 
+/**
+ * Folds the own committed record, whose offset the log's answer told: what others wrote before it, behind the own claim, may not have been read. Of what
+ * was read there too far ahead, a lower generation's claim is forgotten: it lost to the own one, and its release may lie in what is jumped over. Kept, it
+ * would be taken for unreleased at the next own claim, and a slot that works be fenced for nothing (R7).
+ */
+export const passOwn = (view: JournalView, record: JournalRecord, offset: number): JournalView => {
+  const into = writable(see(view, record, offset))
+  let claimed = Infinity
+  for (const [at, { transactionalId }] of into.claims) if (transactionalId === record.transactionalId && at < offset) claimed = at
+  for (const [id, list] of into.ids) {
+    while (lostBehind(list.at(-1), claimed, record)) list.pop()
+    if (list.length === 0) into.ids.delete(id)
+  }
+  return into
+}
+
+const lostBehind = (standing: Standing | undefined, claimed: number, { generation }: Stamp): boolean =>
+  standing !== undefined && standing.offset > claimed && !standing.released && !standing.ended && compareGenerations(standing.generation, generation) < 0
+
 /** The snapshot that reading begins at names an owner too (R6); not that of the run's origin (batch 0): its run has been ended. */
 export const seeSnapshot = (view: JournalView, ref: SnapshotRef): JournalView => {
   const into = writable(view)

@@ -23,6 +23,12 @@ describe('simulation', () => {
     expect(again.trace()).toEqual(once.trace())
   })
 
+  test('simulation, a slot is taken for dead, comes back and gives up, its heir loses a session → it is not fenced for what it gave up', async () => {
+    expect(await wrong(await simulate({ seed: 1_700_003_300, shape: 'copartitioned', plan: [
+      { at: 128, kind: 'slow', who: 1, to: 'store', byMs: 22, ms: 893 }, { at: 518, kind: 'hang machine', who: 0, ms: 450, heirMs: 0 }, { at: 704, kind: 'spoil', point: 'snapshot.trimmed', after: 1, fate: 'not-done', ms: 12 },
+    ] }))).toBe('')
+  })
+
   const SECONDS = 8
   const first = Math.floor(realRandom.next() * 2 ** 31)
   test(`simulation, fresh seeds from ${first} for ${SECONDS} s → every one is exact`, async () => {

@@ -10,7 +10,7 @@ import { chainAfter, emptyChain, foldCommit } from '../chain.ts'
 import type { Chain } from '../chain.ts'
 import { afterClaim, beforeClaim, countFence, openRecords } from '../decide.ts'
 import { afterSessionEnd } from '../session.ts'
-import { emptyView, see, seeSnapshot, seeStart } from '../view.ts'
+import { emptyView, passOwn, see, seeSnapshot, seeStart } from '../view.ts'
 import type { JournalView } from '../view.ts'
 import type { Entry, KafkaPartition } from './kafka.ts'
 
@@ -187,7 +187,7 @@ export class Claimant {
   #passed(): void {
     const record = this.#world.kafka.entries[this.#offset]?.record
     if (record?.kind !== 'commit') return
-    this.#view = see(this.#view, record, this.#offset)
+    this.#view = passOwn(this.#view, record, this.#offset)
     this.#chain = foldCommit(this.#chain, record)
     this.#readTo = this.#offset + 1
   }

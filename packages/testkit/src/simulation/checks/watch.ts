@@ -28,8 +28,12 @@ export class Watch implements BrokerObserver {
   #onGiven: (() => void)[] = []
   readonly #dirty = new Set<JournalCheck>()
   readonly #given = new Map<string, string>()
-  /** When each task was last given to somebody. */
+  /** When each task was last given to each slot, by the slot's name. */
   readonly #givenAt = new Map<string, number>()
+  /** When each slot last lost its session. */
+  readonly #lostAt = new Map<string, number>()
+  /** Of each slot that is about to fence behind a claim of its own: when the session before that claim was lost. */
+  readonly #reclaims = new Map<string, number>()
   /** Newest session of each slot. */
   readonly #sessions = new Map<string, number>()
   /** Ids whose fence ended a transaction: that was not needless. */
@@ -45,9 +49,11 @@ export class Watch implements BrokerObserver {
     cluster.servers.broker.observer = this
     cluster.objects.deleted = (key) => this.#objectGone(key)
     cluster.objects.added = (key) => this.#objectAdded(key)
-    cluster.trace.onEvent = (_who, event, facts) => {
+    cluster.trace.onEvent = (who, event, facts) => {
       if (event === 'task.assigned') this.#assigned(facts)
-      else if (event === 'takeover.fenced') this.#fenced(facts)
+      else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
+      else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
+      else if (event === 'takeover.fenced') this.#fenced(who, facts)
       else if (event === 'task.running') this.#running(facts)
     }
     cluster.servers.arrived = (_process, { call, of }) => {
@@ -206,21 +212,26 @@ export class Watch implements BrokerObserver {
     if (before !== undefined) this.violations.add('generation given twice', `${key}: to ${before}, then to ${to}`)
     this.#given.set(key, to)
     for (const run of this.#onGiven.splice(0)) run()
-    this.#givenAt.set(`${this.#cluster.workload.name}/${task.run}/${task.stage}/${task.partition}`, this.#cluster.scheduler.now)
+    const host = [...this.#cluster.executors].find(([, { id }]) => id === executor)?.[0] ?? executor
+    const ref: TaskRef = { ...task, job: jobId(this.#cluster.workload.name), stage: task.stage as TaskRef['stage'] }
+    this.#givenAt.set(`${host}.${slot} ${taskKey(ref)}`, this.#cluster.scheduler.now)
   }
 
   /** R7: who gave a task up in order is not fenced for it; that would cost it its other tasks. */
-  #fenced(facts: unknown): void {
+  #fenced(who: string, facts: unknown): void {
     const { task, ids } = facts as { readonly task: string, readonly ids: readonly TransactionalId[] }
     const journal = [...this.journals.values()].find(({ of: { ref } }) => taskKey(ref) === task)
-    const givenAt = this.#givenAt.get(task)
+    const givenAt = this.#givenAt.get(`${who} ${task}`)
     if (journal === undefined || givenAt === undefined) return
+    // Its claim is younger than both, and it has read the journal up to that.
+    const since = Math.max(givenAt, this.#reclaims.get(`${who} ${task}`) ?? 0)
+    this.#reclaims.delete(`${who} ${task}`)
     for (const id of ids) {
       const of = paths.parseTransactionalId(id)
       // An older id of that slot is fenced already: another fence costs nobody anything.
       if (of === undefined || of.counter !== this.#sessions.get(of.slot) || this.#aborted.has(id)) continue
       const releasedAt = journal.releasedAt(of.slot)
-      if (releasedAt !== undefined && releasedAt < givenAt) this.violations.add('needless fence', `${id} was fenced for ${task}, which it had released ${(givenAt - releasedAt).toFixed(1)} ms before that was given out again`)
+      if (releasedAt !== undefined && releasedAt < since) this.violations.add('needless fence', `${id} was fenced by ${who} for ${task}, which it had released ${(since - releasedAt).toFixed(1)} ms before ${since === givenAt ? 'that was given out again' : 'its heir lost a session'}`)
     }
   }
 
