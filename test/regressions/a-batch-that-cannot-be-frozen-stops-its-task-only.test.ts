@@ -1,18 +1,9 @@
 // A batch that is too large to be written, or breaks an invariant, is one task's: the slot's other tasks commit theirs, and the driver is told.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock, TidemarkError } from '@tidemark/base'
+import { TidemarkError } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -21,8 +12,7 @@ afterEach(async () => {
 })
 
 test('commit: one task cannot freeze its batch → it has failed with the reason, nothing of it is written, the others go on', async () => {
-  const name = `frozen-${randomUUID().slice(0, 8)}`
-  const fixture = await SlotFixture.start((folder) => openLocalLog({ path: join(folder, 'log.db'), clock: realClock }), counting(name), 2, [`${name}.items`, `${name}.out`])
+  const { fixture, items, out } = await startCounting({ partitions: 2 })
   open = fixture
   const make = await fixture.makeTask()
   fixture.makeTask = async () => (ref: TaskRef) => {
@@ -36,9 +26,9 @@ test('commit: one task cannot freeze its batch → it has failed with the reason
   }
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())
-  await fixture.log.write([0, 1].map((partition) => ({ topic: `${name}.items`, partition, records: Array.from({ length: 20 }, () => ({ key: `u${partition}`, value: JSON.stringify({ user: `u${partition}` }) })) })))
+  await fixture.log.write([0, 1].map((partition) => ({ topic: items, partition, records: Array.from({ length: 20 }, () => ({ key: `u${partition}`, value: JSON.stringify({ user: `u${partition}` }) })) })))
   await fixture.until(() => slot.events.some((event) => event.kind === 'failed'), 'the failure')
   expect(slot.events.flatMap((event) => (event.kind === 'failed' ? [`${event.task.partition} ${event.error.code}`] : []))).toEqual(['1 JOURNAL_RECORD_TOO_LARGE'])
-  await fixture.until(async () => (await fixture.read(`${name}.out`)).length >= 20, 'the outputs of the other')
-  expect((await fixture.read<{ key: string }>(`${name}.out`)).every(({ key }) => key === 'u0')).toBe(true)
+  await fixture.until(async () => (await fixture.read(out)).length >= 20, 'the outputs of the other')
+  expect((await fixture.read<{ key: string }>(out)).every(({ key }) => key === 'u0')).toBe(true)
 })

@@ -1,18 +1,8 @@
 // A driver that does not know yet that it was replaced goes on giving checkpoint numbers; the one that replaced it may give a lower one later.
 // A task with a snapshot of the higher number refused it only when it was about to name the lower: by failing.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock } from '@tidemark/base'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -21,8 +11,7 @@ afterEach(async () => {
 })
 
 test('snapshot: a lower number than that of a snapshot there is → refused, the task goes on, the next number is taken', async () => {
-  const name = `number-${randomUUID().slice(0, 8)}`
-  const fixture = await SlotFixture.start((folder) => openLocalLog({ path: join(folder, 'log.db'), clock: realClock }), counting(name), 1, [`${name}.items`, `${name}.out`])
+  const { fixture } = await startCounting({ partitions: 1 })
   open = fixture
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())

@@ -1,25 +1,9 @@
 // The last owner goes on while another reads where to begin: what that one chose is trimmed under it. It begins anew instead of failing.
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { disturbedLog } from '../integration/slots/disturbed-log.ts'
+import { startDisturbed } from '../integration/slots/counting-slot.ts'
 import type { DisturbedLog } from '../integration/slots/disturbed-log.ts'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-import type { RunningSlot } from '../integration/slots/slot-fixture.ts'
-
-interface Item {
-  readonly user: string
-}
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<Item>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import type { RunningSlot, SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 describe('a journal trimmed under a takeover', () => {
   let open: SlotFixture | undefined
@@ -29,15 +13,10 @@ describe('a journal trimmed under a takeover', () => {
   })
 
   const start = async (): Promise<{ readonly fixture: SlotFixture, readonly disturbed: DisturbedLog, readonly journalTopic: string }> => {
-    const name = `trimmed-${randomUUID().slice(0, 8)}`
-    let disturbed: DisturbedLog | undefined
-    const fixture = await SlotFixture.start((folder) => {
-      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
-      return disturbed.log
-    }, counting(name), 2, [`${name}.items`, `${name}.out`])
+    const { fixture, disturbed } = await startDisturbed({ partitions: 2 })
     open = fixture
     const [task] = fixture.tasks()
-    if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+    if (task === undefined) throw new Error('no fixture')
     return { fixture, disturbed, journalTopic: paths.journalTopic(task.job, task.run, task.stage) }
   }
 

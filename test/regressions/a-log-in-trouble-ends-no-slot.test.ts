@@ -1,24 +1,10 @@
 // The log can fail at any fetch: an owner that claims again after a lost session waits for it, and a takeover never stays half done unseen.
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock, TidemarkError } from '@tidemark/base'
+import { TidemarkError } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { disturbedLog } from '../integration/slots/disturbed-log.ts'
+import { startDisturbed } from '../integration/slots/counting-slot.ts'
 import type { DisturbedLog } from '../integration/slots/disturbed-log.ts'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-interface Item {
-  readonly user: string
-}
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<Item>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 const away = (): TidemarkError => new TidemarkError('the log is made to fail', { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' })
 
@@ -30,15 +16,10 @@ describe('a log in trouble', () => {
   })
 
   const start = async (): Promise<{ readonly fixture: SlotFixture, readonly disturbed: DisturbedLog, readonly journalTopic: string }> => {
-    const name = `trouble-${randomUUID().slice(0, 8)}`
-    let disturbed: DisturbedLog | undefined
-    const fixture = await SlotFixture.start((folder) => {
-      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
-      return disturbed.log
-    }, counting(name), 2, [`${name}.items`, `${name}.out`])
+    const { fixture, disturbed } = await startDisturbed({ partitions: 2 })
     open = fixture
     const [task] = fixture.tasks()
-    if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+    if (task === undefined) throw new Error('no fixture')
     return { fixture, disturbed, journalTopic: paths.journalTopic(task.job, task.run, task.stage) }
   }
 
@@ -111,15 +92,10 @@ describe('a log in trouble', () => {
 
 describe('a log in trouble, while a takeover looks where to begin', () => {
   test('takeover: fetches of the journal answer nothing for a while → it waits for the newest record, the state is not taken for lost', async () => {
-    const name = `scan-${randomUUID().slice(0, 8)}`
-    let disturbed: DisturbedLog | undefined
-    const fixture = await SlotFixture.start((folder) => {
-      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
-      return disturbed.log
-    }, counting(name), 1, [`${name}.items`, `${name}.out`])
+    const { fixture, disturbed } = await startDisturbed({ partitions: 1 })
     try {
       const [task] = fixture.tasks()
-      if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+      if (task === undefined) throw new Error('no fixture')
       const journalTopic = paths.journalTopic(task.job, task.run, task.stage)
       const first = await fixture.slot()
       fixture.assign(first, fixture.tasks())

@@ -1,18 +1,8 @@
 // A new driver may give a checkpoint the number that the one before it had just given: the walk begins anew, and its word of failure would
 // make the driver begin it again, and again.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock } from '@tidemark/base'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -21,8 +11,7 @@ afterEach(async () => {
 })
 
 test('snapshot: begun again under its number → no word of failure, and it is named once it may complete', async () => {
-  const name = `again-${randomUUID().slice(0, 8)}`
-  const fixture = await SlotFixture.start((folder) => openLocalLog({ path: join(folder, 'log.db'), clock: realClock }), counting(name), 1, [`${name}.items`, `${name}.out`])
+  const { fixture } = await startCounting({ partitions: 1 })
   open = fixture
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())

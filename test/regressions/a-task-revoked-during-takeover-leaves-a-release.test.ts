@@ -1,27 +1,12 @@
 // A takeover that nobody waits for any more has claimed: without a release record behind the claim the next owner fences the whole slot,
 // and with one that comes too late the slot's next ownership of the task looks released and is not fenced at all.
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { realClock } from '@tidemark/base'
 import type { FaultPoints } from '@tidemark/base'
 import { paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord } from '@tidemark/checkpoint'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { disturbedLog } from '../integration/slots/disturbed-log.ts'
+import { startDisturbed } from '../integration/slots/counting-slot.ts'
 import type { DisturbedLog } from '../integration/slots/disturbed-log.ts'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-interface Item {
-  readonly user: string
-}
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<Item>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 describe('takeover, revoked before it is done', () => {
   let open: SlotFixture | undefined
@@ -31,15 +16,10 @@ describe('takeover, revoked before it is done', () => {
   })
 
   const start = async (): Promise<{ readonly fixture: SlotFixture, readonly disturbed: DisturbedLog, readonly journalTopic: string }> => {
-    const name = `revoked-${randomUUID().slice(0, 8)}`
-    let disturbed: DisturbedLog | undefined
-    const fixture = await SlotFixture.start((folder) => {
-      disturbed = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
-      return disturbed.log
-    }, counting(name), 1, [`${name}.items`, `${name}.out`])
+    const { fixture, disturbed } = await startDisturbed({ partitions: 1 })
     open = fixture
     const [task] = fixture.tasks()
-    if (disturbed === undefined || task === undefined) throw new Error('no fixture')
+    if (task === undefined) throw new Error('no fixture')
     return { fixture, disturbed, journalTopic: paths.journalTopic(task.job, task.run, task.stage) }
   }
 

@@ -1,19 +1,10 @@
 // An owner that claims again meets a stray claim in each of its journals: it fences that id and writes each claim once more, one transaction
 // after the other. Two at once on one session would lose it again.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import { executorId, realClock, slotId, transactionalId } from '@tidemark/base'
+import { executorId, slotId, transactionalId } from '@tidemark/base'
 import { encodeRecord, paths } from '@tidemark/checkpoint'
-import { openLocalLog } from '@tidemark/log-local'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -22,11 +13,10 @@ afterEach(async () => {
 })
 
 test('reclaim: a stray claim in several journals → one new session, every task goes on', async () => {
-  const name = `stray-${randomUUID().slice(0, 8)}`
-  const fixture = await SlotFixture.start((folder) => openLocalLog({ path: join(folder, 'log.db'), clock: realClock }), counting(name), 4, [`${name}.items`, `${name}.out`])
+  const { fixture, items, out } = await startCounting({ partitions: 4 })
   open = fixture
-  const write = (): Promise<unknown> => fixture.log.write(fixture.tasks().map(({ partition }) => ({ topic: `${name}.items`, partition, records: [{ key: `u${partition}`, value: JSON.stringify({ user: `u${partition}` }) }] })))
-  const outputs = async (): Promise<number> => (await fixture.read(`${name}.out`)).length
+  const write = (): Promise<unknown> => fixture.log.write(fixture.tasks().map(({ partition }) => ({ topic: items, partition, records: [{ key: `u${partition}`, value: JSON.stringify({ user: `u${partition}` }) }] })))
+  const outputs = async (): Promise<number> => (await fixture.read(out)).length
   let spoil = false
   const slot = await fixture.slot({
     spoil: () => {
@@ -40,7 +30,7 @@ test('reclaim: a stray claim in several journals → one new session, every task
   await write()
   await fixture.until(async () => (await outputs()) >= 4, 'the first outputs')
 
-  const stray = { generation: { epoch: 1, counter: 1 }, owner: { executor: executorId('stray'), slot: 0, slotId: slotId('stray') }, transactionalId: transactionalId(`tidemark.${name}.1.stray.0`) }
+  const stray = { generation: { epoch: 1, counter: 1 }, owner: { executor: executorId('stray'), slot: 0, slotId: slotId('stray') }, transactionalId: transactionalId(`tidemark.${fixture.run.job}.1.stray.0`) }
   const session = fixture.log.session(stray.transactionalId)
   await session.initialise()
   await session.append(fixture.tasks().map((task) => ({

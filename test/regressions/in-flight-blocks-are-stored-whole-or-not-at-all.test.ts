@@ -1,21 +1,10 @@
 // What a checkpoint stores of a shuffle must not end early, for a restore would miss the rest without anybody knowing: not where a fetch
 // answers nothing although there is something, and not where another writer's open transaction holds the stable offset.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import { realClock, transactionalId } from '@tidemark/base'
-import { openLocalLog } from '@tidemark/log-local'
 import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { disturbedLog } from '../integration/slots/disturbed-log.ts'
-import type { DisturbedLog } from '../integration/slots/disturbed-log.ts'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user)
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting, startDisturbed } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -24,17 +13,10 @@ afterEach(async () => {
 })
 
 test('checkpoint: fetches of what is in flight answer nothing for a while → it is stored whole all the same', async () => {
-  const name = `in-flight-${randomUUID().slice(0, 8)}`
-  let found: DisturbedLog | undefined
-  const fixture = await SlotFixture.start((folder) => {
-    found = disturbedLog(openLocalLog({ path: join(folder, 'log.db'), clock: realClock }))
-    return found.log
-  }, counting(name), 1, [`${name}.items`, `${name}.out`])
+  const { fixture, items, out, disturbed } = await startDisturbed({ partitions: 1, shuffled: true })
   open = fixture
-  const disturbed = found
-  if (disturbed === undefined) throw new Error('no log')
-  const write = (): Promise<unknown> => fixture.log.write([{ topic: `${name}.items`, partition: 0, records: Array.from({ length: 20 }, (_, i) => ({ key: `u${i}`, value: JSON.stringify({ user: `u${i}` }) })) }])
-  const outputs = async (): Promise<number> => (await fixture.read(`${name}.out`)).length
+  const write = (): Promise<unknown> => fixture.log.write([{ topic: items, partition: 0, records: Array.from({ length: 20 }, (_, i) => ({ key: `u${i}`, value: JSON.stringify({ user: `u${i}` }) })) }])
+  const outputs = async (): Promise<number> => (await fixture.read(out)).length
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())
   await fixture.until(() => slot.events.filter((event) => event.kind === 'running').length === fixture.tasks().length, 'running')
@@ -66,9 +48,8 @@ test('checkpoint: fetches of what is in flight answer nothing for a while → it
 })
 
 test('checkpoint: another writer has a transaction open before the blocks of the cut → they are stored all the same, once it has ended', async () => {
-  const name = `open-${randomUUID().slice(0, 8)}`
   const broker = new MemoryBroker({ clock: realClock })
-  const fixture = await SlotFixture.start(() => new MemoryLog({ broker, clock: realClock }), counting(name), 1, [`${name}.items`, `${name}.out`])
+  const { fixture, items } = await startCounting({ partitions: 1, shuffled: true, openLog: () => new MemoryLog({ broker, clock: realClock }) })
   open = fixture
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())
@@ -79,11 +60,11 @@ test('checkpoint: another writer has a transaction open before the blocks of the
   if (part === undefined || position === undefined) throw new Error('no part')
   const end = async (): Promise<number> => (await fixture.log.offsets(position.topic, [position.partition]))[0]?.end ?? 0
 
-  const other = fixture.log.session(transactionalId(`tidemark.${name}.1.other.0`))
+  const other = fixture.log.session(transactionalId(`tidemark.${fixture.run.job}.1.other.0`))
   await other.initialise()
   await other.append([{ topic: position.topic, partition: position.partition, records: [{ key: null, value: 'of a writer that died in its transaction' }] }])
   const before = await end()
-  await fixture.log.write([{ topic: `${name}.items`, partition: 0, records: Array.from({ length: 20 }, (_, i) => ({ key: `u${i}`, value: JSON.stringify({ user: `u${i}` }) })) }])
+  await fixture.log.write([{ topic: items, partition: 0, records: Array.from({ length: 20 }, (_, i) => ({ key: `u${i}`, value: JSON.stringify({ user: `u${i}` }) })) }])
   await fixture.until(async () => (await end()) > before, 'blocks behind the open transaction')
   slot.slot.handle({ kind: 'snapshot-in-flight', checkpoint: 1, task: part.task, ref: part.ref, cuts: [{ stage: 's0', partition: 0, batchId: 1_000 }], bytesMax: 1 << 20 })
   const told = (): number => slot.events.filter((event) => event.kind === 'status').length

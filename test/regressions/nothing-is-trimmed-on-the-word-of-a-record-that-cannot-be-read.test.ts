@@ -1,18 +1,11 @@
 // A zombie dies inside a claim: its transaction stays open, and hides what the owner commits behind it until the broker ends it. The owner
 // trimmed its journal all the same; whoever took over then saw a journal that begins behind everything it could read, and called the state lost.
 import { afterEach, expect, test } from '@jest/globals'
-import { randomUUID } from 'node:crypto'
 import { realClock, transactionalId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { MemoryLog } from '@tidemark/testkit'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { SlotFixture } from '../integration/slots/slot-fixture.ts'
-
-const counting = (name: string) => job(name, { version: '1' })
-  .source('items', topic(`${name}.items`, { value: json<{ readonly user: string }>() }))
-  .keyBy((item) => item.user, { copartitioned: true })
-  .aggregate('per-user', { count: count() }, { emit: 'updates' })
-  .sink('out', topicSink(`${name}.out`, { value: json() }))
+import { startCounting } from '../integration/slots/counting-slot.ts'
+import type { SlotFixture } from '../integration/slots/slot-fixture.ts'
 
 let open: SlotFixture | undefined
 afterEach(async () => {
@@ -21,19 +14,18 @@ afterEach(async () => {
 })
 
 test('trimming: the record that allows it is hidden behind an open transaction → the journal stays, and is trimmed once it can be read', async () => {
-  const name = `hidden-${randomUUID().slice(0, 8)}`
-  const fixture = await SlotFixture.start(() => new MemoryLog({ clock: realClock }), counting(name), 1, [`${name}.items`, `${name}.out`])
+  const { fixture, items, out } = await startCounting({ partitions: 1, openLog: () => new MemoryLog({ clock: realClock }) })
   open = fixture
   const { log } = fixture
   const journal = paths.journalTopic(fixture.run.job, 1, 's0')
   const slot = await fixture.slot()
   fixture.assign(slot, fixture.tasks())
   await fixture.until(() => slot.events.some((event) => event.kind === 'running'), 'running')
-  const item = (user: string) => log.write([{ topic: `${name}.items`, partition: 0, records: [{ key: user, value: JSON.stringify({ user }) }] }])
+  const item = (user: string) => log.write([{ topic: items, partition: 0, records: [{ key: user, value: JSON.stringify({ user }) }] }])
   const start = async (): Promise<number> => (await log.offsets(journal))[0]?.start ?? -1
   await item('a')
-  await fixture.until(async () => (await fixture.read(`${name}.out`)).length === 1, 'a batch')
-  const zombie = log.session(transactionalId(`zombie-${name}`))
+  await fixture.until(async () => (await fixture.read(out)).length === 1, 'a batch')
+  const zombie = log.session(transactionalId(`zombie-${fixture.run.job}`))
   await zombie.initialise()
   await zombie.append([{ topic: journal, partition: 0, records: [{ key: null, value: 'a claim that is never committed' }] }])
 
