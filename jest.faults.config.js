@@ -1,4 +1,4 @@
-// The fault matrix: whole clusters whose processes are killed at every named point. One suite at a time.
+// Whole clusters whose processes and servers are killed: at every named point, by a record, under an audit, while they lead. One suite at a time.
 import everyday from './jest.config.js'
 
 export default {

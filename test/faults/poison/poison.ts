@@ -4,7 +4,7 @@ import type { Append } from '@tidemark/base'
 import type { JobDescription, JobEvent } from '@tidemark/wire'
 import { Cluster } from '../../cluster/cluster.ts'
 import { Output } from '../../cluster/output.ts'
-import { readJournal } from '../promises/journal.ts'
+import { readJournal } from '../../integration/promises/journal.ts'
 import { poisonJob } from './poison-job.ts'
 import type { PoisonJob, PoisonJobOptions, PoisonRecord } from './poison-job.ts'
 
