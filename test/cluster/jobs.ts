@@ -1,11 +1,9 @@
 // The jobs that clusters are tested with, written as job files with names of their own, because servers are shared between suites.
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Log } from '@tidemark/base'
-
-const FOLDER = fileURLToPath(new URL('../generated', import.meta.url))
+import { generatedFolder } from '../services/run-folder.ts'
 
 export interface TestJob {
   readonly name: string
@@ -42,10 +40,9 @@ export interface TestJobOptions {
 export const testJob = (options: TestJobOptions): TestJob => {
   const name = `t-${randomUUID().slice(0, 8)}`
   const partitions = options.partitions ?? 4
-  const file = join(FOLDER, `${name}.ts`)
+  const file = join(generatedFolder(), `${name}.ts`)
   const topics = { input: `${name}.events`, running: `${name}.running`, windows: `${name}.windows` }
   const folder = options.folder ?? ''
-  mkdirSync(FOLDER, { recursive: true })
   writeFileSync(file, `
 import { count, fileSink, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
 interface Event { readonly user: string, readonly amount: number, readonly ts: number }

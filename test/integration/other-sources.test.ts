@@ -1,18 +1,17 @@
 // Sources that are not topics, through a kill: NDJSON files and generators.
 import { afterEach, expect, test } from '@jest/globals'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { realClock } from '@tidemark/base'
 import { Cluster } from '../cluster/cluster.ts'
 import { Output } from '../cluster/output.ts'
+import { generatedFolder } from '../services/run-folder.ts'
 import { checkRunningTotals } from '../workload/oracle.ts'
 import type { Event } from '../workload/events.ts'
 import type { RunningTotal } from '../workload/oracle.ts'
 
-const FOLDER = fileURLToPath(new URL('../generated', import.meta.url))
 const EVENTS = 6_000
 
 let cluster: Cluster | undefined
@@ -34,8 +33,7 @@ test.each(['files', 'generator'] as const)('sources, %s: read to the end through
   const name = `src-${randomUUID().slice(0, 8)}`
   const all = Array.from({ length: EVENTS }, (_, n) => event(n))
   for (const part of [0, 1]) writeFileSync(join(data, `part-${part}.ndjson`), all.filter((_, n) => n % 2 === part).map((one) => `${JSON.stringify(one)}\n`).join(''))
-  mkdirSync(FOLDER, { recursive: true })
-  const file = join(FOLDER, `${name}.ts`)
+  const file = join(generatedFolder(), `${name}.ts`)
   writeFileSync(file, `
 import { count, files, generator, job, json, sum, topicSink } from 'tidemark'
 interface Event { readonly user: string, readonly amount: number, readonly ts: number }

@@ -1,12 +1,15 @@
-// The folder of one Jest run: which server processes it started, and the addresses of those that its workers share.
+// The folder of one Jest run: which server processes it started, the addresses of those that its workers share, the job files it wrote.
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { identify, isAlive, signal } from '../../deploy/services/identity.ts'
 import type { ProcessIdentity } from '../../deploy/services/identity.ts'
 
 const PREFIX = 'tidemark-test-'
 const VARIABLE = 'TIDEMARK_TEST_RUN'
+/** In the repository, because job files import `tidemark` by its name. */
+const GENERATED = fileURLToPath(new URL('../generated', import.meta.url))
 
 /** Written under another name and renamed, so that nobody reads half of it. */
 export const writeWhole = (file: string, value: unknown): void => {
@@ -27,6 +30,7 @@ const self = (): ProcessIdentity => {
 export const makeRunFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), PREFIX))
   for (const name of ['processes', 'servers']) mkdirSync(join(folder, name))
+  writeWhole(join(folder, 'generated.json'), join(GENERATED, basename(folder)))
   writeWhole(join(folder, 'run.json'), self())
   process.env[VARIABLE] = folder
   return folder
@@ -35,6 +39,14 @@ export const makeRunFolder = (): string => {
 export const runFolder = (): string => {
   const folder = process.env[VARIABLE]
   if (folder === undefined) throw new Error('servers for tests are started under Jest only: its global setup makes the folder that names them. Elsewhere use deploy/services.')
+  return folder
+}
+
+/** Where job files are written that a test makes; it goes with the run. Outside of Jest whoever writes one removes it. */
+export const generatedFolder = (): string => {
+  const run = process.env[VARIABLE]
+  const folder = (run === undefined ? undefined : readWhole<string>(join(run, 'generated.json'))) ?? GENERATED
+  mkdirSync(folder, { recursive: true })
   return folder
 }
 
@@ -47,7 +59,7 @@ export const noteMissing = (title: string, reasons: readonly string[]): void => 
 /** One line for each suite skipped for want of servers. */
 export const skippedSuites = (folder: string): string => existsSync(join(folder, 'skipped.txt')) ? readFileSync(join(folder, 'skipped.txt'), 'utf8') : ''
 
-/** Ends every process of the run that is still there, and removes the folder. Synchronous: also called while this process is ending. */
+/** Ends every process of the run that is still there, and removes its folders. Synchronous: also called while this process is ending. */
 export const endRun = (folder: string): void => {
   const processes = join(folder, 'processes')
   if (existsSync(processes)) {
@@ -56,7 +68,8 @@ export const endRun = (folder: string): void => {
       if (who) signal(who, 'SIGKILL')
     }
   }
-  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+  // Named by the run: it may be one of another checkout.
+  for (const one of [readWhole<string>(join(folder, 'generated.json')), folder]) if (one !== undefined) rmSync(one, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }
 
 /** Ends what runs left behind whose Jest was killed. */

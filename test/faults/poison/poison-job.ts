@@ -1,11 +1,9 @@
 // A job whose user code does what a record tells it to: end its process in one of many ways, or nothing.
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Log } from '@tidemark/base'
-
-const FOLDER = fileURLToPath(new URL('../../generated', import.meta.url))
+import { generatedFolder } from '../../services/run-folder.ts'
 
 /** What a record can do to the process that processes it. */
 export const DEEDS = {
@@ -79,9 +77,8 @@ const OPERATORS: Readonly<Record<PoisonJobOptions['place'], string>> = {
 
 export const poisonJob = ({ place, onError = 'dead-letter', partitions = 2 }: PoisonJobOptions): PoisonJob => {
   const name = `poison-${randomUUID().slice(0, 8)}`
-  const file = join(FOLDER, `${name}.ts`)
+  const file = join(generatedFolder(), `${name}.ts`)
   const [input, output] = [`${name}.in`, `${name}.out`]
-  mkdirSync(FOLDER, { recursive: true })
   writeFileSync(file, `
 import { count, job, json, max, topic, topicSink, tumbling } from 'tidemark'
 interface Event { readonly key: string, readonly n: number, readonly ts: number, readonly deed?: string, readonly count: number }

@@ -1,11 +1,9 @@
 // A job file with a name and topics of its own, written for one test and removed after it.
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Log } from '@tidemark/base'
-
-const FOLDER = fileURLToPath(new URL('../../generated', import.meta.url))
+import { generatedFolder } from '../../services/run-folder.ts'
 
 export interface JobFile {
   readonly name: string
@@ -19,8 +17,7 @@ export interface JobFile {
 /** `text`: what follows the import of `tidemark`, for this job name. Topics are called `<name>.<short>`. */
 export const jobFile = (topics: readonly string[], partitions: number, text: (name: string) => string): JobFile => {
   const name = `t-${randomUUID().slice(0, 8)}`
-  const file = join(FOLDER, `${name}.ts`)
-  mkdirSync(FOLDER, { recursive: true })
+  const file = join(generatedFolder(), `${name}.ts`)
   writeFileSync(file, `import { count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'\nvoid [count, sum, tumbling]\n${text(name)}\n`)
   return {
     name, file,
