@@ -78,11 +78,12 @@ export interface UpstreamMark {
   readonly idle: boolean
   /** `batchId` of the last block applied; blocks of one writer arrive with growing ones. */
   readonly batchId: number
-  /** The log's timestamps, ms, of its last block and the one before: what it says was so at some time between them. Absent for in-flight blocks. */
-  readonly at?: number
-  readonly previousAt?: number
-  /** The log's timestamp of the block with which it was last no longer idle. */
-  readonly activeAt?: number
+  /** Number of the block of that batch that is to come next; absent when it was applied whole. */
+  readonly nextBlock?: number
+  /** While it is idle: up to where it holds nobody, ms; what its next claim lets it pass, ms; claims to come before one does. */
+  readonly cleared?: number
+  readonly pending?: number
+  readonly grace?: number
 }
 
 /** Every offset passed is counted once (invariant 8). For one batch, and as running totals of the run. */

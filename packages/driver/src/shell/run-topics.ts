@@ -11,8 +11,7 @@ const CONFIG: Readonly<Record<string, string>> = {
 /** One journal per stage, one topic per shuffle; one partition per task. */
 export const topicsOfRun = ({ job, run, stages, shuffles }: RunRecord): TopicSpec[] => [
   ...stages.map(({ stage, partitions }) => ({ topic: paths.journalTopic(job, run, stage), partitions, config: CONFIG })),
-  // Readers of a shuffle judge by one clock, the log's, how old a writer's word is.
-  ...shuffles.map(({ topic, partitions }) => ({ topic, partitions, config: { ...CONFIG, 'message.timestamp.type': 'LogAppendTime' } })),
+  ...shuffles.map(({ topic, partitions }) => ({ topic, partitions, config: CONFIG })),
 ]
 
 export interface FoundTopic extends InternalTopic {

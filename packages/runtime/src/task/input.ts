@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { FetchedPartition, LogRecord, TaskRef } from '@tidemark/base'
 import type { SourcePosition } from '@tidemark/checkpoint'
+import type { InputProgress } from '../watermarks/stage-watermark.ts'
 import { InFlightQueue } from './in-flight-queue.ts'
 import { InputQueue } from './queue.ts'
 import type { TaskInput } from './task.ts'
@@ -25,6 +26,9 @@ export class InputPartition {
   /** Sources only: highest event time less the bound, ms; -Infinity before the first record. */
   watermark = -Infinity
   idle = false
+  /** Sources, while idle: up to where it holds nobody; and what the next look, and the one after it, let it pass. */
+  #cleared = -Infinity
+  #pending: readonly [number, number] = [-Infinity, -Infinity]
   /** Sources: for how long the log has been saying that there is nothing, ms; whether it said so since that was reckoned, and when that was. */
   quietMs = 0
   looked = false
@@ -47,6 +51,31 @@ export class InputPartition {
 
   get isSource(): boolean {
     return this.kind !== 'shuffle'
+  }
+
+  get progress(): InputProgress {
+    return { watermark: this.idle ? Math.max(this.watermark, this.#cleared) : this.watermark, idle: this.idle }
+  }
+
+  /**
+   * The log says again that it has nothing. `others`: up to where the others let this one pass by what was read of them by now. That counts with the
+   * second answer from here: the next may have been under way before.
+   */
+  clears(others: number): void {
+    const [due, next] = this.#pending
+    this.#cleared = Math.max(this.#cleared, due)
+    this.#pending = [next, others]
+  }
+
+  wake(): void {
+    this.idle = false
+    this.quietMs = 0
+    this.#clearsNothing()
+  }
+
+  #clearsNothing(): void {
+    this.#cleared = -Infinity
+    this.#pending = [-Infinity, -Infinity]
   }
 
   get position(): SourcePosition {
@@ -106,6 +135,7 @@ export class InputPartition {
     this.inFlight.undo()
     this.watermark = this.#committed.watermark ?? -Infinity
     this.idle = this.#committed.idle
+    this.#clearsNothing()
     this.#last = this.#committed.last
     this.lastRecord = undefined
   }
@@ -116,7 +146,7 @@ export class InputPartition {
     this.inFlight.seek(position.inFlight)
     this.watermark = position.watermark ?? -Infinity
     // Whether it still is has to be seen: records may have come while nobody read. One look is enough, unless it brings some.
-    this.idle = false
+    this.wake()
     this.quietMs = position.idle === true ? Infinity : 0
     this.looked = false
     this.#endsSeen = 0

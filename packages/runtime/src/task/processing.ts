@@ -5,6 +5,7 @@ import type { TidemarkError } from '@tidemark/base'
 import type { Advancing } from '../operators/closing.ts'
 import type { Scope } from '../operators/scope.ts'
 import type { TaskState } from '../state/task-state.ts'
+import { clearable } from '../watermarks/idle-claims.ts'
 import { stageProgress } from '../watermarks/stage-watermark.ts'
 import type { Upstreams } from '../watermarks/upstreams.ts'
 import { Stop, TakeBack } from './errors.ts'
@@ -100,7 +101,7 @@ export class Processing {
         if (record === undefined) break
         room.taken()
         if (intake.kind === 'source') intake.take(input, record, now)
-        else intake.take(input, record.value ?? Buffer.alloc(0), record.offset, record.timestamp)
+        else intake.take(input, record.value ?? Buffer.alloc(0), record.offset)
       }
     } finally {
       // Also when the task stops at a record: what is before it counts.
@@ -118,10 +119,7 @@ export class Processing {
 
   /** Where nobody was active, the others have their time too before they are idle again: they may be only a moment later. */
   #wake(input: InputPartition): void {
-    for (const one of this.idle && input.idle ? this.#parts.inputs : [input]) {
-      one.idle = false
-      one.quietMs = 0
-    }
+    for (const one of this.idle && input.idle ? this.#parts.inputs : [input]) one.wake()
   }
 
   #takeInFlight(input: InputPartition, intake: BlockIntake): boolean {
@@ -130,7 +128,7 @@ export class Processing {
     const { tally, room, upstreams } = this.#parts
     room.taken()
     if (head.block !== undefined) {
-      intake.take(input, head.block, `in-flight ${head.index}`, undefined)
+      intake.take(input, head.block, `in-flight ${head.index}`)
       tally.offsets += 1
     }
     input.inFlight.advance()
@@ -141,7 +139,8 @@ export class Processing {
   /** True: the stage's watermark is where its inputs let it be. False: windows or timers are left for the next batch or call. */
   #advance(): boolean {
     const { inputs, upstreams, scope, advancing, room, faults } = this.#parts
-    const progress = stageProgress(inputs.filter((input) => input.isSource), upstreams.progress())
+    const sources = inputs.flatMap((input) => input.isSource ? [input.progress] : [])
+    const progress = stageProgress(sources.length > 0 ? sources : upstreams.progress())
     this.idle = progress.idle
     if (progress.watermark <= scope.watermark) return true
     for (const operator of advancing) if (!operator.advance(progress.watermark - operator.lagMs, room, faults)) return false
@@ -154,16 +153,18 @@ export class Processing {
    * whether there are records, so a long time between two answers counts for little.
    */
   #noticeIdle(now: number): void {
-    for (const input of this.#parts.inputs) {
-      const after = this.#parts.idleAfterMs.get(input.input)
-      if (after === undefined || input.idle) continue
+    const sources = this.#parts.inputs.filter((input) => input.isSource)
+    for (const input of sources) {
+      const after = this.#parts.idleAfterMs.get(input.input) ?? Infinity
       // A partition that is known to hold more is not idle, only not read.
       if (!input.queue.caughtUp) input.quietMs = 0
       else if (!input.looked) continue
-      else input.quietMs += Math.min(Math.max(0, now - (input.lookedAt ?? now)), after / IDLE_STEPS)
+      else if (!input.idle) input.quietMs += Math.min(Math.max(0, now - (input.lookedAt ?? now)), after / IDLE_STEPS)
+      const nothing = input.looked && input.queue.caughtUp
       input.looked = false
       input.lookedAt = now
       if (input.quietMs >= after) input.idle = true
+      if (input.idle && nothing) input.clears(clearable(sources.flatMap((other) => other === input ? [] : [other.progress])))
     }
   }
 

@@ -120,12 +120,12 @@ export class BlockIntake {
     this.#options = options
   }
 
-  /** `offset` and timestamp of the block's record; `in-flight <index>` and none. A block is taken whole or not at all. */
-  take(input: InputPartition, bytes: Buffer, offset: number | string, at: number | undefined): void {
+  /** `offset` of the block's record, or `in-flight <index>`. A block is taken whole or not at all. */
+  take(input: InputPartition, bytes: Buffer, offset: number | string): void {
     const name = nameOf(input, offset)
     if (this.#stopped?.name === name) throw this.#stopped.stop
     try {
-      this.#whole(input, bytes, offset, at)
+      this.#whole(input, bytes, offset)
     } catch (error) {
       if (!(error instanceof Stop)) throw error
       this.#stopped = { name, stop: error }
@@ -133,14 +133,14 @@ export class BlockIntake {
     }
   }
 
-  #whole(input: InputPartition, bytes: Buffer, offset: number | string, at: number | undefined): void {
+  #whole(input: InputPartition, bytes: Buffer, offset: number | string): void {
     const { tally, upstreams } = this.#options
     const block = decodeBlock(bytes, typeof offset === 'number' ? offset : -1)
     upstreams.check(input.input, block)
     for (let i = 0; i < block.values.length; i += 1) this.#record(input, block, i, offset)
     tally.blocks += 1
     tally.shuffleRecords += block.values.length
-    upstreams.fold(input.input, block, at)
+    upstreams.fold(input.input, block)
   }
 
   #record(input: InputPartition, block: Block, i: number, offset: number | string): void {

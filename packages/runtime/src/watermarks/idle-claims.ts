@@ -1,50 +1,52 @@
-// When an upstream task that says it is idle may be left out of the minimum. A claim can be older than it looks: its owner died, or was held up,
-// and records wait for the next one; or nobody had records, and the first to have them again must not close the windows of those that are only
-// a moment later. Judged by the log's timestamps of the blocks, so that a backlog gives what reading at once would have given.
+// What an idle input lets the watermark pass. That it is idle says only that it had nothing when it was looked at: so it clears what the others
+// had told before that look, and nothing they told later. Judged by the order of blocks (of looks, where it is a source partition) alone, so no
+// slow or dead owner, and no clock, can make records late.
 import type { UpstreamMark } from '@tidemark/checkpoint'
 import type { InputProgress } from './stage-watermark.ts'
 
 const RENEW_MS_MIN = 50
-const RENEW_MS_MAX = 1_000
-/** A claim is good for so many renewals. */
+const RENEW_MS_MAX = 250
 const RENEWALS = 4
-const VALID_MS_MIN = 1_000
 
 /** An idle task says so again this often, ms. `idleAfterMs`: the longest of the sources before it. */
 export const renewMs = (idleAfterMs: number): number => Math.min(RENEW_MS_MAX, Math.max(RENEW_MS_MIN, idleAfterMs / RENEWALS))
 
-const validMs = (idleAfterMs: number): number => Math.max(VALID_MS_MIN, RENEWALS * renewMs(idleAfterMs))
+/** Claims that take at least `idleAfterMs` to make. */
+const graceOf = (idleAfterMs: number): number => Math.ceil(idleAfterMs / renewMs(idleAfterMs))
 
-/** The mark with its times, after one more batch of its task was read. `at`: the log's timestamp of the last block; undefined: it has none. */
-export const stamped = (mark: UpstreamMark, before: UpstreamMark | undefined, at: number | undefined): UpstreamMark => {
-  if (at === undefined) return mark
-  const wakes = !mark.idle && (before === undefined || before.idle || before.activeAt === undefined)
-  return { ...mark, at, ...(before?.at === undefined ? {} : { previousAt: before.at }), ...(wakes ? { activeAt: at } : {}) }
+/** Up to where an input that has nothing need not hold the others: where the active ones are; nobody is active: the highest of all. */
+export const clearable = (others: readonly InputProgress[]): number => {
+  let [least, most] = [Infinity, -Infinity]
+  for (const { watermark, idle } of others) {
+    most = Math.max(most, watermark)
+    if (!idle) least = Math.min(least, watermark)
+  }
+  return least === Infinity ? most : least
 }
 
-export interface ClaimedMark {
-  /** Undefined: never heard from; it holds the watermark. */
-  readonly mark: UpstreamMark | undefined
-  readonly idleAfterMs: number
+/** Never heard from: it holds the watermark. */
+export const progressOf = (mark: UpstreamMark | undefined): InputProgress => {
+  const own = mark?.watermark ?? -Infinity
+  return mark?.idle === true ? { watermark: Math.max(own, mark.cleared ?? -Infinity), idle: true } : { watermark: own, idle: false }
 }
+
+const finite = (name: 'cleared' | 'pending', value: number): Partial<UpstreamMark> => value === -Infinity ? {} : { [name]: value }
 
 /**
- * Idle counts who says so, and has looked (some time behind its block before the last) when the others had been active for `idleAfterMs`, and not
- * long before the newest block of all.
+ * The mark of an idle task after one more of its blocks. It looked some time behind its block before: what stood then (`pending`) is cleared, what
+ * the others have told by now is what its next claim clears.
  */
-export const judgeClaims = (claims: readonly ClaimedMark[]): InputProgress[] => {
-  let [newest, activeSince, lastWoken, active] = [-Infinity, Infinity, -Infinity, 0]
-  for (const { mark } of claims) {
-    if (mark?.at !== undefined) newest = Math.max(newest, mark.at)
-    if (mark?.activeAt !== undefined) lastWoken = Math.max(lastWoken, mark.activeAt)
-    if (mark === undefined || mark.idle) continue
-    active += 1
-    activeSince = Math.min(activeSince, mark.activeAt ?? Infinity)
+export const claimed = (mark: UpstreamMark, others: readonly InputProgress[]): UpstreamMark => {
+  const { cleared, pending, grace = 0, ...rest } = mark
+  const passes = grace > 0 ? -Infinity : pending ?? -Infinity
+  return {
+    ...rest, ...(grace > 1 ? { grace: grace - 1 } : {}),
+    ...finite('cleared', Math.max(cleared ?? -Infinity, passes)), ...finite('pending', clearable(others)),
   }
-  // Nobody is active: what counts is when somebody last began to be.
-  const since = active > 0 ? activeSince : lastWoken
-  return claims.map(({ mark, idleAfterMs }) => {
-    const lookedAt = mark?.previousAt ?? -Infinity
-    return { watermark: mark?.watermark ?? -Infinity, idle: mark?.idle === true && lookedAt >= since + idleAfterMs && newest - lookedAt <= validMs(idleAfterMs) }
-  })
 }
+
+/** The mark of a task that has records again, or has not looked yet. */
+export const active = ({ cleared: _cleared, pending: _pending, grace: _grace, ...mark }: UpstreamMark): UpstreamMark => mark
+
+/** All were idle, and another task has records again: this one has `idleAfterMs` to have some too, before it clears anything. */
+export const graced = (mark: UpstreamMark, idleAfterMs: number): UpstreamMark => ({ ...mark, grace: graceOf(idleAfterMs) })

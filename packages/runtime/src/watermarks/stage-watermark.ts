@@ -1,28 +1,24 @@
-// The watermark a stage may go to: the minimum over its source partitions and upstream tasks that are not idle.
+// The watermark a stage may go to: the minimum over its source partitions or upstream tasks, an idle one counting as far as it has cleared.
 
 /** As far as a source partition or an upstream task matters here. */
 export interface InputProgress {
-  /** -Infinity before its first record. */
+  /** -Infinity before its first record. Of an idle one: up to where it holds nobody, if that is more. */
   readonly watermark: number
   readonly idle: boolean
 }
 
 export interface StageProgress {
-  /** -Infinity: nothing is known yet, or one that is not idle was never heard from. */
+  /** -Infinity: nothing is known yet, or one was never heard from. */
   readonly watermark: number
-  /** All inputs are. Then none holds the others, and the highest of them counts. */
+  /** All inputs are. */
   readonly idle: boolean
 }
 
-export const stageProgress = (sources: readonly InputProgress[], upstreams: readonly InputProgress[]): StageProgress => {
-  let [least, most, active] = [Infinity, -Infinity, 0]
-  const take = ({ watermark, idle }: InputProgress): void => {
-    most = Math.max(most, watermark)
-    if (idle) return
-    active += 1
-    least = Math.min(least, watermark)
+export const stageProgress = (inputs: readonly InputProgress[]): StageProgress => {
+  let [watermark, idle] = [inputs.length === 0 ? -Infinity : Infinity, true]
+  for (const input of inputs) {
+    watermark = Math.min(watermark, input.watermark)
+    idle &&= input.idle
   }
-  for (const source of sources) take(source)
-  for (const upstream of upstreams) take(upstream)
-  return active === 0 ? { watermark: most, idle: true } : { watermark: least, idle: false }
+  return { watermark, idle }
 }

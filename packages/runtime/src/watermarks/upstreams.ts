@@ -1,8 +1,8 @@
-// What a reader of shuffles knows of each upstream task: its watermark (folded with max), whether it is idle, the last block applied.
+// What a reader of shuffles knows of each upstream task: its watermark (folded with max), what it clears while it is idle, the last block applied.
 import { invariantBroken } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import type { Block, UpstreamMark } from '@tidemark/checkpoint'
-import { judgeClaims, stamped } from './idle-claims.ts'
+import { active, claimed, graced, progressOf } from './idle-claims.ts'
 import type { InputProgress } from './stage-watermark.ts'
 
 export interface UpstreamShuffle {
@@ -44,7 +44,7 @@ export class Upstreams {
 
   /** Of every upstream task, for the stage's watermark. */
   progress(): readonly InputProgress[] {
-    this.#progress ??= judgeClaims(this.#all.map(({ key, idleAfterMs }) => ({ mark: this.#marks.get(key), idleAfterMs })))
+    this.#progress ??= this.#all.map(({ key }) => progressOf(this.#marks.get(key)))
     return this.#progress
   }
 
@@ -66,24 +66,40 @@ export class Upstreams {
       throw invariantBroken('1', `a block of ${block.stage}/${block.partition} came in shuffle ${input}, whose writers are ${shuffle?.tasks ?? 0} tasks of ${shuffle?.from ?? 'no stage'}`, place)
     }
     const mark = this.get(input, block.partition)
-    if (mark === undefined || block.batchId > mark.batchId) {
-      if (block.index === 0) return
-      throw invariantBroken('2', `the blocks of batch ${block.batchId} of ${block.stage}/${block.partition} begin with number ${block.index}`, place)
+    const [batchId, next] = [mark?.batchId ?? 0, mark?.nextBlock]
+    const writer = `${block.stage}/${block.partition}`
+    if (next !== undefined) {
+      if (block.batchId === batchId && block.index === next) return
+      throw invariantBroken('2', `block ${block.index} of batch ${block.batchId} of ${writer} came where block ${next} of its batch ${batchId} was to come`, place)
     }
-    if (block.batchId < mark.batchId || block.index === 0) {
-      throw invariantBroken('2', `batch ${block.batchId} of ${block.stage}/${block.partition} came behind its batch ${mark.batchId}`, place)
-    }
+    if (block.batchId <= batchId) throw invariantBroken('2', `batch ${block.batchId} of ${writer} came behind its batch ${batchId}`, place)
+    if (block.index !== 0) throw invariantBroken('2', `the blocks of batch ${block.batchId} of ${writer} begin with number ${block.index}`, place)
   }
 
-  /** After its records were processed. A watermark never goes back. `at`: the log's timestamp; undefined for in-flight blocks. */
-  fold(input: string, block: Block, at: number | undefined): void {
-    const before = this.get(input, block.partition)
-    const last = block.index === block.count - 1
-    const watermark = !last || block.watermark === undefined ? before?.watermark : Math.max(block.watermark, before?.watermark ?? -Infinity)
-    const idle = last ? block.idle : before?.idle ?? false
-    const mark = { ...before, input, partition: block.partition, idle, batchId: block.batchId, ...(watermark === undefined ? {} : { watermark }) }
-    this.#set(last ? stamped(mark, before, at) : mark)
-    if (last) this.#heard.add(keyOf(input, block.partition))
+  /** After its records were processed. A watermark never goes back; what a batch says of it is in all its blocks and counts with the last. */
+  fold(input: string, block: Block): void {
+    const { watermark: own = -Infinity, idle = false, nextBlock: _, ...before } = this.get(input, block.partition) ?? { input, partition: block.partition }
+    const whole = block.index === block.count - 1
+    const watermark = whole ? Math.max(own, block.watermark ?? -Infinity) : own
+    const mark: UpstreamMark = { ...before, idle: whole ? block.idle : idle, batchId: block.batchId, ...(whole ? {} : { nextBlock: block.index + 1 }), ...(watermark === -Infinity ? {} : { watermark }) }
+    if (!whole) return this.#set(mark)
+    this.#heard.add(keyOf(input, block.partition))
+    if (block.idle) return this.#set(claimed(mark, this.#others(mark)))
+    if (this.progress().every((one) => one.idle)) this.#woken(mark)
+    this.#set(active(mark))
+  }
+
+  #others({ input, partition }: UpstreamMark): InputProgress[] {
+    const own = keyOf(input, partition)
+    return this.#all.flatMap(({ key }) => key === own ? [] : [progressOf(this.#marks.get(key))])
+  }
+
+  #woken({ input, partition }: UpstreamMark): void {
+    const own = keyOf(input, partition)
+    for (const { key, idleAfterMs } of this.#all) {
+      const mark = this.#marks.get(key)
+      if (mark !== undefined && key !== own) this.#set(graced(mark, idleAfterMs))
+    }
   }
 
   /** The in-flight blocks of a restored run are through: its writers count their batches from 1. */

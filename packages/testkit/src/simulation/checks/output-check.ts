@@ -24,8 +24,6 @@ export class OutputCheck {
   readonly #last = new Map<string, number>()
   readonly #windows = new Map<string, Windowed>()
   readonly #base = new Map<number, Base>()
-  /** A partition was called idle that still had records to come: what follows may be late. */
-  lateIsPossible = false
 
   constructor(written: readonly { readonly event: SimEvent }[], violations: Violations) {
     this.#written = written
@@ -63,7 +61,7 @@ export class OutputCheck {
     if (this.#windows.has(place)) this.#violations.add('outputs', `run ${run}: window ${said.window.start} of ${said.key} was said twice`)
     this.#windows.set(place, said)
     const expected = this.#windowOf(said.key, said.window.start)
-    if (said.count > expected.count || (!this.lateIsPossible && (said.count !== expected.count || said.sum !== expected.sum))) {
+    if (said.count !== expected.count || said.sum !== expected.sum) {
       this.#violations.add('outputs', `run ${run}: window ${said.window.start} of ${said.key} says ${said.count}/${said.sum}, the input ${expected.count}/${expected.sum}`)
     }
   }
@@ -79,7 +77,7 @@ export class OutputCheck {
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }
-    if (windows && !this.lateIsPossible) {
+    if (windows) {
       const said = new Set([...this.#windows.keys()].map((place) => place.slice(place.indexOf(' ') + 1)))
       for (const { event: { user, ts } } of this.#written) {
         const place = `${user}@${ts - (ts % WINDOW_MS)}`

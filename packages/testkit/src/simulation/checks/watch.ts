@@ -149,9 +149,6 @@ export class Watch implements BrokerObserver {
     if (run < this.run) this.violations.add('ended', `run ${run} committed batch ${newest.content.batchId} of ${journal.of.ref.stage}-${journal.of.ref.partition} when run ${this.run} had begun`)
     this.run = Math.max(run, this.run)
     if (newest.content.books.records > 0) this.lastRecordsAt = this.#cluster.scheduler.now
-    for (const position of newest.content.positions) {
-      if (position.topic === INPUT && position.idle === true && !this.#cluster.workload.idle.has(position.partition)) this.outputs.lateIsPossible = true
-    }
   }
 
   #journal(topic: string, partition: number, run: number, stage: string): JournalCheck | undefined {
