@@ -8,7 +8,7 @@ import { ALL_RULES } from '@tidemark/checkpoint'
 import { openFileReader, openFileSink, openStdoutSink } from '@tidemark/connectors'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
-import { Slot } from '@tidemark/runtime'
+import { Slot, watchLog } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
@@ -49,7 +49,7 @@ const end = (error: unknown): void => {
   process.exit(1)
 }
 
-const log = openLog()
+const log = watchLog({ log: openLog(), clock: realClock, emit })
 const store = openStore()
 let slot: Promise<Slot> | undefined
 

@@ -1,5 +1,7 @@
 // runtime: operators, keyed state, windows, watermarks, batches, and the slot that commits and takes over. Runs on ports, knows no server.
 export { Slot } from './slot/slot.ts'
+export { watchLog } from './slot/log-watch.ts'
+export type { LogWord } from './slot/log-watch.ts'
 export type { SlotCommand, SlotEvent, SlotTaskStatus, TakeoverTimeline, WriterCut } from './slot/messages.ts'
 export type { SlotOptions, SlotPorts } from './slot/ports.ts'
 export { tryOut } from './slot/trial.ts'

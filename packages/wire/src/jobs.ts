@@ -59,6 +59,8 @@ export interface TaskDescription {
   readonly generation?: GenerationMessage
   readonly inputs: readonly InputStatus[]
   readonly lag: number
+  /** Its owner has heard nothing of the log since: `lag` is of then, and at least that. */
+  readonly lagAsOf?: number
   readonly batchId: number
   readonly watermark?: number
   readonly stateKeys: number

@@ -63,6 +63,16 @@ export interface SnapshotPart {
   readonly watermark?: number
 }
 
+/** What the process of a slot hears of the log: the driver compares. */
+export interface SlotLog {
+  readonly slot: number
+  /** It has answered this process at least once. */
+  readonly heard: boolean
+  /** Since its last answer, ms. */
+  readonly silentMs: number
+  readonly because?: string
+}
+
 export interface SlotProcess {
   readonly slot: number
   readonly slotId: SlotId
@@ -90,7 +100,7 @@ export interface ErrorMessage {
 export type ExecutorMessage =
   | { readonly kind: 'register', readonly executor: ExecutorId, readonly label: string, readonly slots: number, readonly processes: readonly SlotProcess[],
       /** `host:port` where `Identify` answers. */ readonly probeAddress: string, readonly engineVersion: string, readonly pid: number, readonly pidStart: string, readonly running: readonly RunningTask[] }
-  | { readonly kind: 'heartbeat', readonly sequence: number, readonly tasks: readonly TaskStatus[] }
+  | { readonly kind: 'heartbeat', readonly sequence: number, readonly tasks: readonly TaskStatus[], readonly logs: readonly SlotLog[] }
   /** A slot process started, or ended. */
   | { readonly kind: 'slot-started', readonly process: SlotProcess }
   | { readonly kind: 'slot-died', readonly slot: number, readonly slotId: SlotId, readonly reason: string, readonly transactionalIds: readonly string[], readonly tasks: readonly TaskRef[] }

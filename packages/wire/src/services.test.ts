@@ -19,7 +19,10 @@ const bareStatus: TaskStatus = { task, generation, phase: 'running', inputs: [],
 
 const EXECUTOR: { readonly [K in ExecutorMessage['kind']]: readonly Extract<ExecutorMessage, { kind: K }>[] } = {
   register: [{ kind: 'register', executor: executorId('a1'), label: 'west', slots: 2, processes: [process], probeAddress: '127.0.0.1:5', engineVersion: '0.1.0', pid: 5, pidStart: '6', running: [{ task, generation, slot: 1, transactionalId: 'tidemark.orders.3.b2.1' }] }],
-  heartbeat: [{ kind: 'heartbeat', sequence: 0, tasks: [status, bareStatus] }, { kind: 'heartbeat', sequence: 1, tasks: [{ ...bareStatus, watermark: 0, recovery: bareRecovery }] }],
+  heartbeat: [
+    { kind: 'heartbeat', sequence: 0, tasks: [status, bareStatus], logs: [] },
+    { kind: 'heartbeat', sequence: 1, tasks: [{ ...bareStatus, watermark: 0, recovery: bareRecovery }], logs: [{ slot: 0, heard: true, silentMs: 0.5 }, { slot: 1, heard: false, silentMs: 5_000, because: 'no answer' }] },
+  ],
   'slot-started': [{ kind: 'slot-started', process }],
   'slot-died': [{ kind: 'slot-died', slot: 0, slotId: slotId('b2'), reason: 'exit 137', transactionalIds: ['x'], tasks: [task] }],
   session: [{ kind: 'session', slot: 0, transactionalId: 'x' }],

@@ -8,6 +8,10 @@ import { saidBy } from './process-faults.ts'
 import type { Stage } from './stage.ts'
 
 const CUT_MS = 5_000
+/** Long enough for the verdict that it alone is cut off, and for what follows from it. */
+const LOG_CUT_MS = 12_000
+/** Into a cut: long enough to be told of, too short for a verdict. */
+const TOLD_MS = 3_500
 const SLOW_MS = 5_000
 const SLOW_BY_MS = 50
 
@@ -22,6 +26,22 @@ const describedAs = async (stage: Stage, victim: ClusterProcess): Promise<string
   const waits = new Set(own.flatMap(({ waitingFor }) => waitingFor ?? []))
   return own.length === 0 ? 'it has no task' : `its tasks' lag is ${own.reduce((sum, { lag }) => sum + lag, 0)}${waits.size === 0 ? '' : `, they wait for ${[...waits].join(', ')}`}`
 }
+
+/** Who alone is cut off from the log gives its tasks up. */
+const cutLog = (way: Way): Fault => ({
+  name: `cut log ${way}`, what: `an executor and ${PLACES.log} for ${LOG_CUT_MS} ms: ${WAYS[way]}; its tasks move`, setting: 'executor behind links',
+  strike: async (stage) => {
+    const victim = await stage.victim()
+    const [at, from] = [now(), victim.lines.length]
+    await stage.link('log').cut(way)
+    await realClock.sleep(TOLD_MS)
+    const told = await describedAs(stage, victim)
+    await realClock.sleep(LOG_CUT_MS - TOLD_MS)
+    const described = await describedAs(stage, victim)
+    await stage.link('log').heal()
+    return { at, victim, healedAt: now(), note: () => `${TOLD_MS} ms into the cut ${told}; in the end of it ${described}; it ${saidBy(victim, from)}` }
+  },
+})
 
 const cut = (to: Place, way: Way): Fault => ({
   name: `cut ${to} ${way}`, what: `an executor and ${PLACES[to]} for ${CUT_MS} ms: ${WAYS[way]}`, setting: 'executor behind links',
@@ -48,4 +68,4 @@ const slow = (to: Place): Fault => ({
   },
 })
 
-export const NETWORK_FAULTS: readonly Fault[] = (['driver', 'log', 'store'] as const).flatMap((place) => [...(['both', 'out', 'in'] as const).map((way) => cut(place, way)), slow(place)])
+export const NETWORK_FAULTS: readonly Fault[] = (['driver', 'log', 'store'] as const).flatMap((place) => [...(['both', 'out', 'in'] as const).map((way) => (place === 'log' ? cutLog(way) : cut(place, way))), slow(place)])

@@ -26,7 +26,7 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
     ['job', `${paint('bold', summary.job)} version ${summary.version}, run ${summary.run}, started from ${job.startedFrom}`],
     ['state', paint(STATE_STYLE[summary.state], summary.state) + (summary.reason === undefined ? '' : `: ${summary.reason}`)],
     ['tasks', `${summary.tasksRunning} of ${summary.tasks} running, ${summary.tasksWaiting} waiting`],
-    ['lag', plural(summary.lag, 'record')],
+    ['lag', `${plural(summary.lag, 'record')}${job.tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`],
     ['checkpoint', checkpointLine(job, now)],
   ])
   const error = job.error === undefined ? [] : [paint('red', `${job.error.code}: ${job.error.message}`), ...job.error.hint === undefined ? [] : [`  ${job.error.hint}`]]
@@ -55,7 +55,7 @@ const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => 
   ],
   tasks.map((task) => [
     taskName(task), task.executor === undefined ? '' : `${task.executor}${task.slot === undefined ? '' : ` #${task.slot}`}`, task.waitingFor === undefined ? task.phase : `${task.phase}: ${task.waitingFor}`,
-    task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), number(task.lag), task.watermark === undefined ? '' : eventTime(task.watermark),
+    task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), `${task.lagAsOf === undefined ? '' : '≥ '}${number(task.lag)}`, task.watermark === undefined ? '' : eventTime(task.watermark),
     number(task.stateKeys), formatSize(task.stateBytes), task.snapshot === undefined ? 'none yet' : `${task.snapshot.checkpoint}, ${ago(task.snapshot.takenAt, now)}`,
   ]),
 )

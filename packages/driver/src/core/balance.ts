@@ -40,13 +40,16 @@ export class Balance {
 
   /**
    * Slots of executors that stay, whose process is there: a task that waits for one to start waits for a second. When none is, all. An
-   * executor that is suspected keeps its place in the plan until there is a verdict, but gets nothing new.
+   * executor that is suspected keeps its place in the plan until there is a verdict, but gets nothing new. A slot that is cut off from the log
+   * is none, until it has heard from it for a while; when all are, from its first answer on.
    */
   #usableSlots(): SlotRef[] {
     const staying = this.#with.executors.present().filter(({ draining }) => !draining)
-      .flatMap(({ id, slots }) => slots.filter(({ doomed }) => !doomed).map(({ slot, process }) => ({ executor: id, slot, process })))
-    const warm = staying.filter(({ process }) => process !== undefined)
-    return (warm.length > 0 ? warm : staying).map(({ executor, slot }) => ({ executor, slot }))
+      .flatMap(({ id, slots }) => slots.filter(({ doomed }) => !doomed).map(({ slot, process, cutOff, log }) => ({ executor: id, slot, process, cutOff, log })))
+    const reach = staying.filter(({ cutOff }) => cutOff === undefined)
+    const some = reach.length > 0 ? reach : staying.filter(({ log }) => log?.answersSinceMs !== undefined)
+    const warm = some.filter(({ process }) => process !== undefined)
+    return (warm.length > 0 ? warm : some).map(({ executor, slot }) => ({ executor, slot }))
   }
 
   /** Where the plan counts a task: a planned move is as good as done, so that asking again in the middle of it gives the same answer. */

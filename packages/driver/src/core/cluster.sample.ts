@@ -3,7 +3,7 @@ import { executorId, jobId, slotId, stageId, taskKey } from '@tidemark/base'
 import type { JobId, TaskRef } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
-import type { DriverMessage, ExecutorMessage, RecoveryTimeline, RunningTask } from '@tidemark/wire'
+import type { DriverMessage, ExecutorMessage, RecoveryTimeline, RunningTask, SlotLog } from '@tidemark/wire'
 import type { JobSettings } from 'tidemark'
 import { DriverCore } from './core.ts'
 import { DEFAULT_SETTINGS } from './protocol.ts'
@@ -44,6 +44,7 @@ export class Cluster {
   readonly commands: DriverCommand[] = []
   readonly #connections = new Map<string, number>()
   #connection = 0
+  readonly #silentSince = new Map<string, number | undefined>()
   /** Slots that are told to get ready, or get their first task, are ready at once. */
   readonly #slotsGetReady: boolean
 
@@ -75,12 +76,23 @@ export class Cluster {
     return this.#session(this.#connections.get(label) ?? -1, slot, jobId(job), run)
   }
 
+  /** From now on no slot of it hears the log, or all hear it again. Of one that this was never called for the driver is told nothing. */
+  log(label: string, answers: boolean): void {
+    this.#silentSince.set(label, answers ? undefined : this.now)
+  }
+
+  #logs(label: string): SlotLog[] {
+    if (!this.#silentSince.has(label)) return []
+    const since = this.#silentSince.get(label)
+    return [0, 1].map((slot) => ({ slot, heard: true, silentMs: since === undefined ? 10 : this.now - since, because: 'no answer in time' }))
+  }
+
   /** Ticks on time; `alive` send heartbeats meanwhile. */
   pass(ms: number, alive: readonly string[] = []): DriverCommand[] {
     const all: DriverCommand[] = []
     for (const end = this.now + ms; this.now < end;) {
       this.now += Math.min(DEFAULT_SETTINGS.tickMs, end - this.now)
-      for (const label of alive) all.push(...this.says(label, { kind: 'heartbeat', sequence: 0, tasks: [] }))
+      for (const label of alive) all.push(...this.says(label, { kind: 'heartbeat', sequence: 0, tasks: [], logs: this.#logs(label) }))
       all.push(...this.event({ kind: 'tick' }))
     }
     return all

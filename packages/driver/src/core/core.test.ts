@@ -100,7 +100,7 @@ describe('death', () => {
     const cluster = twoWithJob()
     const before = cluster.tasksOn('b')
     cluster.pass(2_100, ['a'])
-    expect(ofKind(cluster.says('b', { kind: 'heartbeat', sequence: 9, tasks: [] }), 'disconnect')).toHaveLength(1)
+    expect(ofKind(cluster.says('b', { kind: 'heartbeat', sequence: 9, tasks: [], logs: [] }), 'disconnect')).toHaveLength(1)
     const commands = cluster.join('b', 2, before.map(({ ref, generation, slot }) => ({ task: ref, generation, slot, transactionalId: 'x' })))
     expect(cluster.told('b', 'revoke', commands)).toEqual([expect.objectContaining({ reason: 'stop', tasks: before.map(({ ref }) => ref) })])
   })

@@ -6,6 +6,7 @@ import type { Rules } from '@tidemark/checkpoint'
 import type { ExecutorMessage, JobDescription, JobEvent, JobSummary, WatchRequest } from '@tidemark/wire'
 import { Balance } from './balance.ts'
 import { Checkpoints } from './checkpoints.ts'
+import { CutOffs } from './cut-offs.ts'
 import { describeJob, summarise } from './describe.ts'
 import { judgeByProbe, judgeByTime, pausedFor } from './detection.ts'
 import { EventLog } from './event-log.ts'
@@ -14,6 +15,7 @@ import type { ExecutorEntry } from './executors.ts'
 import { Generations } from './generations.ts'
 import { JobsControl } from './jobs-control.ts'
 import { JobTable } from './jobs.ts'
+import { hear } from './log-silence.ts'
 import type { JobEntry } from './jobs.ts'
 import { Out } from './out.ts'
 import { Ownership } from './ownership.ts'
@@ -32,6 +34,7 @@ export class DriverCore {
   readonly #checkpoints: Checkpoints
   readonly #ownership: Ownership
   readonly #balance: Balance
+  readonly #cutOffs: CutOffs
   readonly #control: JobsControl
   #lastEventMs: number | undefined
 
@@ -45,6 +48,7 @@ export class DriverCore {
     const parts: Parts = { epoch: me.epoch, settings, jobs: this.#jobs, executors: this.#executors, generations: this.#generations, checkpoints: this.#checkpoints, out: this.#out }
     this.#ownership = new Ownership(parts)
     this.#balance = new Balance(parts, this.#ownership)
+    this.#cutOffs = new CutOffs(parts, this.#ownership)
     this.#control = new JobsControl(parts, this.#ownership)
   }
 
@@ -113,6 +117,7 @@ export class DriverCore {
       const judgement = judgeByTime(entry, this.#out.nowMs, this.#settings)
       if (judgement.kind === 'dead') this.#dead(entry, judgement.reason)
     }
+    this.#cutOffs.run()
     this.#balance.overdue()
     this.#control.tick()
     this.#checkpoints.tick()
@@ -150,6 +155,10 @@ export class DriverCore {
     switch (message.kind) {
       case 'heartbeat':
         this.#ownership.heartbeat(entry, message.tasks)
+        for (const told of message.logs) {
+          const slot = entry.slots[told.slot]
+          if (slot) slot.log = hear(slot.log, told, this.#out.nowMs, this.#settings)
+        }
         return false
       case 'slot-started': {
         const slot = entry.slots[message.process.slot]

@@ -1,7 +1,8 @@
 // Jobs for people: the overview, and everything about one.
 import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
-import type { JobEntry, JobTable, TaskEntry } from './jobs.ts'
+import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
+import { isSilent } from './log-silence.ts'
 import { taskName } from './out.ts'
 import type { Out } from './out.ts'
 
@@ -17,6 +18,7 @@ const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: 
   const pausing = waiting.filter(({ notBeforeMs }) => nowMs < notBeforeMs)
   if (pausing.length > 0) return `${count}: ${pausing.map(({ ref, cause }) => `${taskName(ref)} (${cause})`).slice(0, 3).join(', ')}`
   if (present.every(({ state }) => state !== 'alive')) return `${count}: no executor takes tasks (${present.map(({ label, state }) => `${label} is ${state}`).join(', ')})`
+  if (present.every(({ slots }) => slots.every(({ cutOff }) => cutOff !== undefined))) return `${count}: no executor that is left reaches the log (${present.map(({ label }) => label).join(', ')})`
   return `${count}: no slot is free`
 }
 
@@ -45,21 +47,35 @@ const phaseOf = ({ place, status }: TaskEntry): TaskDescription['phase'] => {
   return status?.phase ?? place.phase
 }
 
-const describeTask = (task: TaskEntry, executors: ExecutorRegistry): TaskDescription => {
+/** Since when its owner hears nothing of the log; undefined: it does. */
+const silenceOf = ({ executor, slot }: Place, executors: ExecutorRegistry): { readonly sinceMs: number, readonly because: string } | undefined => {
+  const log = executors.get(executor)?.slots[slot]?.log
+  return log !== undefined && isSilent(log) ? { sinceMs: log.silentSinceMs, because: log.because } : undefined
+}
+
+const describeTask = (task: TaskEntry, executors: ExecutorRegistry, out: Out): TaskDescription => {
   const { ref, place, status, recovery } = task
-  const waitingFor = status?.waitingFor ?? (place === undefined ? task.cause : undefined)
+  const silence = place && silenceOf(place, executors)
+  const sinceWall = silence && out.wall(silence.sinceMs)
+  const silent = silence && sinceWall !== undefined ? `log unreachable since ${new Date(sinceWall).toISOString()} (${silence.because})` : undefined
+  const waitingFor = silent ?? status?.waitingFor ?? (place === undefined ? task.cause : undefined)
+  const phase = phaseOf(task)
   return {
-    stage: ref.stage, partition: ref.partition, phase: phaseOf(task), ...(waitingFor === undefined ? {} : { waitingFor }),
+    stage: ref.stage, partition: ref.partition, phase: silent !== undefined && phase === 'running' ? 'waiting' : phase, ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(place === undefined ? {} : { executor: executors.get(place.executor)?.label ?? place.executor, executorId: place.executor, slot: place.slot, generation: place.generation }),
-    inputs: status?.inputs ?? [], lag: lagOf(status?.inputs ?? []), batchId: status?.batchId ?? 0, ...(status?.watermark === undefined ? {} : { watermark: status.watermark }),
+    inputs: status?.inputs ?? [], lag: lagOf(status?.inputs ?? []), ...(sinceWall === undefined ? {} : { lagAsOf: sinceWall }), batchId: status?.batchId ?? 0, ...(status?.watermark === undefined ? {} : { watermark: status.watermark }),
     stateKeys: status?.stateKeys ?? 0, stateBytes: status?.stateBytes ?? 0, ...(status?.snapshot === undefined ? {} : { snapshot: status.snapshot }),
     ...(recovery === undefined ? {} : { recovery }), totals: status?.totals ?? {},
   }
 }
 
-const describeExecutors = (executors: ExecutorRegistry, jobs: JobTable, out: Out): ExecutorDescription[] => executors.all().map(({ id, label, state, slots, reason, sinceMs }) => ({
-  executor: id, label, state, slots: slots.length, tasks: jobs.placed(id).length, ...(reason === undefined ? {} : { reason }), since: out.wall(sinceMs),
-}))
+const describeExecutors = (executors: ExecutorRegistry, jobs: JobTable, out: Out): ExecutorDescription[] => executors.all().map(({ id, label, state, slots, reason: why, sinceMs }) => {
+  const off = slots.filter(({ cutOff }) => cutOff !== undefined)
+  const reason = why ?? (off.length === 0 ? undefined : `cut off from the log: ${off.map(({ slot, cutOff }) => `slot ${slot} (${cutOff?.because ?? ''})`).join(', ')}`)
+  return {
+    executor: id, label, state, slots: slots.length, tasks: jobs.placed(id).length, ...(reason === undefined ? {} : { reason }), since: out.wall(sinceMs),
+  }
+})
 
 /** No checkpoint for this many intervals is worth a word. */
 const LATE_INTERVALS = 3
@@ -76,7 +92,7 @@ const warningsOf = (job: JobEntry, out: Out): string[] => {
 export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: JobTable, underWay: JobDescription['checkpointUnderWay'], out: Out): JobDescription => {
   const { from } = job.run.record
   return {
-    summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors)), checkpoints: job.checkpoints,
+    summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors, out)), checkpoints: job.checkpoints,
     ...(underWay === undefined ? {} : { checkpointUnderWay: underWay }), executors: describeExecutors(executors, jobs, out), warnings: warningsOf(job, out),
     startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(job.error === undefined ? {} : { error: job.error }),
   }

@@ -1,6 +1,7 @@
 // The executors that a driver knows, by their UUID; names are labels. Slots, the process in each and its newest transactional id.
 import type { ExecutorId, JobId, SlotId } from '@tidemark/base'
 import type { ExecutorMessage, SlotProcess } from '@tidemark/wire'
+import type { CutOff, LogHealth } from './log-silence.ts'
 import type { ConnectionId, ProcessId } from './protocol.ts'
 
 export interface RunKey {
@@ -20,6 +21,10 @@ export interface SlotEntry {
   /** Processes that died before they were ready, in a row, and when the next one may be told: a run that no process survives must not be tried without a pause. */
   failures: number
   notBeforeMs: number
+  /** What its process hears of the log; undefined: it has not said yet. */
+  log: LogHealth | undefined
+  /** The log answers others and not this slot: it gets nothing. Stays when its process is replaced. */
+  cutOff: CutOff | undefined
 }
 
 export type ExecutorState = 'alive' | 'suspected' | 'draining' | 'dead' | 'left'
@@ -64,7 +69,7 @@ export class ExecutorRegistry {
       const task = message.running.find((one) => one.slot === slot)?.task
       return {
         slot, process: process(slot), transactionalId: idOf(slot) ?? (same ? old.transactionalId : undefined), doomed: same && old.doomed,
-        run: task === undefined ? (same ? old.run : undefined) : { job: task.job, run: task.run }, failures: old?.failures ?? 0, notBeforeMs: old?.notBeforeMs ?? 0,
+        run: task === undefined ? (same ? old.run : undefined) : { job: task.job, run: task.run }, failures: old?.failures ?? 0, notBeforeMs: old?.notBeforeMs ?? 0, log: undefined, cutOff: old?.cutOff,
       }
     })
     const entry: ExecutorEntry = {
@@ -114,6 +119,7 @@ export const emptied = (slot: SlotEntry): void => {
   slot.transactionalId = undefined
   slot.doomed = false
   slot.run = undefined
+  slot.log = undefined
 }
 
 export const isGone = (entry: ExecutorEntry): boolean => entry.state === 'dead' || entry.state === 'left'

@@ -10,7 +10,7 @@ describe('heartbeats', () => {
     if (task === undefined) throw new TypeError('the task has no owner')
     const steps = { startedAt: 1, readMs: 4, fencedMs: 5, claimedMs: 6, loadedMs: 7, tailedMs: 8, tailRecords: 3, tailBatches: 2, fencedIds: 1, remarks: [] }
     const status = (phase: 'taking-over' | 'running', recovery: typeof steps): void => void cluster.says('a', {
-      kind: 'heartbeat', sequence: 1, tasks: [{ task: task.ref, generation: task.generation, phase, inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, recovery, totals: {} }],
+      kind: 'heartbeat', sequence: 1, logs: [], tasks: [{ task: task.ref, generation: task.generation, phase, inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, recovery, totals: {} }],
     })
     const shown = (): unknown => cluster.core.describe(task.ref.job, cluster.now)?.tasks[0]?.recovery?.steps
     status('taking-over', { ...steps, claimedMs: 0, loadedMs: 0, tailedMs: 0 })

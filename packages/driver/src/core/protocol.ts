@@ -68,6 +68,8 @@ export interface DriverSettings {
   readonly heartbeatIntervalMs: number
   /** No message for this long: dead. */
   readonly heartbeatTimeoutMs: number
+  /** A slot whose log says nothing for this long, while another's answers all the time, gives its tasks up. */
+  readonly logSilenceMaxMs: number
   /** After a stream ended without a goodbye: how long a reconnect or a right answer to the probe may take. */
   readonly reconnectGraceMs: number
   /** Longest pause between two attempts of an executor to reach a driver. */
@@ -88,7 +90,7 @@ export interface DriverSettings {
 }
 
 export const DEFAULT_SETTINGS: DriverSettings = Object.freeze({
-  heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, reconnectGraceMs: 200, reconnectPauseMaxMs: 2_000, tickMs: 50, releaseTimeoutMs: 5_000, prepareTimeoutMs: 3_000, assignmentTimeoutMs: 15_000,
+  heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, logSilenceMaxMs: 5_000, reconnectGraceMs: 200, reconnectPauseMaxMs: 2_000, tickMs: 50, releaseTimeoutMs: 5_000, prepareTimeoutMs: 3_000, assignmentTimeoutMs: 15_000,
   taskRetryMinMs: 100, taskRetryMaxMs: 30_000, procedureRetryMs: 1_000, eventsMax: 2_000, garbageEvery: 20,
 })
 

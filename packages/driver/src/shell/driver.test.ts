@@ -56,7 +56,7 @@ const playExecutor = async (address: string, label: string, running: readonly Ru
   const heard: DriverMessage[] = []
   stream.onMessage((message) => void heard.push(message))
   stream.send({ kind: 'register', executor, label, slots: 1, processes: [], probeAddress: serving.address, engineVersion: '0.1.0', pid: 4_000_000, pidStart: '1', running })
-  const beat = setInterval(() => stream.send({ kind: 'heartbeat', sequence: 1, tasks: [] }), 200)
+  const beat = setInterval(() => stream.send({ kind: 'heartbeat', sequence: 1, tasks: [], logs: [] }), 200)
   const die = async (): Promise<void> => {
     clearInterval(beat)
     await serving.close()

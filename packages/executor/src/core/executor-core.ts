@@ -3,8 +3,8 @@
 import { sameTask, taskKey } from '@tidemark/base'
 import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
 import { compareGenerations } from '@tidemark/checkpoint'
-import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
-import type { DriverMessage, ExecutorMessage, GenerationMessage, SlotProcess, TaskAssignment, TaskStatus } from '@tidemark/wire'
+import type { LogWord, SlotCommand, SlotEvent } from '@tidemark/runtime'
+import type { DriverMessage, ExecutorMessage, GenerationMessage, SlotLog, SlotProcess, TaskAssignment, TaskStatus } from '@tidemark/wire'
 import { driverMessageOf, slotCommandOf } from './translate.ts'
 
 /** Messages kept for the driver while there is none; older ones go first. Their facts are found again by the journal. */
@@ -60,6 +60,8 @@ interface SlotState {
   /** Waiting for a fresh process of this slot. */
   pending: TaskAssignment[]
   heardAt: number
+  /** Of its process. */
+  log: LogWord | undefined
 }
 
 export class ExecutorCore {
@@ -75,7 +77,7 @@ export class ExecutorCore {
 
   constructor(facts: ExecutorFacts) {
     this.#facts = facts
-    this.#slots = Array.from({ length: facts.slots }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], heardAt: 0 }))
+    this.#slots = Array.from({ length: facts.slots }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], heardAt: 0, log: undefined }))
   }
 
   start(): ExecutorCommand[] {
@@ -234,6 +236,7 @@ export class ExecutorCore {
     if (slot === undefined) return
     slot.process = process
     slot.bound = undefined
+    slot.log = undefined
     slot.transactionalIds = []
     slot.heardAt = at
     this.#tell({ kind: 'slot-started', process })
@@ -243,6 +246,11 @@ export class ExecutorCore {
   #slotSays(slotId: SlotId, event: SlotEvent, at: number): void {
     const slot = this.#slots.find((one) => one.process?.slotId === slotId)
     if (slot === undefined) return
+    // No sign of life: it comes from beside the loop that does the work.
+    if (event.kind === 'log') {
+      slot.log = event
+      return
+    }
     slot.heardAt = at
     if (event.kind === 'status') {
       for (const status of event.tasks) {
@@ -284,6 +292,7 @@ export class ExecutorCore {
       const next = [...slot.tasks.values()].flatMap((held) => held.next ?? [])
       slot.process = undefined
       slot.bound = undefined
+      slot.log = undefined
       slot.tasks.clear()
       for (const assignment of next) this.#assign(assignment)
     }
@@ -300,7 +309,9 @@ export class ExecutorCore {
     }
     if (!this.#registered) return
     this.#sequence += 1
-    this.#out.push({ kind: 'send', message: { kind: 'heartbeat', sequence: this.#sequence, tasks: this.#slots.flatMap((slot) => [...slot.tasks.values()].flatMap((held) => held.status ?? [])) } })
+    this.#out.push({ kind: 'send', message: {
+      kind: 'heartbeat', sequence: this.#sequence, tasks: this.#slots.flatMap((slot) => [...slot.tasks.values()].flatMap((held) => held.status ?? [])), logs: this.#slots.flatMap(({ number, log }) => (log === undefined ? [] : [logOf(number, log)])),
+    } })
   }
 
   #busy(): boolean {
@@ -330,3 +341,5 @@ export class ExecutorCore {
     }
   }
 }
+
+const logOf = (slot: number, { heard, silentMs, because }: LogWord): SlotLog => ({ slot, heard, silentMs, ...(because === undefined ? {} : { because }) })

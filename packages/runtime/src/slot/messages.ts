@@ -2,6 +2,7 @@
 import type { TaskRef, TidemarkError } from '@tidemark/base'
 import type { Generation, ObjectRef, SnapshotRef, UpstreamMark } from '@tidemark/checkpoint'
 import type { TaskPhase } from './held-task.ts'
+import type { LogWord } from './log-watch.ts'
 
 export type SlotCommand =
   | { readonly kind: 'assign', readonly tasks: readonly { readonly task: TaskRef, readonly generation: Generation, /** The slot that had it has died, alone. */ readonly slotDied?: boolean }[] }
@@ -51,6 +52,7 @@ export interface SlotTaskStatus {
 }
 
 export type SlotEvent =
+  | LogWord
   | { readonly kind: 'session', readonly transactionalId: string }
   | { readonly kind: 'status', readonly tasks: readonly SlotTaskStatus[] }
   | { readonly kind: 'running', readonly task: TaskRef, readonly generation: Generation, readonly recovery: TakeoverTimeline }

@@ -22,7 +22,7 @@ const DRIVERS = ['d1', 'd2']
 /** A broker ends a transaction that is open for longer, ms. */
 const TRANSACTION_TIMEOUT_MS = 2_000
 const SETTINGS = Object.freeze({
-  ...DEFAULT_SETTINGS, heartbeatIntervalMs: 60, heartbeatTimeoutMs: 400, reconnectGraceMs: 80, reconnectPauseMaxMs: 400, tickMs: 25, releaseTimeoutMs: 700, assignmentTimeoutMs: 2_000,
+  ...DEFAULT_SETTINGS, heartbeatIntervalMs: 60, heartbeatTimeoutMs: 400, logSilenceMaxMs: 400, reconnectGraceMs: 80, reconnectPauseMaxMs: 400, tickMs: 25, releaseTimeoutMs: 700, assignmentTimeoutMs: 2_000,
   taskRetryMinMs: 20, taskRetryMaxMs: 300, procedureRetryMs: 100, garbageEvery: 2, prepareTimeoutMs: 600,
 })
 

@@ -46,6 +46,9 @@ const howLong = (random: Random): number => (random.next() < 0.5 ? 20 + int(rand
 
 /** Longer than it takes until an executor that says nothing is dead; it goes on while its heirs take over. */
 const untilHeirs = (random: Random): { readonly ms: number, readonly heirMs: number } => ({ ms: 900, heirMs: int(random, 9) })
+/** Longer than the log may say nothing to one slot while it answers others. */
+const untilCutOff = (random: Random): number => 550 + int(random, 900)
+
 /** Twice as often where ownership changes. */
 const POINTS: readonly FaultPoint[] = [...FAULT_POINTS, ...FAULT_POINTS.filter((point) => /^(?:takeover|commit)/.test(point))]
 
@@ -75,6 +78,7 @@ const MAKES: readonly (readonly [number, Make])[] = [
   [3, (random) => ({ kind: 'hang slot', who: who(random), ms: howLong(random) })],
   [2, (random) => ({ kind: 'hang driver', ms: howLong(random) })],
   [4, (random) => ({ kind: 'cut', who: who(random), to: pick<Place>(random, ['driver', 'driver', 'log', 'store']), way: pick(random, ['both', 'out', 'in']), ms: howLong(random) })],
+  [2, (random) => ({ kind: 'cut', who: who(random), to: 'log', way: pick(random, ['both', 'out', 'in']), ms: untilCutOff(random) })],
   [2, (random) => ({ kind: 'slow', who: who(random), to: pick<Place>(random, ['driver', 'log', 'store']), byMs: 5 + int(random, 100), ms: howLong(random) })],
   [1, (random) => ({ kind: 'cut driver', to: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],
   [1, (random) => ({ kind: 'down', service: pick(random, ['log', 'store', 'lease']), ms: howLong(random) })],

@@ -6,7 +6,7 @@ import { Driver } from '@tidemark/driver'
 import type { DriverSettings, JobHandlers, ProbeAnswer } from '@tidemark/driver'
 import { Executor, fromChannel, loadRun, toChannel } from '@tidemark/executor'
 import type { SlotHost, SlotReports } from '@tidemark/executor'
-import { Slot } from '@tidemark/runtime'
+import { Slot, watchLog } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent, Task } from '@tidemark/runtime'
 import { jobFunctions } from 'tidemark'
 import type { Job } from 'tidemark'
@@ -26,6 +26,8 @@ const ORPHAN_SEES_MS = 1
 const EXIT_MS = 2
 const SLOT_STUCK_MS = 4_000
 const LEASE_MS = 400
+const LOG_TOLD_EVERY_MS = 50
+const LOG_ASKED_AFTER_MS = 80
 const SLICE_BYTES_MAX = 40
 
 /** What all nodes of a cluster share. */
@@ -174,7 +176,7 @@ export class SlotNode {
     this.parent = parent
     this.process = new SimProcess(`${parent.process.name}.${number}`, parent.process.host, around.scheduler)
     this.id = around.random.uuid()
-    this.#log = mutated(around.servers.log(this.process), around.mutation.log, this.id)
+    this.#log = watchLog({ log: mutated(around.servers.log(this.process), around.mutation.log, this.id), clock: this.process.clock, emit: (word) => this.#emit(word), tellEveryMs: LOG_TOLD_EVERY_MS, askAfterMs: LOG_ASKED_AFTER_MS })
     around.trace.add(this.process.name, 'slot starts', { slotId: this.id })
     parent.process.onDeath(() => void around.scheduler.after(ORPHAN_SEES_MS + around.orphanMs, () => this.process.enter(() => this.#exit('its executor is gone'))))
   }

@@ -1,7 +1,7 @@
 // The messages of cluster.proto, field by field.
 import type { ExecutorId, JobId, SlotId, StageId, TaskRef } from '@tidemark/base'
 import type {
-  DriverMessage, ErrorMessage, ExecutorMessage, GenerationMessage, InputStatus, RecoveryTimeline, RunningTask, SlotProcess, SnapshotPart, TaskAssignment, TaskStatus,
+  DriverMessage, ErrorMessage, ExecutorMessage, GenerationMessage, InputStatus, RecoveryTimeline, RunningTask, SlotLog, SlotProcess, SnapshotPart, TaskAssignment, TaskStatus,
 } from '../messages.ts'
 import { bool, double, integer, json, list, message, numbers, oneOf, optional, text, variants } from './fields.ts'
 import type { Field } from './fields.ts'
@@ -17,6 +17,7 @@ export const recoveryTimeline = message<RecoveryTimeline>({
   tailRecords: integer, tailBatches: integer, fencedIds: integer, remarks: list(text()),
 })
 const slotProcess = message<SlotProcess>({ slot: integer, slotId: text<SlotId>(), pid: integer, pidStart: text() })
+const slotLog = message<SlotLog>({ slot: integer, heard: bool, silentMs: double, because: optional(text()) })
 const taskStatus = message<TaskStatus>({
   task: taskRef, generation, phase: oneOf('taking-over', 'running', 'waiting', 'releasing'), waitingFor: optional(text()), inputs: list(inputStatus), batchId: integer,
   watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers,
@@ -31,7 +32,7 @@ export const executorMessage: Field<ExecutorMessage> = variants<ExecutorMessage>
   register: message<Executor<'register'>>({
     executor: text<ExecutorId>(), label: text(), slots: integer, processes: list(slotProcess), probeAddress: text(), engineVersion: text(), pid: integer, pidStart: text(), running: list(runningTask),
   }),
-  heartbeat: message<Executor<'heartbeat'>>({ sequence: integer, tasks: list(taskStatus) }),
+  heartbeat: message<Executor<'heartbeat'>>({ sequence: integer, tasks: list(taskStatus), logs: list(slotLog) }),
   'slot-started': message<Executor<'slot-started'>>({ process: slotProcess }),
   'slot-died': message<Executor<'slot-died'>>({ slot: integer, slotId: text<SlotId>(), reason: text(), transactionalIds: list(text()), tasks: list(taskRef) }),
   session: message<Executor<'session'>>({ slot: integer, transactionalId: text() }),

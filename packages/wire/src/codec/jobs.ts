@@ -24,7 +24,7 @@ export const jobName = message<{ readonly job: string }>({ job: text() })
 
 const taskDescription = message<TaskDescription>({
   stage: text(), partition: integer, phase: oneOf('unassigned', 'assigned', 'taking-over', 'running', 'waiting', 'releasing', 'ended'), waitingFor: optional(text()),
-  executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: integer,
+  executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: integer, lagAsOf: optional(integer),
   batchId: integer, watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot),
   recovery: optional(message<TaskRecovery>({ cause: text(), detectedAt: integer, assignedAt: integer, steps: optional(recoveryTimeline) })), totals: numbers,
 })
