@@ -10,6 +10,7 @@ import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
 import { auditJob } from './commands/audit.ts'
+import { buildJob } from './commands/build.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDev } from './commands/dev.ts'
 import { showEvents } from './commands/events.ts'
@@ -76,6 +77,9 @@ command('dev', 'run jobs in a cluster of their own on this machine: no server ne
 command('submit', 'give a job to the cluster', ['driver']).argument('<job file>')
   .option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))
   .action(async (file: string, flags: { from?: number }) => void await submitJob(contextOf(flags), file, flags.from))
+command('build', 'write a job to a file that any gRPC client can stream to JobService.Submit', []).argument('<job file>')
+  .requiredOption('--out <file>', 'where to; lines of JSON').option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))
+  .action((file: string, flags: { out: string, from?: number }) => buildJob(contextOf(flags), file, flags.out, flags.from))
 command('jobs', 'list the jobs', ['driver']).action((flags: Flags) => listJobs(contextOf(flags)))
 command('describe', 'tasks, owners, lag, state, checkpoints, last recoveries of a job', ['driver']).argument('<job>')
   .action((job: string, flags: Flags) => describeJob(contextOf(flags), job))

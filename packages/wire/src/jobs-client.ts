@@ -3,14 +3,13 @@ import { Client } from '@grpc/grpc-js'
 import type { MethodDefinition, ServiceError } from '@grpc/grpc-js'
 import { realClock, TidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
-import { createHash } from 'node:crypto'
 import { CHANNEL_OPTIONS, clientCredentials } from './channel.ts'
 import type { Tls } from './channel.ts'
 import type { JobEvent, JobsClient, SubmitRequest, WatchRequest } from './jobs.ts'
 import { jobMethods } from './services.ts'
 import { fromStatus } from './status.ts'
+import { submitChunks } from './submission.ts'
 
-const CHUNK_BYTES_MAX = 256 * 1024
 const CALL_DEADLINE_MS = 10_000
 /** Submit creates topics and writes objects before it answers. */
 const SUBMIT_DEADLINE_MS = 60_000
@@ -58,12 +57,11 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
     server.client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, { deadline: clock.now() + CALL_DEADLINE_MS }, settle(resolve, reject))
   }))
 
-  const submit = ({ plan, bundle, fromCheckpoint }: SubmitRequest) => following(() => new Promise<Awaited<ReturnType<JobsClient['submit']>>>((resolve, reject) => {
+  const submit = (request: SubmitRequest) => following(() => new Promise<Awaited<ReturnType<JobsClient['submit']>>>((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = jobMethods.Submit
     const call = server.client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, { deadline: clock.now() + SUBMIT_DEADLINE_MS }, settle(resolve, reject))
     call.on('error', () => {}) // the callback has it
-    call.write({ header: { plan, bundleBytes: bundle.length, bundleSha256: createHash('sha256').update(bundle).digest('hex'), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) } })
-    for (let at = 0; at < bundle.length; at += CHUNK_BYTES_MAX) call.write({ bundle: bundle.subarray(at, at + CHUNK_BYTES_MAX) })
+    for (const chunk of submitChunks(request)) call.write(chunk)
     call.end()
   }))
 
