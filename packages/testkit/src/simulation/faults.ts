@@ -96,7 +96,7 @@ export class Faults {
         servers.lease.epoch = 0
         servers.lease.held = undefined
         return
-      case 'restore': return void this.#restore()
+      case 'restore': return void this.#restore(fault.at % 2 === 1)
       case 'hang executor': return this.#hang([this.#executor(fault.who)?.process], fault.ms)
       case 'hang slot': return this.#hang([this.#slot(fault.who)?.process], fault.ms)
       case 'hang machine': {
@@ -215,13 +215,15 @@ export class Faults {
     if (heirMs !== undefined) this.#watch.onceGiven(() => scheduler.after(heirMs, go))
   }
 
-  async #restore(): Promise<void> {
+  /** `oldest`: what retention is about to remove. */
+  async #restore(oldest: boolean): Promise<void> {
     const { cluster } = { cluster: this.#cluster }
     const job = cluster.workload.name
     this.restoring += 1
     try {
       const described = await cluster.ask((jobs) => jobs.describe(job))
-      const checkpoint = described.checkpoints.find((one) => !this.#isDamaged(one.checkpoint))
+      const whole = described.checkpoints.filter((one) => !this.#isDamaged(one.checkpoint))
+      const checkpoint = oldest ? whole.at(-1) : whole[0]
       if (checkpoint === undefined) return cluster.trace.add('client', 'has nothing to restore from')
       cluster.trace.add('client', 'answer', await cluster.submit(checkpoint.checkpoint))
     } catch (error) {

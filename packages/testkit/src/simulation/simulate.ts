@@ -20,6 +20,8 @@ const DEADLINE_MS = 60_000
 /** What comes too often comes a little later, ms. */
 const LINGER_MS = 250
 const STEPS_MAX = 400_000
+/** One seed in so many goes on until a checkpoint is complete that began after the last fault: a job may go on while its checkpoints do not. */
+const CHECKPOINT_SEEDS = 4
 
 export interface SimulationOptions {
   readonly seed: number
@@ -81,6 +83,10 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
       healed = true
       trace.add('world', 'heals')
       faults.end()
+    }
+    if (seed % CHECKPOINT_SEEDS === 0 && watch.checkpointBegunAt < HEALED_AT_MS) {
+      if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps no checkpoint that began after the last fault is complete`)
+      continue
     }
     if (scheduler.now < FEED_MS || (plan.at(-1)?.at ?? 0) > scheduler.now) continue
     if (doneAt === undefined && scheduler.steps % 16 === 0 && faults.restoring === 0 && watch.missing().length === 0) doneAt = scheduler.now

@@ -39,6 +39,10 @@ export class Watch implements BrokerObserver {
   /** Ids whose fence ended a transaction: that was not needless. */
   readonly #aborted = new Set<string>()
   #applied = 0
+  /** When the newest checkpoint began. */
+  #begun = 0
+  /** When the newest one that is complete began. */
+  checkpointBegunAt = 0
   /** The newest run that has committed anything. */
   run = 1
   lastRecordsAt = 0
@@ -51,6 +55,8 @@ export class Watch implements BrokerObserver {
     cluster.objects.added = (key) => this.#objectAdded(key)
     cluster.trace.onEvent = (who, event, facts) => {
       if (event === 'task.assigned') this.#assigned(facts)
+      else if (event === 'checkpoint.begun') this.#begun = cluster.scheduler.now
+      else if (event === 'checkpoint.completed') this.checkpointBegunAt = this.#begun
       else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
       else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
       else if (event === 'takeover.fenced') this.#fenced(who, facts)
