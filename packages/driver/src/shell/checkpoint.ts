@@ -8,6 +8,7 @@ import type { DriverCommand } from '../core/protocol.ts'
 import { listCheckpoints } from './load-jobs.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { newestRun, readRun } from './start-run.ts'
+import { stillLeads } from './still-leads.ts'
 
 /** Of every topic that the plan writes to; files and others have no offsets. */
 export const readOutputs = async ({ log }: DriverPorts, plan: LogicalPlan): Promise<ManifestOutput[]> => {
@@ -32,14 +33,16 @@ export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership:
 /**
  * Removes what retention does not keep, the file for people with it. Returns what is left, newest first. What a run that is about to start
  * begins from stays: the newest run record says so, whatever run the checkpoint was taken of. The caller lets no submission in between.
+ * Another leader may have taken one: whoever was replaced since it looked removes nothing, for what it chose may be what a run has begun from meanwhile.
  */
-export const retain = async (ports: DriverPorts, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
+export const retain = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
   const { store, clock, logger } = ports
   const there = await listCheckpoints(ports, record.job)
   const run = await newestRun(ports, record.job)
   const { from } = run > record.run ? await readRun(ports, record.job, run) : record
   const { remove } = retentionPlan(there.map((one) => ({ checkpoint: one.checkpoint, run: one.run, timestamp: one.takenAt })), { ...DEFAULT_RETENTION, newest }, Math.max(run, record.run), from?.checkpoint, clock.now())
   if (remove.length > 0) {
+    await stillLeads(ports, leadership)
     // The manifest first: what is left of it without one is no checkpoint.
     await store.delete(remove.map((checkpoint) => paths.manifest(record.job, checkpoint)))
     await store.delete(remove.map((checkpoint) => paths.offsets(record.job, checkpoint)))
@@ -50,7 +53,8 @@ export const retain = async (ports: DriverPorts, record: RunRecord, newest: numb
 }
 
 /** S7: objects are listed first, then manifests. */
-export const collectGarbage = async ({ store, clock, logger }: DriverPorts, leadership: Leadership, job: JobId, run: number, { dryRun }: { readonly dryRun: boolean }): Promise<GarbagePlan> => {
+export const collectGarbage = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, { dryRun }: { readonly dryRun: boolean }): Promise<GarbagePlan> => {
+  const { store, clock, logger } = ports
   const objectsListedAt = clock.monotonic()
   const objects = await store.list(paths.statePrefix(job))
   const manifestsListedAt = clock.monotonic()
@@ -59,6 +63,7 @@ export const collectGarbage = async ({ store, clock, logger }: DriverPorts, lead
   for (const key of keys) manifests.push(parseManifest(await store.get(key), key))
   const plan = garbagePlan({ job, run, objects, objectsListedAt, manifests, manifestsListedAt, now: clock.now() }, leadership.rules)
   if (!dryRun && plan.remove.length > 0) {
+    await stillLeads(ports, leadership)
     await store.delete(plan.remove.map(({ key }) => key))
     logger.info({ job, objects: plan.remove.length, bytes: plan.bytes, spared: plan.spared }, 'garbage.collected')
   }

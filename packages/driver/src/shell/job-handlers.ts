@@ -1,27 +1,17 @@
 // What the leading driver does for clients.
 import { isJobName, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
-import { paths } from '@tidemark/checkpoint'
 import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
 import { updateDefinition } from './definition.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
-import type { DriverPorts, Leadership } from './ports.ts'
+import type { DriverPorts } from './ports.ts'
+import { stillLeads } from './still-leads.ts'
 import { busy, submit } from './submit.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
-
-/**
- * What was just stored counts only if the next leader finds it: one that has recorded its epoch may have read the jobs before. The client asks again, and
- * reaches that one.
- */
-const stillLeads = async ({ store }: DriverPorts, leadership: Leadership): Promise<void> => {
-  const epochs = (await store.list(paths.driverEpochPrefix)).flatMap(({ key }) => paths.parseDriverEpoch(key) ?? [])
-  if (epochs.every((epoch) => epoch <= leadership.epoch)) return
-  throw new TidemarkError('another driver leads since', { code: 'DRIVER_NOT_LEADER', blame: 'environment', action: 'retry', hint: 'Try again in a moment.' })
-}
 
 const nameIn = (plan: unknown): JobId | undefined => {
   const name = (plan as { readonly job?: unknown } | null)?.job
@@ -35,6 +25,8 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       const { answer, run } = await submit(ports, leadership, request, (id) => core.job(id)?.state)
       // Checkpoints of earlier runs under this name go on to be its own.
       if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job, run.record.run), run } })
+      // What was just stored counts only if the next leader finds it: one that has recorded its epoch may have read the jobs before. The client asks again,
+      // and reaches that one.
       await stillLeads(ports, leadership)
       return answer
     }

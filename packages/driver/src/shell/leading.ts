@@ -192,7 +192,7 @@ export class Leading {
     const record = await readRun(ports, job, run)
     const written = await writeCheckpoint(ports, this.leadership, record, engineVersion, command)
     const newest = this.core.job(job)?.run.settings.checkpointsRetained
-    const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, record, newest))
+    const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, this.leadership, record, newest))
     this.feed({ kind: 'checkpoint-written', job, checkpoint: written, retained })
     if (checkpoint % this.#options.settings.garbageEvery === 0) await this.#garbage(job, run)
   }

@@ -11,6 +11,7 @@ import { retain } from './checkpoint.ts'
 import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import { loadJobs } from './load-jobs.ts'
+import type { DriverPorts } from './ports.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
 import { submit } from './submit.ts'
 
@@ -112,10 +113,47 @@ describe('retention', () => {
     await send()
     for (const checkpoint of [1, 2, 3]) await store(1, checkpoint)
     await send({ from: 1, version: '2' }, 'running')
-    expect((await retain(ports, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2, 1])
+    expect((await retain(ports, leader, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2, 1])
     await store(2, 4)
     await store(2, 5)
-    expect((await retain(ports, await readRun(ports, JOB, 2), 2)).map(({ checkpoint }) => checkpoint)).toEqual([5, 4])
+    expect((await retain(ports, leader, await readRun(ports, JOB, 2), 2)).map(({ checkpoint }) => checkpoint)).toEqual([5, 4])
+  })
+})
+
+describe('retention of a driver that was replaced', () => {
+  /** It stands still when it has chosen, and before it removes: meanwhile another leads, and takes a submission from what was chosen. */
+  const replacedAfter = (prefix: string, epoch: number): DriverPorts => {
+    let replaced = false
+    const { store: real } = ports
+    const list: ObjectStore['list'] = async (asked) => {
+      const found = await real.list(asked)
+      if (asked !== prefix || replaced) return found
+      replaced = true
+      await real.putIfAbsent(paths.driverEpoch(epoch), Buffer.from('{}'))
+      await submit({ ...ports, store: real }, lead(epoch), { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => 'running')
+      return found
+    }
+    const one: ObjectStore = {
+      name: real.name, list, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given),
+      delete: (keys) => real.delete(keys), close: () => real.close(),
+    }
+    return { ...ports, store: one }
+  }
+  const begin = async (): Promise<void> => {
+    await send()
+    for (const checkpoint of [1, 2, 3]) await store(1, checkpoint)
+  }
+
+  test('a run has begun meanwhile from a checkpoint that it chose → it removes nothing', async () => {
+    await begin()
+    await expect(retain(replacedAfter(paths.runPrefix(JOB), 6), leader, await readRun(ports, JOB, 1), 2)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+    expect((await readRun(ports, JOB, 2)).from).toMatchObject({ checkpoint: 1 })
+    expect((await ports.store.list(paths.manifestPrefix(JOB))).map(({ key }) => key)).toContain(paths.manifest(JOB, 1))
+  })
+  test('nobody leads since → it removes what it chose', async () => {
+    await begin()
+    await ports.store.putIfAbsent(paths.driverEpoch(leader.epoch), Buffer.from('{}'))
+    expect((await retain(ports, leader, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2])
   })
 })
 
