@@ -105,7 +105,7 @@ const readRef = (at: Checked): SnapshotRef => {
 }
 const readMark = (at: Checked): UpstreamMark => ({
   input: at.field('input').text(/./), partition: at.field('partition').integer(0), idle: at.field('idle').flag(), batchId: at.field('batchId').integer(0), ...at.maybe('watermark', (field) => field.number()),
-  ...at.maybe('nextBlock', (field) => field.integer(1)), ...at.maybe('cleared', (field) => field.number()), ...at.maybe('pending', (field) => field.number()), ...at.maybe('grace', (field) => field.integer(1)),
+  ...at.maybe('nextBlock', (field) => field.integer(1)), ...at.maybe('blocks', (field) => field.integer(2)), ...at.maybe('cleared', (field) => field.number()), ...at.maybe('pending', (field) => field.number()), ...at.maybe('grace', (field) => field.integer(1)),
   ...at.maybe('at', (field) => field.number()), ...at.maybe('previousAt', (field) => field.number()), ...at.maybe('activeAt', (field) => field.number()),
 })
 

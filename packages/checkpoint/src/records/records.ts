@@ -78,8 +78,9 @@ export interface UpstreamMark {
   readonly idle: boolean
   /** `batchId` of the last block applied; blocks of one writer arrive with growing ones. */
   readonly batchId: number
-  /** Number of the block of that batch that is to come next; absent when it was applied whole. */
+  /** Number of the block of that batch that is to come next, and how many it has; absent when it was applied whole. */
   readonly nextBlock?: number
+  readonly blocks?: number
   /** While it is idle: up to where it holds nobody, ms; what its next claim lets it pass, ms; claims to come before one does. */
   readonly cleared?: number
   readonly pending?: number

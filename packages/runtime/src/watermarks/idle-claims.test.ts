@@ -128,7 +128,8 @@ describe('blocks', () => {
     heir.seek(after(block(1, 0, 3)).list())
     for (const midway of [after(block(1, 0, 3)), heir]) {
       expect(() => midway.check('s', block(1, 1, 3))).not.toThrow()
-      for (const [batchId, index] of [[1, 0], [1, 2], [2, 0], [2, 1]] as const) expect(() => midway.check('s', block(batchId, index, 3))).toThrow(/where block 1 of its batch 1 was to come/)
+      for (const [batchId, index, count] of [[1, 0, 3], [1, 2, 3], [1, 1, 2], [2, 0, 3], [2, 1, 3]] as const) expect(() => midway.check('s', block(batchId, index, count))).toThrow(/where block 1 of 3 of its batch 1 was to come/)
+      expect(() => midway.restartBatches('s')).toThrow(/end before block 1 of batch 1/)
     }
     const whole = after(block(4, 0, 2), block(4, 1, 2))
     expect(() => whole.check('s', block(9, 0, 1))).not.toThrow()

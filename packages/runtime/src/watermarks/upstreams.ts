@@ -66,11 +66,11 @@ export class Upstreams {
       throw invariantBroken('1', `a block of ${block.stage}/${block.partition} came in shuffle ${input}, whose writers are ${shuffle?.tasks ?? 0} tasks of ${shuffle?.from ?? 'no stage'}`, place)
     }
     const mark = this.get(input, block.partition)
-    const [batchId, next] = [mark?.batchId ?? 0, mark?.nextBlock]
+    const [batchId, next, blocks] = [mark?.batchId ?? 0, mark?.nextBlock, mark?.blocks]
     const writer = `${block.stage}/${block.partition}`
     if (next !== undefined) {
-      if (block.batchId === batchId && block.index === next) return
-      throw invariantBroken('2', `block ${block.index} of batch ${block.batchId} of ${writer} came where block ${next} of its batch ${batchId} was to come`, place)
+      if (block.batchId === batchId && block.index === next && block.count === blocks) return
+      throw invariantBroken('2', `block ${block.index} of ${block.count} of batch ${block.batchId} of ${writer} came where block ${next} of ${blocks} of its batch ${batchId} was to come`, place)
     }
     if (block.batchId <= batchId) throw invariantBroken('2', `batch ${block.batchId} of ${writer} came behind its batch ${batchId}`, place)
     if (block.index !== 0) throw invariantBroken('2', `the blocks of batch ${block.batchId} of ${writer} begin with number ${block.index}`, place)
@@ -78,10 +78,10 @@ export class Upstreams {
 
   /** After its records were processed. A watermark never goes back; what a batch says of it is in all its blocks and counts with the last. */
   fold(input: string, block: Block): void {
-    const { watermark: own = -Infinity, idle = false, nextBlock: _, ...before } = this.get(input, block.partition) ?? { input, partition: block.partition }
+    const { watermark: own = -Infinity, idle = false, nextBlock: _next, blocks: _blocks, ...before } = this.get(input, block.partition) ?? { input, partition: block.partition }
     const whole = block.index === block.count - 1
     const watermark = whole ? Math.max(own, block.watermark ?? -Infinity) : own
-    const mark: UpstreamMark = { ...before, idle: whole ? block.idle : idle, batchId: block.batchId, ...(whole ? {} : { nextBlock: block.index + 1 }), ...(watermark === -Infinity ? {} : { watermark }) }
+    const mark: UpstreamMark = { ...before, idle: whole ? block.idle : idle, batchId: block.batchId, ...(whole ? {} : { nextBlock: block.index + 1, blocks: block.count }), ...(watermark === -Infinity ? {} : { watermark }) }
     if (!whole) return this.#set(mark)
     this.#heard.add(keyOf(input, block.partition))
     if (block.idle) return this.#set(claimed(mark, this.#others(mark)))
@@ -104,7 +104,11 @@ export class Upstreams {
 
   /** The in-flight blocks of a restored run are through: its writers count their batches from 1. */
   restartBatches(input: string): void {
-    for (const mark of this.list()) if (mark.input === input) this.#set({ ...mark, batchId: 0 })
+    for (const mark of this.list()) {
+      if (mark.input !== input) continue
+      if (mark.nextBlock !== undefined) throw invariantBroken('2', `the blocks in flight in shuffle ${input} end before block ${mark.nextBlock} of batch ${mark.batchId} of task ${mark.partition}`, this.#task)
+      this.#set({ ...mark, batchId: 0 })
+    }
   }
 
   #set(mark: UpstreamMark): void {
