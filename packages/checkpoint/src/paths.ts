@@ -28,7 +28,12 @@ const topic = (text: string): string => {
   return text
 }
 
-const match = (pattern: string, text: string): string[] | undefined => new RegExp(`^${pattern}$`).exec(text)?.slice(1)
+const compiled = new Map<string, RegExp>()
+const match = (pattern: string, text: string): string[] | undefined => {
+  const whole = compiled.get(pattern) ?? new RegExp(`^${pattern}$`)
+  compiled.set(pattern, whole)
+  return whole.exec(text)?.slice(1)
+}
 const numbered = (pattern: string, key: string): { job: JobId, number: number } | undefined => {
   const [job, number] = match(pattern, key) ?? []
   return job === undefined || !isJobName(job) ? undefined : { job: jobId(job), number: Number(number) }

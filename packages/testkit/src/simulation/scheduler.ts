@@ -1,6 +1,9 @@
 // The one queue of a simulation: everything that will happen, by virtual time. After each thing all promises come to rest before the next one.
 import type { Timer } from '@tidemark/base'
 
+/** Turns of the loop are asked for so many at a time: between two of one lot all promises come to rest, and nobody looks for I/O, of which there is none. */
+const TURNS = 64
+
 interface Scheduled {
   readonly at: number
   fire: (() => void) | undefined
@@ -9,6 +12,8 @@ interface Scheduled {
 export class Scheduler {
   /** By time; within one time in the order of asking. */
   readonly #queue: Scheduled[] = []
+  #turnsAsked = 0
+  #rested: () => void = () => {}
   #now = 0
   #steps = 0
 
@@ -41,9 +46,22 @@ export class Scheduler {
       this.#now = entry.at
       this.#steps += 1
       entry.fire()
-      await new Promise((resolve) => { setImmediate(resolve) })
+      await this.#rest()
       return true
     }
     return false
+  }
+
+  #rest(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#rested = resolve
+      if (this.#turnsAsked > 0) return
+      for (; this.#turnsAsked < TURNS; this.#turnsAsked += 1) setImmediate(() => this.#turn())
+    })
+  }
+
+  #turn(): void {
+    this.#turnsAsked -= 1
+    this.#rested()
   }
 }

@@ -4,7 +4,7 @@ import type { TaskRef, TransactionalId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Manifest, RunRecord } from '@tidemark/checkpoint'
 import { createTask } from '@tidemark/runtime'
-import type { Task } from '@tidemark/runtime'
+import type { Task, TaskOptions } from '@tidemark/runtime'
 import { cutStages, jobFunctions } from 'tidemark'
 import type { SimCluster } from '../cluster.ts'
 import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
@@ -23,6 +23,7 @@ export class Watch implements BrokerObserver {
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
   readonly #cluster: SimCluster
+  readonly #job: Pick<TaskOptions, 'plan' | 'physical' | 'functions'>
   /** Until when something makes a host slow: its waits say nothing. */
   readonly #disturbed = new Map<string, number>()
   #onGiven: (() => void)[] = []
@@ -39,6 +40,8 @@ export class Watch implements BrokerObserver {
   /** Ids whose fence ended a transaction: that was not needless. */
   readonly #aborted = new Set<string>()
   #applied = 0
+  /** Kept until anything is written, committed or delivered. */
+  #missing: readonly string[] | undefined
   /** When the newest checkpoint began. */
   #begun = 0
   /** When the newest one that is complete began. */
@@ -49,6 +52,8 @@ export class Watch implements BrokerObserver {
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster
+    const plan = cluster.workload.job.plan()
+    this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(cluster.workload.job) }
     this.outputs = new OutputCheck(cluster.written, this.violations)
     cluster.servers.broker.observer = this
     cluster.objects.deleted = (key) => this.#objectGone(key)
@@ -86,10 +91,12 @@ export class Watch implements BrokerObserver {
 
   /** Outside of any transaction: only input should be. */
   written(writes: readonly CommittedWrite[]): void {
+    this.#missing = undefined
     this.outputs.committed(this.run, writes)
   }
 
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
+    this.#missing = undefined
     const of = paths.parseTransactionalId(id)
     if (of === undefined) return
     let committing = false
@@ -124,17 +131,24 @@ export class Watch implements BrokerObserver {
     if (this.#dirty.size > 0) {
       const dirty = [...this.#dirty]
       this.#dirty.clear()
+      this.#missing = undefined
       for (const journal of dirty) this.#read(journal)
     }
     const { applied } = this.#cluster.markers
     for (; this.#applied < applied.length; this.#applied += 1) {
+      this.#missing = undefined
       const one = applied[this.#applied]
       if (one) this.outputs.running('the marker sink', one.run, one.value as Parameters<OutputCheck['running']>[2])
     }
   }
 
   /** What the newest run has still to do, in words. */
-  missing(): string[] {
+  missing(): readonly string[] {
+    this.#missing ??= this.#whatIsMissing()
+    return this.#missing
+  }
+
+  #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
     const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled')
     for (let partition = 0; partition < workload.partitions; partition += 1) {
@@ -194,14 +208,12 @@ export class Watch implements BrokerObserver {
   }
 
   #makeTask(run: RunRecord, stage: string, partition: number): Task {
-    const { workload, servers } = this.#cluster
-    const plan = workload.job.plan()
-    const topics = new Map(servers.broker.listTopics().flatMap((topic) => {
-      const description = servers.broker.describe(topic)
+    const topics = new Map(this.#cluster.servers.broker.listTopics().flatMap((topic) => {
+      const description = this.#cluster.servers.broker.describe(topic)
       return description ? [[topic, description] as const] : []
     }))
     return createTask({
-      ref: { job: run.job, run: run.run, stage: stage as RunRecord['stages'][number]['stage'], partition }, plan, physical: cutStages(plan), functions: jobFunctions(workload.job), run, topics,
+      ...this.#job, ref: { job: run.job, run: run.run, stage: stage as RunRecord['stages'][number]['stage'], partition }, run, topics,
       partitionFor: () => 0, clock: { now: () => 0, monotonic: () => 0, after: () => ({ cancel: () => {} }), sleep: async () => {} },
     })
   }
