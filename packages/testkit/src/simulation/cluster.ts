@@ -1,6 +1,6 @@
 // A whole simulated cluster: servers, two drivers, executors with their slots, a client, the input; and who starts anew what died.
 import { TidemarkError } from '@tidemark/base'
-import type { OutboxSink, Random } from '@tidemark/base'
+import type { Clock, OutboxSink, Random } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import { DEFAULT_SETTINGS } from '@tidemark/driver'
 import type { JobHandlers } from '@tidemark/driver'
@@ -92,6 +92,11 @@ export class SimCluster {
     return [...this.executors.values()].filter(({ process, left }) => process.state !== 'dead' && !left)
   }
 
+  /** The client's. */
+  get clock(): Clock {
+    return this.#client.clock
+  }
+
   /** Asks every driver until one answers; a refusal that is no driver's change goes to the caller. */
   async ask<T>(question: (jobs: JobHandlers) => Promise<T>): Promise<T> {
     for (let i = 0; ; i += 1) {
@@ -103,7 +108,7 @@ export class SimCluster {
     }
   }
 
-  submit(fromCheckpoint?: number): Promise<unknown> {
+  submit(fromCheckpoint?: number): ReturnType<JobHandlers['submit']> {
     const { workload } = this
     this.trace.add('client', 'submits', { job: workload.name, fromCheckpoint })
     return this.ask((jobs) => jobs.submit({ plan: workload.job.plan(), bundle: Buffer.from(workload.name), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) }))

@@ -27,7 +27,10 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number, readonly heirMs?: number }
   | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
   | { readonly kind: 'damage' }
+  /** By the client, on purpose; what it does with the name after that. */
+  | { readonly kind: 'cancel', readonly afterwards: AfterCancel }
 )
+export type AfterCancel = 'nothing' | 'submit' | 'restore'
 export type Place = 'driver' | 'log' | 'store' | 'lease'
 
 /** Faults begin after the job has started, and while there is input. */
@@ -35,6 +38,8 @@ const FIRST_AT_MS = 70
 const LAST_AT_MS = 1_400
 
 const FAULTS_MEAN = 3
+/** In one plan of so many the job is cancelled too. */
+const CANCELS_EVERY = 10
 
 type Make = (random: Random) => Omit<Fault, 'at'>
 
@@ -95,9 +100,12 @@ const WEIGHTS = MAKES.reduce((sum, [weight]) => sum + weight, 0)
 /** One to five faults, three on average. */
 export const makePlan = (random: Random): Fault[] => {
   const many = 1 + int(random, 2 * FAULTS_MEAN - 1)
-  return Array.from({ length: many }, () => {
+  const when = (): number => FIRST_AT_MS + int(random, LAST_AT_MS - FIRST_AT_MS)
+  const plan = Array.from({ length: many }, () => {
     let at = random.next() * WEIGHTS
     const make = MAKES.find(([weight]) => (at -= weight) < 0)?.[1] ?? mishap
-    return { at: FIRST_AT_MS + int(random, LAST_AT_MS - FIRST_AT_MS), ...make(random) } as Fault
-  }).toSorted((a, b) => a.at - b.at)
+    return { at: when(), ...make(random) } as Fault
+  })
+  if (int(random, CANCELS_EVERY) === 0) plan.push({ at: when(), kind: 'cancel', afterwards: pick(random, ['nothing', 'submit', 'restore']) })
+  return plan.toSorted((a, b) => a.at - b.at)
 }

@@ -2,6 +2,7 @@
 import { jobId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Watch } from './checks/watch.ts'
+import type { Client } from './client.ts'
 import type { SimCluster } from './cluster.ts'
 import type { Fault, Place } from './fault-plan.ts'
 import type { DriverNode, ExecutorNode, SlotNode } from './nodes.ts'
@@ -17,6 +18,7 @@ type ArmedCrash = { readonly point: string, readonly whole: boolean, readonly ho
 
 export class Faults {
   readonly #cluster: SimCluster
+  readonly #client: Client
   readonly #watch: Watch
   readonly #target: number
   #mishaps: ArmedMishap[] = []
@@ -24,11 +26,10 @@ export class Faults {
   #spoils: Armed<'spoil'>[] = []
   #stalls: Armed<'stall'>[] = []
   readonly #missed = new Map<string, number>()
-  /** Restores that were asked for and are not answered. */
-  restoring = 0
 
-  constructor(cluster: SimCluster, watch: Watch, plan: readonly Fault[], executors: number) {
+  constructor(cluster: SimCluster, watch: Watch, client: Client, plan: readonly Fault[], executors: number) {
     this.#cluster = cluster
+    this.#client = client
     this.#watch = watch
     this.#target = executors
     const { scheduler } = cluster
@@ -96,7 +97,8 @@ export class Faults {
         servers.lease.epoch = 0
         servers.lease.held = undefined
         return
-      case 'restore': return void this.#restore(fault.at % 2 === 1)
+      case 'restore': return void this.#client.restore(fault.at % 2 === 1)
+      case 'cancel': return void this.#client.cancel(fault.afterwards)
       case 'hang executor': return this.#hang([this.#executor(fault.who)?.process], fault.ms)
       case 'hang slot': return this.#hang([this.#slot(fault.who)?.process], fault.ms)
       case 'hang machine': {
@@ -215,33 +217,11 @@ export class Faults {
     if (heirMs !== undefined) this.#watch.onceGiven(() => scheduler.after(heirMs, go))
   }
 
-  /** `oldest`: what retention is about to remove. */
-  async #restore(oldest: boolean): Promise<void> {
-    const { cluster } = { cluster: this.#cluster }
-    const job = cluster.workload.name
-    this.restoring += 1
-    try {
-      const described = await cluster.ask((jobs) => jobs.describe(job))
-      const whole = described.checkpoints.filter((one) => !this.#isDamaged(one.checkpoint))
-      const checkpoint = oldest ? whole.at(-1) : whole[0]
-      if (checkpoint === undefined) return cluster.trace.add('client', 'has nothing to restore from')
-      cluster.trace.add('client', 'answer', await cluster.submit(checkpoint.checkpoint))
-    } catch (error) {
-      cluster.trace.add('client', 'restore refused', { error })
-    } finally {
-      this.restoring -= 1
-    }
-  }
-
-  #isDamaged(checkpoint: number): boolean {
-    return [...this.#watch.damaged].some((key) => paths.parseStateObject(key)?.checkpoint === checkpoint)
-  }
-
   /** One object of one task's newest snapshot, when there is another to fall back on. */
   #damage(): void {
     const { objects, trace, workload } = this.#cluster
     // What another run is about to begin from has nothing to fall back on.
-    if (this.#watch.damaged.size > 0 || this.restoring > 0 || objects.has(paths.run(jobId(workload.name), this.#watch.run + 1))) return
+    if (this.#watch.damaged.size > 0 || this.#client.asking > 0 || objects.has(paths.run(jobId(workload.name), this.#watch.run + 1))) return
     const journal = [...this.#watch.journals.values()].findLast(({ of, newest }) => of.ref.job === jobId(workload.name) && of.ref.run === this.#watch.run && (newest?.snapshots.filter(({ batchId }) => batchId > 0).length ?? 0) > 1)
     const key = journal?.newest?.snapshots[0]?.objects[0]?.key
     const stored = key === undefined ? undefined : objects.get(key)

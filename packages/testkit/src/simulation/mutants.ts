@@ -1,7 +1,7 @@
 // The protocol with one of its rules switched off, or with one thing taken away that keeps an invariant: the simulation has to find each. Rules that
 // the production code can switch off are switched off there; all others are taken away between it and its ports, so that nothing is in it for this.
 import type { Append, Appended, FetchedPartition, Log, LogReader, ObjectStore, OutboxSink, ProducerSession, TransactionalId } from '@tidemark/base'
-import { transactionalId } from '@tidemark/base'
+import { TidemarkError, transactionalId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
 import type { Task } from '@tidemark/runtime'
@@ -34,6 +34,7 @@ const rule = (name: keyof Rules, what: string): Mutant => ({ name, what, make: (
 
 const counterOf = (id: string): number => paths.parseTransactionalId(id)?.counter ?? -1
 const withCounter = (id: string, counter: number): TransactionalId => transactionalId(`${id.slice(0, id.lastIndexOf('.'))}.${counter}`)
+const isCancelled = (key: string, body: Uint8Array): boolean => paths.parseDefinition(key) !== undefined && Buffer.from(body).includes('"desired": "cancelled"')
 const isJournal = (topic: string): boolean => paths.parseInternalTopic(topic)?.kind === 'journal'
 
 /** Ids that the driver fences at a verdict, and those that their owners would use next, count as fenced: nobody who claims fences them again. */
@@ -54,6 +55,17 @@ const fencedByHint = (): Mutation => {
 const oneId = (): Mutation => ({
   log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => log.session(withCounter(id, 0)) })),
 })
+
+/** Its topics go late, as they do when the log answers nobody for a while: else that alone stops whoever was not fenced. */
+const endedUnfenced = (): Mutation => {
+  let left = 5
+  const deleteTopics = async (log: Log, topics: readonly string[]): Promise<void> => {
+    left -= 1
+    if (left >= 0) throw new TidemarkError('not now', { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' })
+    await log.deleteTopics(topics)
+  }
+  return { log: (log, who) => (who === 'driver' ? instead(log, { fence: async () => {}, deleteTopics: (topics) => deleteTopics(log, topics) }) : log) }
+}
 
 const outputsOutside = (log: Log, session: ProducerSession): ProducerSession => {
   /** One entry an append, in order; undefined: it is in the transaction, which says at its end where. */
@@ -191,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
   { name: 'invariant 2', what: 'nobody fences anybody', make: () => ({ log: (log) => instead(log, { fence: async () => {} }) }) },
   {
     name: 'invariant 3', what: 'an upload counts before it is there',
-    make: () => ({ store: (store) => instead(store, { put: async (key, body) => void store.put(key, body).catch(() => {}) }) }),
+    make: () => ({ store: (store, who) => (who === 'driver' ? store : instead(store, { put: async (key, body) => void store.put(key, body).catch(() => {}) })) }),
   },
   {
     name: 'invariant 4', what: 'the journal is trimmed to its stable end',
@@ -228,5 +240,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'own old id', what: 'the id of a lost session is not fenced before a new one',
     make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { fence: async (id) => { if (!id.includes(who)) await log.fence(id) } })) }),
   },
+  {
+    name: 'cancel stored', what: 'that a job is to be cancelled is not written down',
+    make: () => ({ store: (store, who) => (who === 'driver' ? instead(store, { put: async (key, body) => { if (!isCancelled(key, body)) await store.put(key, body) } }) : store) }),
+  },
+  { name: 'cancel cleans', what: 'the topics of a cancelled job stay', make: () => ({ log: (log, who) => (who === 'driver' ? instead(log, { deleteTopics: async () => {} }) : log) }) },
+  { name: 'ended fenced', what: 'a driver that ends a run fences nobody', make: endedUnfenced },
   { name: 'undo', what: 'values keep what a batch that failed has made of them', make: keptValues },
 ]

@@ -86,7 +86,7 @@ export class DriverNode {
     const { process } = this
     this.address = `${name}:7400`
     const driver = new Driver({
-      ports: { log: mutated(servers.log(process), around.mutation.log, 'driver'), store: servers.store(process), clock: process.clock, logger: trace.logger(name) },
+      ports: { log: mutated(servers.log(process), around.mutation.log, 'driver'), store: mutated(servers.store(process), around.mutation.store, 'driver'), clock: process.clock, logger: trace.logger(name) },
       lease: servers.leases(process), random, listen: this.address, leaseMs: LEASE_MS, settings, engineVersion: ENGINE_VERSION, rules, probe: probe(around, process),
       serve: async ({ address, onConnect, jobs }) => {
         network.listeners.set(address, { process, onConnect })

@@ -2,6 +2,7 @@
 import { isTidemarkError } from '@tidemark/base'
 import { seededRandom } from '../time/seeded-random.ts'
 import { Watch } from './checks/watch.ts'
+import { Client } from './client.ts'
 import { SimCluster } from './cluster.ts'
 import { makePlan } from './fault-plan.ts'
 import type { Fault } from './fault-plan.ts'
@@ -65,9 +66,10 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
     const broken = brokenInvariant(facts)
     if (broken !== undefined) violations.add('assertion', `${who} ${event}: ${broken}`)
   }
-  const faults = new Faults(cluster, watch, plan, executors)
+  const client = new Client(cluster, watch)
+  const faults = new Faults(cluster, watch, client, plan, executors)
   cluster.feed(random, EVENTS, USERS, FEED_MS)
-  cluster.submit().then((answer) => trace.add('client', 'answer', answer), (error: unknown) => violations.add('submit', String(error)))
+  void client.submit()
 
   const unhandled = (error: unknown): void => violations.add('unhandled rejection', error instanceof Error ? error.stack ?? error.message : String(error))
   process.on('unhandledRejection', unhandled)
@@ -84,18 +86,19 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
       trace.add('world', 'heals')
       faults.end()
     }
-    if (seed % CHECKPOINT_SEEDS === 0 && watch.checkpointBegunAt < HEALED_AT_MS) {
+    if (seed % CHECKPOINT_SEEDS === 0 && client.wanted === 'running' && watch.checkpointBegunAt < HEALED_AT_MS) {
       if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps no checkpoint that began after the last fault is complete`)
       continue
     }
     if (scheduler.now < FEED_MS || (plan.at(-1)?.at ?? 0) > scheduler.now) continue
-    if (doneAt === undefined && scheduler.steps % 16 === 0 && faults.restoring === 0 && watch.missing().length === 0) doneAt = scheduler.now
-    if (doneAt !== undefined && scheduler.now - Math.max(doneAt, watch.lastRecordsAt) >= LINGER_MS) {
-      const missing = watch.missing()
-      if (missing.length === 0 && faults.restoring === 0) break
+    if (doneAt === undefined && scheduler.steps % 16 === 0 && client.missing().length === 0) doneAt = scheduler.now
+    // Who still stands still could write to what was cancelled when it goes on.
+    const quietSince = Math.max(doneAt ?? 0, watch.lastRecordsAt, client.wanted === 'cancelled' ? HEALED_AT_MS : 0)
+    if (doneAt !== undefined && scheduler.now - quietSince >= LINGER_MS) {
+      if (client.missing().length === 0) break
       doneAt = undefined
     }
-    if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps: ${watch.missing().slice(0, 5).join('; ')}`)
+    if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps: ${client.missing().slice(0, 5).join('; ')}`)
   }
   process.off('unhandledRejection', unhandled)
   return { seed, shape, plan, violations: violations.found, trace: () => trace.format(), traceLength: trace.length, steps: scheduler.steps, virtualMs: scheduler.now }

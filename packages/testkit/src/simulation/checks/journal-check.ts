@@ -76,6 +76,11 @@ export class JournalCheck {
     return this.#last
   }
 
+  /** How far the task has read this topic; a restored one begins at its checkpoint. */
+  nextOf(topic: string): number | undefined {
+    return [...this.#positions].find(([key]) => key.includes(` ${topic}/`))?.[1]
+  }
+
   /** Offset right behind what was read: nothing of the journal is committed at or above it. */
   get readTo(): number {
     return this.#cursor

@@ -24,14 +24,17 @@ export class OutputCheck {
   readonly #last = new Map<string, number>()
   readonly #windows = new Map<string, Windowed>()
   readonly #base = new Map<number, Base>()
+  /** The newest run that began empty: what those before it said counts no longer. */
+  #fresh = 1
 
   constructor(written: readonly { readonly event: SimEvent }[], violations: Violations) {
     this.#written = written
     this.#violations = violations
   }
 
-  runBegins(run: number, base: Base): void {
+  runBegins(run: number, base: Base, isEmpty: boolean): void {
     this.#base.set(run, base)
+    if (isEmpty) this.#fresh = Math.max(run, this.#fresh)
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
@@ -73,12 +76,12 @@ export class OutputCheck {
     for (const sink of sinks) {
       for (const [user, sums] of this.#sums) {
         let last: number | undefined
-        for (let at = run; at >= 1 && last === undefined; at -= 1) last = this.#last.get(`${sink} ${at} ${user}`)
+        for (let at = run; at >= this.#fresh && last === undefined; at -= 1) last = this.#last.get(`${sink} ${at} ${user}`)
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }
     if (windows) {
-      const said = new Set([...this.#windows.keys()].map((place) => place.slice(place.indexOf(' ') + 1)))
+      const said = new Set([...this.#windows.keys()].flatMap((place) => (Number.parseInt(place, 10) < this.#fresh ? [] : place.slice(place.indexOf(' ') + 1))))
       for (const { event: { user, ts } } of this.#written) {
         const place = `${user}@${ts - (ts % WINDOW_MS)}`
         if (!said.has(place)) missing.push(`window ${place}`)

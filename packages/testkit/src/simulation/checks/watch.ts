@@ -9,6 +9,7 @@ import { cutStages, jobFunctions } from 'tidemark'
 import type { SimCluster } from '../cluster.ts'
 import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
 import { INPUT } from '../workload.ts'
+import { EndedCheck } from './ended-check.ts'
 import { JournalCheck, sha256Of } from './journal-check.ts'
 import { OutputCheck } from './output-check.ts'
 import { Violations } from './violations.ts'
@@ -19,6 +20,7 @@ const CLAIM_WAIT_MS_MAX = 1_000
 export class Watch implements BrokerObserver {
   readonly violations = new Violations()
   readonly outputs: OutputCheck
+  readonly ended: EndedCheck
   readonly journals = new Map<string, JournalCheck>()
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
@@ -46,7 +48,7 @@ export class Watch implements BrokerObserver {
   #begun = 0
   /** When the newest one that is complete began. */
   checkpointBegunAt = 0
-  /** The newest run that has committed anything. */
+  /** The newest run that has claimed anything. */
   run = 1
   lastRecordsAt = 0
 
@@ -55,6 +57,7 @@ export class Watch implements BrokerObserver {
     const plan = cluster.workload.job.plan()
     this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(cluster.workload.job) }
     this.outputs = new OutputCheck(cluster.written, this.violations)
+    this.ended = new EndedCheck(cluster, this.violations)
     cluster.servers.broker.observer = this
     cluster.objects.deleted = (key) => this.#objectGone(key)
     cluster.objects.added = (key) => this.#objectAdded(key)
@@ -62,6 +65,7 @@ export class Watch implements BrokerObserver {
       if (event === 'task.assigned') this.#assigned(facts)
       else if (event === 'checkpoint.begun') this.#begun = cluster.scheduler.now
       else if (event === 'checkpoint.completed') this.checkpointBegunAt = this.#begun
+      else if (event === 'run.ended') this.ended.ended((facts as { readonly run: number }).run)
       else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
       else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
       else if (event === 'takeover.fenced') this.#fenced(who, facts)
@@ -109,6 +113,7 @@ export class Watch implements BrokerObserver {
       committing = true
     }
     if (!committing) this.violations.add('atomic', `transaction of ${id} without a journal record: ${writes.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')}`)
+    this.ended.committed(of.run, writes)
     this.outputs.committed(of.run, writes)
   }
 
@@ -153,7 +158,7 @@ export class Watch implements BrokerObserver {
     const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled')
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
-      const next = journal?.newest?.content.positions.find((position) => position.topic === INPUT)?.next ?? 0
+      const next = journal?.nextOf(INPUT) ?? 0
       const { end } = servers.broker.partition(INPUT, partition)
       if (next < end) missing.push(`input ${partition} is read to ${next} of ${end}`)
     }
@@ -167,7 +172,6 @@ export class Watch implements BrokerObserver {
     if (newest === undefined || newest === before) return
     const { run } = journal.of.ref
     if (run < this.run) this.violations.add('ended', `run ${run} committed batch ${newest.content.batchId} of ${journal.of.ref.stage}-${journal.of.ref.partition} when run ${this.run} had begun`)
-    this.run = Math.max(run, this.run)
     if (newest.content.books.records > 0) this.lastRecordsAt = this.#cluster.scheduler.now
   }
 
@@ -184,10 +188,10 @@ export class Watch implements BrokerObserver {
     }
     const record = parseRun(body, runKey)
     const origin = this.#origin(record)
-    if (run > 1 && ![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin))
-    else if (run === 1) this.outputs.runBegins(1, () => 0)
+    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin), origin === undefined)
     const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged)
     this.journals.set(key, journal)
+    this.run = Math.max(run, this.run)
     return journal
   }
 
@@ -260,6 +264,7 @@ export class Watch implements BrokerObserver {
   }
 
   #objectGone(key: string): void {
+    if (paths.parseManifest(key) && ![...this.#cluster.objects.keys()].some((one) => paths.parseManifest(one))) this.violations.add('needed object', `${key} was the last checkpoint, and is gone`)
     if (paths.parseStateObject(key) === undefined) return
     for (const journal of this.journals.values()) journal.recoverable(`${key} was deleted`)
     for (const [at, { body }] of this.#cluster.objects) if (paths.parseManifest(at)) this.#complete(at, body, `${key} was deleted`)
