@@ -15,8 +15,8 @@ import { EPOCH_MS, SimProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 import { Servers } from './servers.ts'
 import { Trace } from './trace.ts'
-import { FLUSH, INPUT, makeEvents, RUNNING, WINDOWS } from './workload.ts'
-import type { SimEvent, Workload } from './workload.ts'
+import { FLUSH, INPUT, makeEvents, POISON, poison, RUNNING, WINDOWS } from './workload.ts'
+import type { DeadlyAt, SimEvent, Workload } from './workload.ts'
 
 const DRIVERS = ['d1', 'd2']
 /** A broker ends a transaction that is open for longer, ms. */
@@ -49,6 +49,10 @@ export class SimCluster {
   readonly executors = new Map<string, ExecutorNode>()
   /** What was written so far, and where each is. */
   readonly written: { readonly event: SimEvent, readonly partition: number, readonly offset: number }[] = []
+  /** Users of the records that kill. */
+  readonly poisons: string[] = []
+  /** Called when one has killed a process. */
+  onKilled: (process: SimProcess, user: string) => void = () => {}
   /** A step of fault points: may kill who reaches it. */
   reached: (slot: SlotNode, point: string) => void = () => {}
   /** Events at the level `error`, as they come. */
@@ -69,6 +73,7 @@ export class SimCluster {
     this.around = {
       scheduler: this.scheduler, network: this.network, servers: this.servers, trace: this.trace, random: this.random, rules: { ...ALL_RULES, ...mutation.rules }, mutation, settings: SETTINGS, orphanMs: 0,
       jobs: new Map([[workload.name, workload.job]]), probes: new Map(), reached: (slot, point) => this.reached(slot, point), sink: (process, name) => this.#sink(process, name),
+      killed: (process, user) => this.onKilled(process, user),
     }
     const topics = [INPUT, RUNNING, WINDOWS].map((topic) => ({ topic, partitions: workload.partitions }))
     this.servers.broker.createTopics(topics)
@@ -118,7 +123,7 @@ export class SimCluster {
     for (const event of events) {
       const partition = this.#hash(event.user)
       const [appended] = this.servers.broker.write([{ topic: INPUT, partition, records: [{ key: event.user, value: JSON.stringify(event), timestamp: event.ts }] }])
-      if (!event.user.startsWith(FLUSH)) this.written.push({ event, partition, offset: appended?.baseOffset ?? -1 })
+      if (!event.user.startsWith(FLUSH) && !event.user.startsWith(POISON)) this.written.push({ event, partition, offset: appended?.baseOffset ?? -1 })
       this.#lastTs = Math.max(this.#lastTs, event.ts)
     }
   }
@@ -134,6 +139,17 @@ export class SimCluster {
       i += take
     }
     this.scheduler.after(ms + 1, () => this.flush())
+  }
+
+  /** A record that kills whatever processes it. */
+  poison(at: DeadlyAt): void {
+    const number = this.poisons.length
+    for (let i = 0; ; i += 1) {
+      const user = `${POISON}${number}-${i}`
+      if (this.workload.idle.has(this.#hash(user))) continue
+      this.poisons.push(user)
+      return this.write([poison(user, at, this.#lastTs)])
+    }
   }
 
   flush(): void {

@@ -3,6 +3,7 @@ import type { Random } from '@tidemark/base'
 import { FAULT_POINTS } from '@tidemark/checkpoint'
 import type { FaultPoint } from '@tidemark/checkpoint'
 import type { Fate } from './servers.ts'
+import type { DeadlyAt } from './workload.ts'
 
 /** `who`: number of an executor, slot or driver among those that live at that time. `ms`: how long. */
 export type Fault = { /** Virtual ms since the beginning. */ readonly at: number } & (
@@ -27,6 +28,8 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'stall', readonly point: FaultPoint, readonly after: number, readonly whole: boolean, readonly ms: number, readonly heirMs?: number }
   | { readonly kind: 'clock jump', readonly who: number, readonly driver: boolean, readonly ms: number }
   | { readonly kind: 'damage' }
+  /** A record that kills whatever processes it, in the first operator with user code or in the last. */
+  | { readonly kind: 'poison', readonly in: DeadlyAt }
   /** By the client, on purpose; what it does with the name after that. */
   | { readonly kind: 'cancel', readonly afterwards: AfterCancel }
 )
@@ -40,6 +43,8 @@ const LAST_AT_MS = 1_400
 const FAULTS_MEAN = 3
 /** In one plan of so many the job is cancelled too. */
 const CANCELS_EVERY = 10
+/** And in one of so many a record comes that kills. */
+const POISONS_EVERY = 10
 
 type Make = (random: Random) => Omit<Fault, 'at'>
 
@@ -107,5 +112,6 @@ export const makePlan = (random: Random): Fault[] => {
     return { at: when(), ...make(random) } as Fault
   })
   if (int(random, CANCELS_EVERY) === 0) plan.push({ at: when(), kind: 'cancel', afterwards: pick(random, ['nothing', 'submit', 'restore']) })
+  if (int(random, POISONS_EVERY) === 0) plan.push({ at: when(), kind: 'poison', in: pick(random, ['first', 'last']) })
   return plan.toSorted((a, b) => a.at - b.at)
 }

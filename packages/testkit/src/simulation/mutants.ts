@@ -4,13 +4,14 @@ import type { Append, Appended, FetchedPartition, Log, LogReader, ObjectStore, O
 import { TidemarkError, transactionalId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
-import type { Task } from '@tidemark/runtime'
+import type { SlotEvent, Task } from '@tidemark/runtime'
 import type { NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
 import { instead } from './instead.ts'
 import type { SimProcess } from './process.ts'
 import { INPUT } from './workload.ts'
 
 type Functions = ReadonlyMap<NodeId, NodeFunctions>
+type Subject = Parameters<Task['setAside']>[0]
 const SENT_LATER_MS = 15
 
 /** Made anew for each simulation. `who`: the slot's UUID, or `driver`. */
@@ -21,6 +22,9 @@ export interface Mutation {
   readonly sink?: (sink: OutboxSink, process: SimProcess) => OutboxSink
   readonly functions?: (functions: Functions) => Functions
   readonly task?: (task: Task, who: string) => Task
+  /** False: the slot keeps it to itself. */
+  readonly tells?: (event: SlotEvent) => boolean
+  readonly checkpointTimeoutMs?: number
 }
 
 export interface Mutant {
@@ -179,6 +183,8 @@ const keeping = (real: ProcessFunctions): ProcessFunctions => {
   }
 }
 
+const behind = ({ name, node }: Subject): Subject => ({ node, name: name.replace(/\d+$/, (last) => String(Number(last) + 1)) })
+
 export const MUTANTS: readonly Mutant[] = [
   rule('R1', 'a driver numbers ownerships by a counter alone'),
   rule('R2', 'a claimant does not give up for a higher generation'),
@@ -246,5 +252,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   { name: 'cancel cleans', what: 'the topics of a cancelled job stay', make: () => ({ log: (log, who) => (who === 'driver' ? instead(log, { deleteTopics: async () => {} }) : log) }) },
   { name: 'ended fenced', what: 'a driver that ends a run fences nobody', make: endedUnfenced },
+  { name: 'checkpoint given up', what: 'a checkpoint is waited for however long it takes, and a slot does not say that it lost its part', make: () => ({ checkpointTimeoutMs: 24 * 3_600_000, tells: ({ kind }) => kind !== 'snapshot-failed' }) },
+  { name: 'set aside', what: 'what is found to kill is tried again all the same', make: () => ({ task: (task) => instead(task, { setAside: () => {} }) }) },
+  { name: 'set aside alone', what: 'the record behind one that kills is set aside too', make: () => ({ task: (task) => instead(task, { setAside: (subject, error) => { for (const one of [subject, behind(subject)]) task.setAside(one, error) } }) }) },
   { name: 'undo', what: 'values keep what a batch that failed has made of them', make: keptValues },
 ]

@@ -1,14 +1,13 @@
 // Drivers, executors and slots of a simulated cluster: the real ones, each in a simulated process, on ports of the simulated servers.
-import { asTidemarkError, executorId, jobId, slotId } from '@tidemark/base'
+import { asTidemarkError, executorId, slotId } from '@tidemark/base'
 import type { FaultPoints, Log, OutboxSink, Random } from '@tidemark/base'
 import type { Rules } from '@tidemark/checkpoint'
 import { Driver } from '@tidemark/driver'
 import type { DriverSettings, JobHandlers, ProbeAnswer } from '@tidemark/driver'
-import { Executor, fromChannel, loadRun, toChannel } from '@tidemark/executor'
+import { Executor, fromChannel, toChannel } from '@tidemark/executor'
 import type { SlotHost, SlotReports } from '@tidemark/executor'
 import { Slot, watchLog } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent, Task } from '@tidemark/runtime'
-import { jobFunctions } from 'tidemark'
 import type { Job } from 'tidemark'
 import { instead } from './instead.ts'
 import type { Mutation } from './mutants.ts'
@@ -17,6 +16,7 @@ import { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Servers } from './servers.ts'
 import type { Trace } from './trace.ts'
+import { loadIn, noReader, trialsOf } from './user-code.ts'
 
 const ENGINE_VERSION = '0.1.0'
 const SLOT_START_MS = 15
@@ -46,6 +46,8 @@ export interface Surroundings {
   readonly probes: Map<string, ExecutorNode>
   /** Fault points: may kill the process that reaches it. */
   readonly reached: (slot: SlotNode, point: string) => void
+  /** A record of this user has killed this process. */
+  readonly killed: (process: SimProcess, user: string) => void
   /** How long a slot goes on without its parent before it sees that, ms. */
   orphanMs: number
 }
@@ -206,25 +208,17 @@ export class SlotNode {
   }
 
   async #bind(job: string, run: number): Promise<Slot> {
-    const { jobs, random, rules, servers, sink, trace } = this.#around
+    const { random, rules, servers, sink, trace } = this.#around
     const { process } = this
     const store = mutated(servers.store(process), this.#around.mutation.store, this.id)
     const logger = trace.logger(process.name)
-    const loaded = await loadRun({
-      store, clock: process.clock, logger,
-      importBundle: async (bundle) => {
-        const found = jobs.get(bundle.toString())
-        if (found === undefined) throw new RangeError(`no job for the bundle ${bundle.toString()}`)
-        return this.#around.mutation.functions?.(jobFunctions(found)) ?? jobFunctions(found)
-      },
-    }, jobId(job), run)
+    const loaded = await loadIn(this.#around, { process, store, logger, die: () => this.#die('killed by SIGSEGV') }, job, run)
     const faults: FaultPoints = { reach: (point) => this.#around.reached(this, point) }
     const makeTask = await loaded.taskFactory(this.#log)
     const slot = new Slot({
       log: this.#log, store, clock: process.clock, random, logger, faults,
-      reader: (kind) => {
-        throw new RangeError(`no reader for ${kind} in a simulation`)
-      },
+      reader: noReader,
+      trial: trialsOf(this.#around, process),
       sink: (name) => sink(process, name),
       alive: () => this.parent.process.state !== 'dead',
       emit: (event) => this.#emit(event),
@@ -237,14 +231,19 @@ export class SlotNode {
   }
 
   #emit(event: SlotEvent): void {
+    if (this.#around.mutation.tells?.(event) === false) return
     const told = toChannel(event)
     this.process.enter(() => void this.#around.scheduler.after(IPC_MS, () => this.parent.process.enter(() => this.#reports.onEvent(slotId(this.id), fromChannel(told)))))
   }
 
+  #die(why: string): void {
+    this.why = why
+    this.process.kill()
+  }
+
   #exit(why: string, error?: unknown): void {
     if (this.process.state === 'dead') return
-    this.why = why
     this.#around.trace.add(this.process.name, 'exits', { why, error })
-    this.process.kill()
+    this.#die(why)
   }
 }

@@ -26,6 +26,14 @@ describe('simulation', () => {
     expect(outcome.trace().join('\n')).toMatch(afterwards === 'nothing' ? /job\.cancelled/ : /job\.cancelled[^]*job\.started +run 2/)
   })
 
+  test.each([['copartitioned', 'last'], ['shuffled', 'first'], ['shuffled', 'last']] as const)('simulation, %s, a record kills the process that runs the %s operator → two slots die of it, it is tried and set aside, nothing else is', async (shape, where) => {
+    const outcome = await simulate({ seed: 7, shape, plan: [{ at: 600, kind: 'poison', in: where }] })
+    expect(await wrong(outcome)).toBe('')
+    const trace = outcome.trace().join('\n')
+    expect(trace.match(/a record kills a slot/g)).toHaveLength(2)
+    expect(trace).toMatch(/takeover\.tried[^]*a record kills a trial[^]*trial\.culprit-found[^]*"passed"[^]*takeover\.running/)
+  })
+
   test.each([0, 1, 2, 3])('simulation, seed %i twice → the same trace', async (seed) => {
     const [once, again] = [await simulate({ seed }), await simulate({ seed })]
     expect(again.trace()).toEqual(once.trace())

@@ -57,8 +57,9 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
   const random = seededRandom(seed)
   const shape = given ?? SHAPES[seed % SHAPES.length] ?? 'copartitioned'
   const plan = givenPlan ?? makePlan(seededRandom(seed ^ 0x2545f491))
+  const without = mutation?.()
   const executors = 2
-  const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape), ...(mutation === undefined ? {} : { mutation: mutation() }), executors, slots: 1 + (seed >> 1) % 2 })
+  const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape, without?.checkpointTimeoutMs), ...(without === undefined ? {} : { mutation: without }), executors, slots: 1 + (seed >> 1) % 2 })
   const watch = new Watch(cluster)
   const { scheduler, trace } = cluster
   const { violations } = watch

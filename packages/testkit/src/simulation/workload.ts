@@ -24,6 +24,8 @@ export const WINDOW_MS = 100
 const WRONG = 1_000
 /** Keys that only close windows. */
 export const FLUSH = 'flush-'
+/** Keys of records that kill the process in which they are processed. */
+export const POISON = 'poison-'
 
 export interface Workload {
   readonly shape: Shape
@@ -33,9 +35,12 @@ export interface Workload {
   readonly idle: ReadonlySet<number>
 }
 
-export const workload = (shape: Shape): Workload => {
+/** A checkpoint that takes longer is given up, ms. */
+const CHECKPOINT_TIMEOUT_MS = 3_000
+
+export const workload = (shape: Shape, checkpointTimeout = CHECKPOINT_TIMEOUT_MS): Workload => {
   const partitions = shape === 'copartitioned' ? 2 : 3
-  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout: 3_000, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d' })
+  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d' })
   const source = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
   // State on both sides of the shuffle: a record that was seen before says so by an amount that no sum accounts for.
   const keyed = shape === 'copartitioned' ? source.keyBy((event) => event.user, { copartitioned: true }) : source.keyBy((event) => event.user, { copartitioned: true })
@@ -65,6 +70,18 @@ export const workload = (shape: Shape): Workload => {
       .sink('windows', topicSink(WINDOWS, { value: json() }))
   }
   return { shape, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' ? [2] : []) }
+}
+
+/** Where a record that kills does so: in the first operator with user code, or in the last. */
+export type DeadlyAt = 'first' | 'last'
+const DEADLY: Readonly<Record<DeadlyAt, number>> = { first: -1, last: -2 }
+
+export const poison = (user: string, at: DeadlyAt, ts: number): SimEvent => ({ user, amount: DEADLY[at], ts })
+
+/** Its user, if this operator dies of it. */
+export const kills = (value: unknown, isFirst: boolean, isLast: boolean): string | undefined => {
+  const { amount, user } = value as Partial<SimEvent>
+  return user !== undefined && ((isFirst && amount === DEADLY.first) || (isLast && amount === DEADLY.last)) ? user : undefined
 }
 
 /** The n-th is the same for the same random source. */

@@ -1,7 +1,7 @@
 // What the jobs should have said, from the input alone: each record counted once, each window said once. Judged as each transaction commits,
 // so that a record lost or doubled is seen at once; `missing` and `final` judge the end.
 import type { CommittedWrite } from '../observed-broker.ts'
-import { FLUSH, RUNNING, WINDOW_MS, WINDOWS } from '../workload.ts'
+import { FLUSH, POISON, RUNNING, WINDOW_MS, WINDOWS } from '../workload.ts'
 import type { SimEvent } from '../workload.ts'
 import type { Violations } from './violations.ts'
 
@@ -25,7 +25,7 @@ export class OutputCheck {
   readonly #windows = new Map<string, Windowed>()
   readonly #base = new Map<number, Base>()
   /** The newest run that began empty: what those before it said counts no longer. */
-  #fresh = 1
+  fresh = 1
 
   constructor(written: readonly { readonly event: SimEvent }[], violations: Violations) {
     this.#written = written
@@ -34,7 +34,7 @@ export class OutputCheck {
 
   runBegins(run: number, base: Base, isEmpty: boolean): void {
     this.#base.set(run, base)
-    if (isEmpty) this.#fresh = Math.max(run, this.#fresh)
+    if (isEmpty) this.fresh = Math.max(run, this.fresh)
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
@@ -50,6 +50,7 @@ export class OutputCheck {
 
   running(sink: string, run: number, { key, count, sum }: Running): void {
     if (key.startsWith(FLUSH)) return
+    if (key.startsWith(POISON)) return this.#violations.add('outputs', `${sink}, run ${run}: ${key} came through, which kills what processes it`)
     const place = `${sink} ${run} ${key}`
     const before = this.#last.get(place) ?? this.#base.get(run)?.(key)
     if (before !== undefined && count !== before + 1) this.#violations.add('outputs', `${sink}, run ${run}: ${key} counts ${count} after ${before}: ${count <= before ? 'doubled' : 'lost'}`)
@@ -60,6 +61,7 @@ export class OutputCheck {
 
   #window(run: number, said: Windowed): void {
     if (said.key.startsWith(FLUSH)) return
+    if (said.key.startsWith(POISON)) return this.#violations.add('outputs', `run ${run}: ${said.key}, which kills what processes it, is in a window`)
     const place = `${run} ${said.key}@${said.window.start}`
     if (this.#windows.has(place)) this.#violations.add('outputs', `run ${run}: window ${said.window.start} of ${said.key} was said twice`)
     this.#windows.set(place, said)
@@ -76,12 +78,12 @@ export class OutputCheck {
     for (const sink of sinks) {
       for (const [user, sums] of this.#sums) {
         let last: number | undefined
-        for (let at = run; at >= this.#fresh && last === undefined; at -= 1) last = this.#last.get(`${sink} ${at} ${user}`)
+        for (let at = run; at >= this.fresh && last === undefined; at -= 1) last = this.#last.get(`${sink} ${at} ${user}`)
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }
     if (windows) {
-      const said = new Set([...this.#windows.keys()].flatMap((place) => (Number.parseInt(place, 10) < this.#fresh ? [] : place.slice(place.indexOf(' ') + 1))))
+      const said = new Set([...this.#windows.keys()].flatMap((place) => (Number.parseInt(place, 10) < this.fresh ? [] : place.slice(place.indexOf(' ') + 1))))
       for (const { event: { user, ts } } of this.#written) {
         const place = `${user}@${ts - (ts % WINDOW_MS)}`
         if (!said.has(place)) missing.push(`window ${place}`)

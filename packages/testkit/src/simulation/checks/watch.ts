@@ -9,6 +9,7 @@ import { cutStages, jobFunctions } from 'tidemark'
 import type { SimCluster } from '../cluster.ts'
 import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
 import { INPUT } from '../workload.ts'
+import { DeadLetterCheck } from './dead-letter-check.ts'
 import { EndedCheck } from './ended-check.ts'
 import { JournalCheck, sha256Of } from './journal-check.ts'
 import { OutputCheck } from './output-check.ts'
@@ -21,6 +22,7 @@ export class Watch implements BrokerObserver {
   readonly violations = new Violations()
   readonly outputs: OutputCheck
   readonly ended: EndedCheck
+  readonly letters: DeadLetterCheck
   readonly journals = new Map<string, JournalCheck>()
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
@@ -58,6 +60,13 @@ export class Watch implements BrokerObserver {
     this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(cluster.workload.job) }
     this.outputs = new OutputCheck(cluster.written, this.violations)
     this.ended = new EndedCheck(cluster, this.violations)
+    this.letters = new DeadLetterCheck(paths.deadLetterTopic(jobId(cluster.workload.name)), cluster.poisons, this.violations)
+    // A throw-away process is there to die.
+    cluster.onKilled = (process, user) => {
+      const isSlot = !process.name.endsWith('t')
+      cluster.trace.add('fault', `a record kills a ${isSlot ? 'slot' : 'trial'}`, { process: process.name, user })
+      if (isSlot) this.letters.killed(this.run, user)
+    }
     cluster.servers.broker.observer = this
     cluster.objects.deleted = (key) => this.#objectGone(key)
     cluster.objects.added = (key) => this.#objectAdded(key)
@@ -97,6 +106,7 @@ export class Watch implements BrokerObserver {
   written(writes: readonly CommittedWrite[]): void {
     this.#missing = undefined
     this.outputs.committed(this.run, writes)
+    this.letters.committed(this.run, writes)
   }
 
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
@@ -115,6 +125,7 @@ export class Watch implements BrokerObserver {
     if (!committing) this.violations.add('atomic', `transaction of ${id} without a journal record: ${writes.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')}`)
     this.ended.committed(of.run, writes)
     this.outputs.committed(of.run, writes)
+    this.letters.committed(of.run, writes)
   }
 
   initialised(id: TransactionalId, aborted: boolean): void {
@@ -155,7 +166,7 @@ export class Watch implements BrokerObserver {
 
   #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
-    const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled')
+    const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled').concat(this.letters.missing(this.outputs.fresh))
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
       const next = journal?.nextOf(INPUT) ?? 0
