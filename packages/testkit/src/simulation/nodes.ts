@@ -9,7 +9,6 @@ import type { SlotHost, SlotReports } from '@tidemark/executor'
 import { Slot, watchLog } from '@tidemark/runtime'
 import type { SlotCommand, SlotEvent, Task } from '@tidemark/runtime'
 import type { Job } from 'tidemark'
-import { instead } from './instead.ts'
 import type { Mutation } from './mutants.ts'
 import type { Network } from './network.ts'
 import { SimProcess } from './process.ts'
@@ -55,12 +54,15 @@ export interface Surroundings {
 const mutated = <T>(real: T, mutate: ((real: T, who: string) => T) | undefined, who: string): T => mutate?.(real, who) ?? real
 
 /** States are small here: their walks are cut into so small slices that batches come between them, as they do between those of a large state. */
-const slowWalks = (task: Task): Task => instead(task, {
-  startWalk: () => {
-    const walk = task.startWalk()
-    return instead(walk, { next: (bytesMax) => walk.next(Math.min(bytesMax, SLICE_BYTES_MAX)) })
-  },
-})
+const slowWalks = (task: Task): Task => {
+  const startWalk = task.startWalk.bind(task)
+  return Object.assign(task, {
+    startWalk: () => {
+      const walk = startWalk()
+      return { next: (bytesMax: number) => walk.next(Math.min(bytesMax, SLICE_BYTES_MAX)), finish: () => walk.finish(), abandon: () => walk.abandon() }
+    },
+  })
+}
 
 const probe = (around: Surroundings, from: SimProcess) => (address: string, deadlineMs: number): Promise<ProbeAnswer> => new Promise((resolve) => {
   const silent = around.scheduler.after(deadlineMs, () => from.enter(() => resolve({ kind: 'silent', reason: 'no answer' })))
