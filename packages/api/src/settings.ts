@@ -2,7 +2,10 @@
 import type { Duration, Size } from '@tidemark/base'
 import { isTidemarkError } from '@tidemark/base'
 import { durationMs, misuse, number, sizeBytes, text } from './misuse.ts'
+import { checkSettings } from './plan/check.ts'
 import type { JobSettings, OnError } from './plan/plan.ts'
+import { isSettings } from './plan/schema.ts'
+import { Report } from './plan/shape.ts'
 
 /** All optional. Durations: `250ms`, `10s`, `1h` or ms. Sizes: `900KiB`, `64MiB` or bytes. Checked by `checkPlan`, all together. */
 export interface JobOptions {
@@ -64,9 +67,20 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof JobOptions>([
   'checkpointTimeout', 'checkpointInFlightMax', 'checkpointsRetained', 'outboxMax', 'shuffleBacklogMax', 'futureTimestampBound',
 ])
 
-/** Defaults filled in, units resolved. Throws one `JOB_MISUSE` that names every option that can't be read. */
+/** As the job file calls them: `commitIntervalMaxMs` of the plan is its `commitIntervalMax`. */
+const asWritten = (sentence: string): string => sentence.replaceAll(/(settings\.\w+?)(?:Bytes(?=Max)|Ms\b)/g, '$1')
+
+/** Mistakes beside the options in `unread`, which stand at their defaults. */
+const otherMistakes = (settings: JobSettings, unread: readonly string[]): readonly string[] => {
+  const found = new Report()
+  if (isSettings(settings, found)) checkSettings(settings, found)
+  return found.problems.map(({ path, message }) => asWritten(`${path}: ${message}`)).filter((sentence) => !unread.some((name) => new RegExp(`settings\\.${name}\\b`).test(sentence)))
+}
+
+/** Defaults filled in, units resolved. Throws one `JOB_MISUSE` when an option can't be read: it names each, and what else is wrong with the others. */
 export const resolveSettings = (job: string, options: JobOptions): JobSettings => {
   const defaults = defaultSettings(job)
+  const unread: string[] = []
   const problems: string[] = Object.keys(options).filter((name) => !OPTION_NAMES.has(name)).map((name) => `settings.${name}: there is no such setting`)
   const resolved = <V, R>(name: keyof JobOptions, value: V | undefined, fallback: R, read: (value: V, path: string) => R): R => {
     if (value === undefined) return fallback
@@ -74,6 +88,7 @@ export const resolveSettings = (job: string, options: JobOptions): JobSettings =
       return read(value, `settings.${name}`)
     } catch (error) {
       if (!isTidemarkError(error)) throw error
+      unread.push(name)
       problems.push(error.hint === undefined ? error.message : `${error.message}. ${error.hint}`)
       return fallback
     }
@@ -97,6 +112,6 @@ export const resolveSettings = (job: string, options: JobOptions): JobSettings =
     shuffleBacklogBytesMax: resolved('shuffleBacklogMax', options.shuffleBacklogMax, defaults.shuffleBacklogBytesMax, sizeBytes),
     futureTimestampBoundMs: resolved('futureTimestampBound', options.futureTimestampBound, defaults.futureTimestampBoundMs, durationMs),
   }
-  if (problems.length > 0) throw misuse('settings', `the job's settings can't be read:\n  ${problems.join('\n  ')}`)
+  if (problems.length > 0) throw misuse('settings', `the job's settings are wrong:\n  ${[...problems, ...otherMistakes(settings, unread)].join('\n  ')}`)
   return settings
 }

@@ -10,12 +10,12 @@ import { Executor } from './shell/executor.ts'
 import { Leftovers } from './shell/leftovers.ts'
 import { checkMemory } from './shell/memory.ts'
 import { pidStartOf, SlotProcesses } from './shell/processes.ts'
-import { EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
+import { checkAcross, EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
 import { ENGINE_VERSION } from './version.ts'
 
 const main = async (): Promise<void> => {
   const { values: flags } = parseArgs({ options: Object.fromEntries(Object.values(EXECUTOR_SETTINGS).map((spec) => [flagOf(spec), { type: 'string' as const }])) })
-  const settings = readSettings(EXECUTOR_SETTINGS, flags, process.env)
+  const settings = readSettings(EXECUTOR_SETTINGS, flags, process.env, checkAcross)
   // Slots read the environment: what came by flag reaches them too.
   for (const spec of Object.values(EXECUTOR_SETTINGS)) if (flags[flagOf(spec)] !== undefined) process.env[spec.env] = flags[flagOf(spec)]
 

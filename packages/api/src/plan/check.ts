@@ -18,7 +18,8 @@ const PLAN_FIELDS: ReadonlySet<string> = new Set<keyof LogicalPlan>(['planVersio
 const isStateful = (node: PlanNode): node is Stateful => node.kind === 'aggregate' || node.kind === 'reduce' || node.kind === 'process'
 const inputOf = (node: PlanNode): NodeId | undefined => node.kind === 'source' ? undefined : node.input
 
-const checkSettings = (settings: JobSettings, report: Report): void => {
+/** Settings against each other. */
+export const checkSettings = (settings: JobSettings, report: Report): void => {
   const atMost = (low: keyof JobSettings, high: keyof JobSettings, why: string): void => {
     if (settings[low] > settings[high]) report.add(`settings.${low}`, 'PLAN_SETTINGS', `${settings[low]} is greater than settings.${high} = ${settings[high]}: ${why}`)
   }

@@ -28,10 +28,15 @@ const cgroupLimit = (): number => {
   }
 }
 
+/** What full heaps would take, as a sum that a person can check, and whether that is more than there is. */
+export const memorySum = (slots: number, slotHeapMiB: number, limitBytes: number): { readonly sum: string, readonly fits: boolean } => {
+  const heapBytes = slotHeapMiB * 1024 * 1024
+  const wanted = slots * (heapBytes + SLOT_NATIVE_BYTES)
+  return { sum: `${slots} slot${slots === 1 ? '' : 's'} × (${formatSize(heapBytes)} heap + ${formatSize(SLOT_NATIVE_BYTES)} native) = ${formatSize(wanted)} of ${formatSize(limitBytes)}`, fits: wanted <= limitBytes }
+}
+
 export const checkMemory = (slots: number, slotHeapMiB: number, logger: Logger): void => {
-  const limit = Math.min(totalmem(), cgroupLimit())
-  const wanted = slots * (slotHeapMiB * 1024 * 1024 + SLOT_NATIVE_BYTES)
-  const facts = { slots, slotHeapMiB, wanted: formatSize(wanted), limit: formatSize(limit) }
-  if (wanted > limit) logger.warn({ ...facts, hint: 'Lower TIDEMARK_SLOTS or TIDEMARK_SLOT_HEAP: with full heaps the kernel would kill a slot.' }, 'executor.memory-overcommitted')
-  else logger.info(facts, 'executor.memory')
+  const { sum, fits } = memorySum(slots, slotHeapMiB, Math.min(totalmem(), cgroupLimit()))
+  if (fits) logger.info({ sum }, 'executor.memory')
+  else logger.warn({ sum, hint: 'Lower TIDEMARK_SLOTS or TIDEMARK_SLOT_HEAP: with full heaps the kernel would kill a slot.' }, 'executor.memory-overcommitted')
 }
