@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
-import type { Clock, Log, ObjectStore } from '@tidemark/base'
+import type { Clock, Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
 import { wrongUse } from './exit.ts'
 import type { Servers } from './settings.ts'
@@ -14,8 +14,10 @@ export interface Context {
   readonly json: boolean
   readonly servers: Servers
   readonly clock: Clock
-  readonly openLog: (servers: Servers) => Log
+  /** What it remarks goes to the logger; left out: nowhere. */
+  readonly openLog: (servers: Servers, logger?: Logger) => Log
   readonly openStore: (servers: Servers) => ObjectStore
+  readonly openLease: (servers: Servers) => Lease
   readonly openJobs: (address: string) => JobsClient
   readonly input: AsyncIterable<Buffer>
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -27,6 +29,8 @@ export interface Context {
 export const LOG_FILE = 'log.db'
 /** The folder of the embedded object store, in the same. */
 export const STORE_FOLDER = 'store'
+/** The file of the embedded lease, in the same. */
+export const LEASE_FILE = 'lease.db'
 
 /** Opens the log for one command. An embedded one that is not there is not made by looking at it: `CLI_NO_CLUSTER`. */
 export const withLog = async <T>(context: Context, use: (log: Log) => Promise<T>, make = false): Promise<T> => {

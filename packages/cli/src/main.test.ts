@@ -55,7 +55,7 @@ describe('main', () => {
     const answers = await Promise.all([['jobs', '--json'], ['describe', 'revenue', '--json'], ['cancel', 'revenue', '--json'], ['events', '--json'], ['topics', '--json'], ['--help']].map((args) => run(args)))
     expect(answers.map(({ code, err }) => [code, err])).toEqual(answers.map(() => [0, '']))
     expect(answers.slice(0, 4).map(({ out }) => JSON.parse(out) as unknown)).toEqual([[SUMMARY], DESCRIPTION, { job: 'revenue', run: 3, state: 'cancelled' }, EVENT])
-    expect(answers.at(-1)?.out).toMatch(/dev .*submit .*jobs .*describe .*cancel .*events .*topics .*write .*read .*audit .*driver .*executor .*demo/s)
+    expect(answers.at(-1)?.out).toMatch(/dev .*submit .*jobs .*describe .*cancel .*events .*topics .*write .*read .*audit .*doctor .*driver .*executor .*demo/s)
   })
 
   test('main, write by stdin and read back → 0 and the same lines', async () => {

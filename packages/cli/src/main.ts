@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { describeError, flagOf, realClock, silentLogger } from '@tidemark/base'
-import type { Log, ObjectStore } from '@tidemark/base'
+import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
+import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
-import { openLocalLog } from '@tidemark/log-local'
+import { localLease, openLocalLog } from '@tidemark/log-local'
 import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
@@ -13,6 +14,7 @@ import { auditJob } from './commands/audit.ts'
 import { buildJob } from './commands/build.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDev } from './commands/dev.ts'
+import { doctor } from './commands/doctor.ts'
 import { showEvents } from './commands/events.ts'
 import { cancelJob, describeJob, listJobs } from './commands/jobs.ts'
 import { runProcess } from './commands/process.ts'
@@ -20,7 +22,7 @@ import { parseFrom, readTopic } from './commands/read.ts'
 import { submitJob } from './commands/submit.ts'
 import { createTopic, listTopics, parseConfig } from './commands/topics.ts'
 import { writeTopic } from './commands/write.ts'
-import { LOG_FILE, STORE_FOLDER } from './context.ts'
+import { LEASE_FILE, LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
 import { CLI_SETTINGS, readServers } from './settings.ts'
@@ -29,13 +31,15 @@ import { openTerminal } from './terminal.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 
-const openLog = ({ kafka, folder }: Servers): Log => kafka === undefined
+const openLog = ({ kafka, folder }: Servers, logger: Logger = silentLogger): Log => kafka === undefined
   ? openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
-  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', clock: realClock, logger: silentLogger })
+  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', clock: realClock, logger })
 
 const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: Servers): ObjectStore => s3Endpoint === undefined
   ? openLocalStore({ root: join(folder, STORE_FOLDER) })
   : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, clock: realClock, logger: silentLogger })
+
+const openLease = ({ redis, leaseKey, folder }: Servers): Lease => redis === undefined ? localLease(join(folder, LEASE_FILE)) : openRedisLease({ url: redis, key: leaseKey, clock: realClock, logger: silentLogger })
 
 const end = (code: number): never => process.exit(code)
 
@@ -52,7 +56,7 @@ const untilSignal = (): AbortSignal => {
 
 const contextOf = (flags: Flags): Context => ({
   terminal: openTerminal(process.stdout, process.stderr, (style, text) => styleText(style, text)),
-  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openStore, openJobs: jobsClient,
+  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openStore, openLease, openJobs: jobsClient,
   input: process.stdin, environment: process.env, signal: untilSignal(),
 })
 
@@ -99,6 +103,9 @@ command('read', 'print the records of a topic, read committed', LOG).argument('<
 command('audit', "is anything lost or doubled: a job's books, batch by batch, against log and store; 0: balanced, 1: not, 3: not reached", [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket']).argument('<job>')
   .option('--run <n>', 'of the job; default: the newest', whole(1)).option('--shared <topics...>', 'output topics that other programs write to as well: not counted', []).option('--no-outputs', 'leave the output topics out: they are read from start to end')
   .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
+
+command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 'redis', 'leaseKey', 'driver'])
+  .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
 
 for (const main of ['driver', 'executor'] as const) {
   program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal; takes its own flags`).argument('[flags...]').allowUnknownOption().helpOption(false)

@@ -9,6 +9,8 @@ export const CLI_SETTINGS = {
   s3Endpoint: setting.text('TIDEMARK_S3_ENDPOINT', undefined, 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'),
+  redis: setting.text('TIDEMARK_REDIS', undefined, 'Redis URL of the leader lease. Without it: a lock file in the folder.'),
+  leaseKey: setting.text('TIDEMARK_LEASE_KEY', 'tidemark', 'Name of the lease in Redis. Default: tidemark'),
   s3Bucket: setting.text('TIDEMARK_S3_BUCKET', 'tidemark', 'Bucket. Default: tidemark'),
 } as const
 

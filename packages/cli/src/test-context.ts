@@ -23,7 +23,7 @@ export const testContext = (given: Partial<Context> = {}): TestContext => {
   const keep = (into: string[]) => ({ write: (text: string) => into.push(text.replace(/\n$/, '')) })
   return {
     out, notes, terminal: openTerminal(keep(out), keep(notes), (_style, text) => text), json: false, servers: SERVERS,
-    clock: { ...realClock, now: () => 1_700_000_100_000 }, openLog: refuse('log'), openStore: refuse('store'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
+    clock: { ...realClock, now: () => 1_700_000_100_000 }, openLog: refuse('log'), openStore: refuse('store'), openLease: refuse('lease'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
   }
 }
 

@@ -38,6 +38,8 @@ const main = async (): Promise<void> => {
   const lease = openLease(settings, logger)
   await log.check()
   await store.check()
+  // Nothing waits for it.
+  void store.remarks?.().then((remarks) => remarks.forEach((remark) => logger.warn({ store: store.name, remark }, 'store.remark')))
 
   const driver = new Driver({
     ports: { log, store, clock: realClock, logger }, lease, random: realRandom, listen: settings.listen, ...(settings.advertise === undefined ? {} : { advertise: settings.advertise }),

@@ -6,6 +6,8 @@ import { formatSize, realRandom, TidemarkError } from '@tidemark/base'
 import type { Clock, Logger, ObjectInfo, ObjectStore, Random } from '@tidemark/base'
 import { makeCalls } from './calls.ts'
 import { proveStore } from './proof.ts'
+import { askOver, drivesRemark, HEALTH_PATH, versioningOf, versioningRemark } from './remarks.ts'
+import type { Versioning } from './remarks.ts'
 import { isConflict, toStoreError, unavailable, unsupported } from './store-errors.ts'
 
 /** One request, no multipart upload and so no leftovers of one. */
@@ -58,6 +60,8 @@ export const openMinioStore = (options: MinioStoreOptions): ObjectStore => {
     endPoint: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (secure ? 443 : 80) : Number(url.port), useSSL: secure, accessKey: options.accessKey, secretKey: options.secretKey, region,
     transport: calls.transport, transportAgent: calls.agent, retryOptions: { disableRetry: true },
   })
+
+  const ask = askOver(url.origin)
 
   let bucketReady: Promise<void> | undefined
   const makeBucket = async (): Promise<void> => {
@@ -127,6 +131,10 @@ export const openMinioStore = (options: MinioStoreOptions): ObjectStore => {
   const store: ObjectStore = {
     name,
     check: () => proveStore(store, random),
+    remarks: async () => {
+      const [health, versioning] = await Promise.all([ask(HEALTH_PATH), calls.run(`ask for versions of ${bucket}`, () => versioningOf(client, bucket)).catch((): Versioning => 'unknown')])
+      return [drivesRemark(health), versioningRemark(versioning)].filter((remark) => remark !== undefined)
+    },
 
     put: async (key, body) => {
       const bytes = checkBody(key, body)

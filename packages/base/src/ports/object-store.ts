@@ -16,6 +16,8 @@ export interface ObjectStore {
   readonly name: string
   /** Proves conditional put and read-after-write on a scratch object; `STORE_UNSUPPORTED` when the server ignores `If-None-Match`. */
   check(): Promise<void>
+  /** What a person should know of it though it can be used, sentences. Left out: nothing to say. Never rejects. */
+  remarks?(): Promise<readonly string[]>
   put(key: string, body: Uint8Array): Promise<void>
   /** Creates the object unless one is there. Our own lost answer counts as `created`: on a conflict the bytes are compared. */
   putIfAbsent(key: string, body: Uint8Array): Promise<'created' | 'exists'>
