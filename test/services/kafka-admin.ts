@@ -1,4 +1,4 @@
-// What a person does to Kafka with its own tools, by another client than ours: partitions added, rights taken away.
+// What a person does to Kafka with its own tools, by another client than ours: partitions added, rights taken away, a group's offsets set.
 import { createRequire } from 'node:module'
 
 interface Admin {
@@ -6,6 +6,8 @@ interface Admin {
   disconnect(): Promise<void>
   createPartitions(options: { readonly topicPartitions: readonly { readonly topic: string, readonly count: number }[] }): Promise<unknown>
   fetchTopicMetadata(options: { readonly topics: readonly string[] }): Promise<{ readonly topics: readonly { readonly partitions: readonly { readonly leader: number }[] }[] }>
+  setOffsets(options: { readonly groupId: string, readonly topic: string, readonly partitions: readonly { readonly partition: number, readonly offset: string }[] }): Promise<unknown>
+  fetchOffsets(options: { readonly groupId: string, readonly topics: readonly string[] }): Promise<readonly { readonly partitions: readonly { readonly partition: number, readonly offset: string }[] }[]>
   createAcls(options: { readonly acl: readonly object[] }): Promise<unknown>
 }
 interface Kafkajs {
@@ -35,3 +37,16 @@ const rule = (topic: string, operation: number, permissionType: number): object 
 
 /** Nobody may write to the topic, all else is allowed. The broker needs an authorizer. */
 export const denyWriting = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, (admin) => admin.createAcls({ acl: [rule(topic, 2, 3), rule(topic, 4, 2)] }))
+
+/** As `kafka-consumer-groups --reset-offsets` does; the group must have no members. */
+export const setGroupOffsets = (brokers: string, groupId: string, topic: string, partitions: readonly { readonly partition: number, readonly offset: number }[]): Promise<void> =>
+  withAdmin(brokers, (admin) => admin.setOffsets({ groupId, topic, partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset) })) }))
+
+/** By partition; -1: none is committed. */
+export const groupOffsets = async (brokers: string, groupId: string, topic: string): Promise<readonly number[]> => {
+  const found: number[] = []
+  await withAdmin(brokers, async (admin) => {
+    for (const { partition, offset } of (await admin.fetchOffsets({ groupId, topics: [topic] }))[0]?.partitions ?? []) found[partition] = Number(offset)
+  })
+  return found
+}

@@ -25,13 +25,13 @@ const KINDS = new Map<number, Kind>([
   [36, { code: 'LOG_TOPIC_EXISTS', blame: 'user', action: 'fail-job', hint: 'Use another name, or the topic as it is.' }],
   [37, topicInvalid], [38, topicInvalid], [39, topicInvalid], [40, topicInvalid], [41, unavailable], [44, topicInvalid], [47, fenced], [48, fenced], [49, fenced], [51, unavailable], [53, notAuthorised],
   [35, { code: 'LOG_UNSUPPORTED', blame: 'environment', action: 'exit', hint: 'Kafka 3.6 or newer is needed.' }],
-  [56, unavailable], [72, unavailable], [74, unavailable], [75, unavailable], [78, unavailable], [87, recordInvalid], [89, unavailable], [90, fenced],
+  [56, { ...unavailable, hint: 'The disk of this broker failed or is full: its own log says which. It serves again when that is mended and it is restarted.' }], [72, unavailable], [74, unavailable], [75, unavailable], [78, unavailable], [87, recordInvalid], [89, unavailable], [90, fenced],
 ])
 
 const NAMES = new Map<number, string>([
   [1, 'OFFSET_OUT_OF_RANGE'], [3, 'UNKNOWN_TOPIC_OR_PARTITION'], [5, 'LEADER_NOT_AVAILABLE'], [6, 'NOT_LEADER_OR_FOLLOWER'], [10, 'MESSAGE_TOO_LARGE'], [14, 'COORDINATOR_LOAD_IN_PROGRESS'],
   [15, 'COORDINATOR_NOT_AVAILABLE'], [16, 'NOT_COORDINATOR'], [19, 'NOT_ENOUGH_REPLICAS'], [20, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'], [29, 'TOPIC_AUTHORIZATION_FAILED'], [36, 'TOPIC_ALREADY_EXISTS'],
-  [45, 'OUT_OF_ORDER_SEQUENCE_NUMBER'], [47, 'INVALID_PRODUCER_EPOCH'], [48, 'INVALID_TXN_STATE'], [49, 'INVALID_PRODUCER_ID_MAPPING'], [51, 'CONCURRENT_TRANSACTIONS'], [55, 'OPERATION_NOT_ATTEMPTED'], [90, 'PRODUCER_FENCED'],
+  [45, 'OUT_OF_ORDER_SEQUENCE_NUMBER'], [47, 'INVALID_PRODUCER_EPOCH'], [48, 'INVALID_TXN_STATE'], [49, 'INVALID_PRODUCER_ID_MAPPING'], [51, 'CONCURRENT_TRANSACTIONS'], [55, 'OPERATION_NOT_ATTEMPTED'], [56, 'KAFKA_STORAGE_ERROR'], [90, 'PRODUCER_FENCED'],
 ])
 
 const named = (code: number): string => (NAMES.has(code) ? `${NAMES.get(code)} (${code})` : `error ${code}`)

@@ -174,10 +174,14 @@ const codeOf = (error: unknown): string | undefined => (typeof error === 'object
 /** A folder is no object, and nothing lies below an object. */
 const NOTHING_THERE = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ERR_FS_EISDIR'])
 
+/** No space, or no more of what this user may take. */
+const FULL: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT'])
+
 const unavailable = (name: string, error: unknown): unknown => {
   const code = codeOf(error)
   if (isTidemarkError(error) || code === undefined || !code.startsWith('E')) return error
-  return new TidemarkError(`the store ${name} can't be used: ${code}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry', cause: error, hint: code === 'ENOSPC' ? 'The disk is full.' : 'Look at the folder and its rights.' })
+  const [what, hint] = FULL.has(code) ? ['is full', 'Processing goes on, checkpoints wait. Give its disk space; objects of checkpoints are needed.'] : ["can't be used", 'Look at the folder and its rights.']
+  return new TidemarkError(`the store ${name} ${what}: ${code}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry', cause: error, hint })
 }
 
 /** The folder is made when it is first written to. */

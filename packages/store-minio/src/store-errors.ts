@@ -40,6 +40,17 @@ export const unavailable = (failed: FailedRequest, why: string, cause?: unknown)
     details: { status: failed.status },
   })
 
+/** MinIO's word, and the status of it. */
+const FULL: ReadonlySet<string> = new Set(['XMinioStorageFull', 'InsufficientStorage'])
+const FULL_STATUS = 507
+
+const full = (failed: FailedRequest, said: string, cause: unknown): TidemarkError =>
+  new TidemarkError(`${failed.what}: ${failed.store} is full: ${said}`, {
+    code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry', cause,
+    hint: 'Processing goes on, checkpoints wait. Give the object store space, or delete what others keep there; objects of checkpoints are needed.',
+    details: { status: failed.status },
+  })
+
 const notFound = (failed: FailedRequest, cause?: unknown): TidemarkError =>
   new TidemarkError(`${failed.what}: ${failed.store} has no such object`, { code: 'STORE_NOT_FOUND', blame: 'environment', action: 'fail-job', cause })
 
@@ -68,6 +79,7 @@ export const toStoreError = (error: unknown, failed: FailedRequest): TidemarkErr
     })
   }
   if (status === 501) return unsupported(failed, `does not implement this request: ${said}`, error)
+  if (status === FULL_STATUS || (code !== undefined && FULL.has(code))) return full(failed, said, error)
   if (status !== undefined && status >= 500 || status !== undefined && RETRYABLE_STATUS.has(status)) return unavailable(failed, `answered ${status}: ${said}`, error)
   // No answer, or one that broke off: Node's network and TLS errors carry a code.
   if ((status === undefined || status < 300) && code !== undefined) return unavailable(failed, `can't be reached: ${said}`, error)

@@ -7,9 +7,7 @@ import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
 import type { TidemarkError } from '@tidemark/base'
 import { Cluster } from '../../cluster/cluster.ts'
-import { Output } from '../../cluster/output.ts'
 import { describeWith } from '../../services/index.ts'
-import type { Event } from '../../workload/events.ts'
 import { Subject } from './subject.ts'
 
 const DISK_MIB = 48
@@ -50,7 +48,7 @@ describeWith(['tmpfs'], 'the disk under the embedded log', (server) => {
     rmSync(ballast)
     await one.write(0, one.events(500))
     // A write that was refused may have happened or not; what counts is what stands in the topic.
-    one.written.splice(0, Infinity, ...(await new Output<Event>(cluster.log, one.job.input).read()).map(({ value }) => value))
+    one.written.splice(0, Infinity, ...await one.input())
     expect(await one.wrong()).toEqual([])
     expect((await cluster.jobs.describe(one.job.name)).summary).toMatchObject({ state: 'running', run: 1 })
   }, 90_000)

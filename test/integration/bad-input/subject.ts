@@ -45,6 +45,11 @@ export class Subject {
     await this.cluster.log.write([{ topic: this.job.input, partition, records: events.map((one) => ({ key: one.user, value: JSON.stringify(one), timestamp: one.ts })) }])
   }
 
+  /** What stands in the input topic. */
+  async input(): Promise<Event[]> {
+    return (await new Output<Event>(this.cluster.log, this.job.input).read()).map(({ value }) => value)
+  }
+
   /** Waits until there are as many answers as events were written; what is wrong with them. */
   async wrong(): Promise<string[]> {
     for (const began = realClock.monotonic(); (await this.output.read()).length < this.written.length;) {
