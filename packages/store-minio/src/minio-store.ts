@@ -61,7 +61,7 @@ export const openMinioStore = (options: MinioStoreOptions): ObjectStore => {
     transport: calls.transport, transportAgent: calls.agent, retryOptions: { disableRetry: true },
   })
 
-  const ask = askOver(url.origin)
+  const ask = askOver(url.origin, clock)
 
   let bucketReady: Promise<void> | undefined
   const makeBucket = async (): Promise<void> => {

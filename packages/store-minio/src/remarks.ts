@@ -1,5 +1,6 @@
 // What a person should know of a store that can be used: a server on one drive, versions that are kept for ever. Asked for, never needed.
 import type { Client } from 'minio'
+import type { Clock } from '@tidemark/base'
 
 /** What one GET without credentials was answered with; undefined: nothing. */
 type Ask = (path: string) => Promise<Headers | undefined>
@@ -9,13 +10,17 @@ export const HEALTH_PATH = '/minio/health/cluster'
 const WRITE_QUORUM = 'x-minio-write-quorum'
 const ASK_MS_MAX = 3_000
 
-export const askOver = (origin: string): Ask => async (path) => {
+export const askOver = (origin: string, clock: Clock): Ask => async (path) => {
+  const late = new AbortController()
+  const timer = clock.after(ASK_MS_MAX, () => late.abort())
   try {
-    const answer = await fetch(`${origin}${path}`, { signal: AbortSignal.timeout(ASK_MS_MAX) })
+    const answer = await fetch(`${origin}${path}`, { signal: late.signal })
     await answer.body?.cancel()
     return answer.headers
   } catch {
     return undefined
+  } finally {
+    timer.cancel()
   }
 }
 
