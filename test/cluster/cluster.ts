@@ -12,6 +12,7 @@ import { openLocalStore } from '@tidemark/store-local'
 import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
 import type { JobDescription, JobsClient, SubmitAnswer } from '@tidemark/wire'
+import { auditReportOf } from './audit.ts'
 import { ClusterProcess } from './process.ts'
 
 /** Servers by the environment variables that Tidemark's processes read; empty: embedded. */
@@ -158,6 +159,12 @@ export class Cluster {
     const { tasks } = await this.jobs.describe(job)
     const labels = new Set(tasks.map((task) => task.executor))
     return this.executors.filter((executor) => executor.alive && labels.has(executor.name))
+  }
+
+  /** What `tidemark audit` finds: nothing, when the books balance. */
+  async audit(job: string): Promise<string[]> {
+    const { report, code } = await auditReportOf(this.folder, this.#env, [job])
+    return [...report.findings.map(({ kind, message }) => `audit: ${kind}: ${message}`), ...report.balanced === (code === 0) ? [] : [`audit: balanced is ${report.balanced}, the exit code ${code}`]]
   }
 
   async stop(): Promise<void> {

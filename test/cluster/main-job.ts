@@ -59,7 +59,7 @@ export class MainJob {
     }
   }
 
-  /** Feeding stops, windows are closed, everything is read: what is wrong with it. */
+  /** Feeding stops, windows are closed, everything is read: what is wrong with it, and with the books. */
   async settle(): Promise<string[]> {
     await this.finish()
     const events = this.feeder.written.length
@@ -70,7 +70,7 @@ export class MainJob {
     await realClock.sleep(500)
     await this.running.read()
     await this.windows.read()
-    return [...checkRunningTotals(this.feeder.written, this.running.values()), ...checkWindowTotals(this.feeder.written, 10_000, this.windows.values())]
+    return [...checkRunningTotals(this.feeder.written, this.running.values()), ...checkWindowTotals(this.feeder.written, 10_000, this.windows.values()), ...await this.cluster.audit(this.job.name)]
   }
 
   /** What is wrong with the running totals so far: for each user the counts go up by one. */

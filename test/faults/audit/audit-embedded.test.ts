@@ -1,7 +1,7 @@
 // The books of a job that is killed under load: audited while it runs, with the driver dead, and when all is quiet; then with one record taken away.
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
-import { auditReportOf, runAudit } from '../../integration/audit/command.ts'
+import { auditReportOf, runAudit } from '../../cluster/audit.ts'
 
 describe(`audit on the embedded cluster (seed ${SEED})`, () => {
   let open: MainJob | undefined

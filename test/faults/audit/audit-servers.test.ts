@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
 import { serversOf } from '../../cluster/servers.ts'
 import { describeWith } from '../../services/index.ts'
-import { auditReportOf, runAudit } from '../../integration/audit/command.ts'
+import { auditReportOf, runAudit } from '../../cluster/audit.ts'
 
 describeWith(['kafka', 'minio', 'redis'], `audit on real servers (seed ${SEED})`, (server) => {
   test.each([['with a shuffle', { copartitioned: false }], ['copartitioned', { copartitioned: true }]])('audit, %s, killed under load → balanced while it runs, without a driver and when it is quiet', async (_name, options) => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { jobId } from '@tidemark/base'
 import { parseManifest, paths } from '@tidemark/checkpoint'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
-import { auditReportOf, runAudit } from './command.ts'
+import { auditReportOf, runAudit } from '../../cluster/audit.ts'
 
 describe(`audit of what was changed by hand (seed ${SEED})`, () => {
   let open: MainJob | undefined

@@ -81,4 +81,5 @@ test('malformed JSON, wrong schema, no timestamp, a timestamp far in the future,
   expect(windows).toEqual([{ key: 'ann', window: { start, end: start + 10 * SECOND }, count: good.length, sum: good.length }])
   expect(await all(log, job.topic('notes'))).toHaveLength(good.length + 1)
   expect(tasks.reduce((sum, { totals }) => sum + (totals['late'] ?? 0), 0)).toBe(0)
+  expect(await cluster.audit(name)).toEqual([])
 }, 90_000)

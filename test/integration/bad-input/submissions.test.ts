@@ -92,5 +92,6 @@ describe('submissions', () => {
 
   test('the neighbour of all these went on in the one run and process that it had', async () => {
     for (const events of [1, 2]) await neighbourAnswers(events)
+    expect(await cluster.audit(neighbour.name)).toEqual([])
   }, 60_000)
 })

@@ -27,12 +27,15 @@ const SETTLE_MS = 300
 
 const commitOf = (task: TaskDescription): number => (task.recovery?.assignedAt ?? 0) + (task.recovery?.steps?.firstCommitMs ?? 0)
 
-/** The living executor with most tasks of the job. */
+/** The first stage reads the orders and writes the totals, whose silence is measured. */
+const writesTotals = (task: TaskDescription): boolean => task.inputs.some(({ topic }) => topic.startsWith('demo.'))
+
+/** The living executor with most tasks of the job, of those that write totals. */
 const busiest = (stage: Stage, tasks: readonly TaskDescription[]): { readonly child: Child, readonly owned: readonly TaskDescription[] } => {
   const owners = byOwner(tasks)
   const living = stage.cluster.executors.filter((child) => child.alive).map((child) => ({ child, owned: owners.get(child.name) ?? [] }))
-  const [most] = living.toSorted((a, b) => b.owned.length - a.owned.length)
-  if (most === undefined || most.owned.length === 0) throw new TidemarkError('no executor owns a task', { code: 'DEMO_STUCK', blame: 'bug', action: 'exit' })
+  const [most] = living.filter(({ owned }) => owned.some(writesTotals)).toSorted((a, b) => b.owned.length - a.owned.length)
+  if (most === undefined) throw new TidemarkError('no executor owns a task that writes totals', { code: 'DEMO_STUCK', blame: 'bug', action: 'exit' })
   return most
 }
 
@@ -57,7 +60,7 @@ export const killOne = async (stage: Stage, watcher: Watcher, whole: boolean): P
 
   // The reader is a little behind the commits it is to see.
   await stage.clock.sleep(SETTLE_MS, stage.signal)
-  const partitions = owned.filter((task) => task.inputs.some(({ topic }) => topic.startsWith('demo.'))).map((task) => task.partition)
+  const partitions = owned.filter(writesTotals).map((task) => task.partition)
   const others = tasks.filter((task) => task.stage === 's0' && !partitions.includes(task.partition)).map((task) => task.partition)
   const gap = (which: readonly number[]): number => Math.round(watcher.silence(which, killedAt, recoveredAt + AROUND_MS)?.ms ?? 0)
   return { victim: child.name, cause, tasks: moved.length, detectedMs: Math.round(detectedAt - killedAt), recoveredMs: Math.round(recoveredAt - killedAt), gapMs: gap(partitions), othersGapMs: gap(others) }

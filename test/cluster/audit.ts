@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { AuditReport } from '@tidemark/checkpoint'
-import type { ServerEnvironment } from '../../cluster/cluster.ts'
+import type { ServerEnvironment } from './cluster.ts'
 
-const START = fileURLToPath(new URL('../../../packages/cli/src/start.js', import.meta.url))
+const START = fileURLToPath(new URL('../../packages/cli/src/start.js', import.meta.url))
 
 export interface AuditRun {
   readonly code: number
