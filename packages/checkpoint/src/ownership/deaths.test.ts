@@ -48,6 +48,15 @@ describe('deaths in a row', () => {
     expect(deaths).toEqual({ slots: 0, executors: 4 })
     expect(isToBeTried(deaths)).toBe(true)
   })
+  test('executors that are killed soon, one after the other, and each committed ten batches of input first count for nothing; batches without input do not help', () => {
+    const lives = (batches: number, offsets: number): JournalRecord[] => [at(claim(B), 1_000, { slots: 0, executors: 3 }), ...Array.from({ length: batches }, (_, i) => {
+      const record = at(commit(B, i + 1), 1_000 + i, { slots: 0, executors: 3 })
+      return { ...record, content: { ...record.content, books: { ...record.content.books, offsets } } }
+    })]
+    expect(after(lives(10, 3)).next(me, false)).toBeUndefined()
+    expect(after(lives(9, 3)).next(me, false)).toEqual({ slots: 0, executors: 4 })
+    expect(after(lives(10, 0)).next(me, false)).toEqual({ slots: 0, executors: 4 })
+  })
   test('an executor killed in between does not make the deaths of slots forgotten', () => {
     expect(after(life(B, 2_000, once)).next(me, false)).toEqual(once)
   })

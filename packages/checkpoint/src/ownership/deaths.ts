@@ -12,8 +12,12 @@ export interface Deaths {
 
 /** An owner that has committed for so long, from its first commit to its last, has got away from what killed the one before: the next death is the first again, ms. */
 export const AWAY_AFTER_MS = 10_000
-/** Executors are killed for many reasons: one that ran for longer counts for nothing, ms. */
+/**
+ * Executors are killed for many reasons: one that committed for longer (ms), or more batches of input, counts for nothing. Whatever killed the one
+ * before lay in the batch that it had open, so there are only so many deaths that count for nothing before a record that kills is reached.
+ */
 const EXECUTOR_AWAY_AFTER_MS = 1_000
+const EXECUTOR_AWAY_AFTER_BATCHES = 10
 
 /** With the third death the record that kills is known: the third is that of the process in which it is tried. */
 const SLOT_DEATHS_MAX = 2
@@ -27,6 +31,8 @@ interface LastOwner {
   /** From its first commit that was read to its last, by its own clock; what it tried out before the first is not counted. */
   readonly firstCommitAt: number | undefined
   readonly livedMs: number
+  /** Of its commits that were read, those that moved a position. */
+  readonly batches: number
   readonly released: boolean
 }
 
@@ -46,7 +52,8 @@ export class DeathCount {
     const before = known?.released === false ? known : undefined
     const firstCommitAt = before?.firstCommitAt ?? (record.kind === 'commit' ? timestamp : undefined)
     const livedMs = record.kind === 'commit' && firstCommitAt !== undefined ? timestamp - firstCommitAt : before?.livedMs ?? 0
-    this.#last = { owner, deaths: record.deaths, firstCommitAt, livedMs, released: false }
+    const batches = (before?.batches ?? 0) + (record.kind === 'commit' && record.content.books.offsets > 0 ? 1 : 0)
+    this.#last = { owner, deaths: record.deaths, firstCommitAt, livedMs, batches, released: false }
   }
 
   /** What the claim of the next owner says. `slotDied`: the driver gave the task out because its slot died alone. */
@@ -54,7 +61,8 @@ export class DeathCount {
     const last = this.#last
     if (last === undefined || last.released || last.owner.slotId === me.slotId) return slotDied ? { slots: 1, executors: 0 } : undefined
     const slots = (last.livedMs < AWAY_AFTER_MS ? last.deaths?.slots ?? 0 : 0) + (slotDied ? 1 : 0)
-    const executors = last.livedMs < EXECUTOR_AWAY_AFTER_MS ? (last.deaths?.executors ?? 0) + (slotDied ? 0 : 1) : 0
+    const away = last.livedMs >= EXECUTOR_AWAY_AFTER_MS || last.batches >= EXECUTOR_AWAY_AFTER_BATCHES
+    const executors = away ? 0 : (last.deaths?.executors ?? 0) + (slotDied ? 0 : 1)
     return slots === 0 && executors === 0 ? undefined : { slots, executors }
   }
 }
