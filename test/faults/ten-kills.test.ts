@@ -9,8 +9,8 @@ import { checkRunningTotals } from '../workload/oracle.ts'
 import type { RunningTotal } from '../workload/oracle.ts'
 
 const KILLS = 10
-/** 1.5 s of load. Executors that die before they have committed for a second, four in a row, would have their input tried for a record that kills. */
-const EVENTS_BETWEEN = 3_000
+/** A second of load. */
+const EVENTS_BETWEEN = 2_000
 
 /** From a death to the first commits of the tasks that it moved. What is moved on to spread the load meanwhile has a timeline of its own by then. */
 class Aftermath {

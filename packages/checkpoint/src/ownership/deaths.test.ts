@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { JournalRecord, Stamp } from '../records/records.ts'
 import { claim, commit, release, stamp } from '../samples/records.ts'
-import { AWAY_AFTER_MS, DeathCount, isToBeTried } from './deaths.ts'
+import { AWAY_AFTER_MS, DeathCount, deathsLeft, isToBeTried } from './deaths.ts'
 import type { Deaths } from './deaths.ts'
 
 const at = <R extends JournalRecord>(record: R, timestamp: number, deaths?: Deaths): R => ({ ...record, timestamp, ...(deaths === undefined ? {} : { deaths }) })
@@ -56,6 +56,12 @@ describe('deaths in a row', () => {
     expect(after(lives(10, 3)).next(me, false)).toBeUndefined()
     expect(after(lives(9, 3)).next(me, false)).toEqual({ slots: 0, executors: 4 })
     expect(after(lives(10, 0)).next(me, false)).toEqual({ slots: 0, executors: 4 })
+  })
+  test('an owner that got away says so in its commits: where only its last one is read, the executors that died before it are forgotten', () => {
+    expect(deathsLeft({ slots: 1, executors: 3 }, 0, 10)).toEqual(once)
+    expect(deathsLeft({ slots: 0, executors: 3 }, 1_000, 0)).toBeUndefined()
+    expect(deathsLeft({ slots: 1, executors: 0 }, AWAY_AFTER_MS, 0)).toBeUndefined()
+    expect(after([at(commit(B, 40), 5_000)]).next(me, false)).toEqual({ slots: 0, executors: 1 })
   })
   test('an executor killed in between does not make the deaths of slots forgotten', () => {
     expect(after(life(B, 2_000, once)).next(me, false)).toEqual(once)

@@ -25,6 +25,13 @@ const EXECUTOR_DEATHS_MAX = 4
 
 export const isToBeTried = (deaths: Deaths | undefined): boolean => deaths !== undefined && (deaths.slots >= SLOT_DEATHS_MAX || deaths.executors >= EXECUTOR_DEATHS_MAX)
 
+/** What of the deaths before an owner still counts when it has committed for so long, and so many batches of input. */
+export const deathsLeft = (deaths: Deaths | undefined, livedMs: number, batches: number): Deaths | undefined => {
+  const slots = livedMs >= AWAY_AFTER_MS ? 0 : deaths?.slots ?? 0
+  const executors = livedMs >= EXECUTOR_AWAY_AFTER_MS || batches >= EXECUTOR_AWAY_AFTER_BATCHES ? 0 : deaths?.executors ?? 0
+  return slots === 0 && executors === 0 ? undefined : { slots, executors }
+}
+
 interface LastOwner {
   readonly owner: Owner
   readonly deaths: Deaths | undefined
@@ -60,9 +67,9 @@ export class DeathCount {
   next(me: Owner, slotDied: boolean): Deaths | undefined {
     const last = this.#last
     if (last === undefined || last.released || last.owner.slotId === me.slotId) return slotDied ? { slots: 1, executors: 0 } : undefined
-    const slots = (last.livedMs < AWAY_AFTER_MS ? last.deaths?.slots ?? 0 : 0) + (slotDied ? 1 : 0)
-    const away = last.livedMs >= EXECUTOR_AWAY_AFTER_MS || last.batches >= EXECUTOR_AWAY_AFTER_BATCHES
-    const executors = away ? 0 : (last.deaths?.executors ?? 0) + (slotDied ? 0 : 1)
-    return slots === 0 && executors === 0 ? undefined : { slots, executors }
+    // As if its own end had come before it began, so that it is cleared of suspicion like those before.
+    const { slots, executors } = last.deaths ?? { slots: 0, executors: 0 }
+    const left = deathsLeft({ slots, executors: executors + (slotDied ? 0 : 1) }, last.livedMs, last.batches)
+    return slotDied ? { slots: (left?.slots ?? 0) + 1, executors: left?.executors ?? 0 } : left
   }
 }

@@ -91,8 +91,8 @@ export class BatchCommit {
     if (held.permit === undefined || held.claim?.transactionalId !== id) {
       throw invariantBroken('2', `${held.key} has no permit to commit under ${id}; its claim is of ${held.claim?.transactionalId ?? 'nobody'}`, held.ref)
     }
-    held.commits()
     const batch = held.task.freeze(held.generation)
+    held.commits(batch.content.books.offsets)
     if (held.cursor !== undefined && batch.content.batchId !== held.cursor.chain.batchId + 1) {
       throw invariantBroken('2', `${held.key} wants to commit batch ${batch.content.batchId} behind batch ${held.cursor.chain.batchId}`, held.ref)
     }

@@ -5,7 +5,7 @@
 //                    +------------+-----------+--> given up (R2, ended), or failed
 import { invariantBroken, taskKey } from '@tidemark/base'
 import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/base'
-import { AWAY_AFTER_MS, DeathCount } from '@tidemark/checkpoint'
+import { AWAY_AFTER_MS, DeathCount, deathsLeft } from '@tidemark/checkpoint'
 import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { Task } from '../task/task.ts'
 import type { Culprit } from './isolation.ts'
@@ -71,6 +71,7 @@ export class HeldTask {
   readonly #died: DeathCount = new DeathCount()
   #counted = false
   #firstCommitAt: number | undefined
+  #batches = 0
   readonly #makeTask: () => Task
   readonly #told: number
   readonly #clock: Clock
@@ -107,15 +108,20 @@ export class HeldTask {
     this.#counted = true
   }
 
-  /** Before each commit. */
-  commits(): void {
+  /** Before each commit, with the offsets that it passes. The count that is left stands in it: who takes over may read no record before it. */
+  commits(offsets: number): void {
+    this.deaths = deathsLeft(this.deaths, this.#committedForMs, this.#batches)
     this.#firstCommitAt ??= this.#clock.now()
-    if (this.deaths !== undefined && this.#clock.now() - this.#firstCommitAt >= AWAY_AFTER_MS) this.deaths = undefined
+    if (offsets > 0) this.#batches += 1
+  }
+
+  get #committedForMs(): number {
+    return this.#firstCommitAt === undefined ? 0 : this.#clock.now() - this.#firstCommitAt
   }
 
   /** It goes on as the process did in which its input was tried, one thing at a time: taken together, they may do what none of them did alone. */
   get careful(): boolean {
-    return this.culprits !== undefined && this.deaths !== undefined
+    return this.culprits !== undefined && this.#committedForMs < AWAY_AFTER_MS
   }
 
   /** Milliseconds since the slot was told to take this task. */
