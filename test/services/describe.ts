@@ -34,8 +34,16 @@ export const describeWith = <N extends Need>(needs: readonly N[], title: string,
     describe(title, () => {
       test(`has the servers it needs (${needs.join(', ')})`, () => { throw new Error(`TIDEMARK_REQUIRE_SERVICES=1, but ${missing.join('; ')}`) })
     })
-  } else {
-    noteMissing(title, missing)
-    describe.skip(`${title} [skipped: ${missing.join('; ')}]`, () => { body(server) })
-  }
+  } else skipped(title, missing, () => { body(server) })
+}
+
+/** A suite that needs a program which is no part of a deployment: where it is not there, skipped with the reason. */
+export const describeWhere = (there: boolean, title: string, reason: string, body: () => void): void => {
+  if (there) describe(title, () => { body() })
+  else skipped(title, [reason], body)
+}
+
+const skipped = (title: string, reasons: readonly string[], body: () => void): void => {
+  noteMissing(title, reasons)
+  describe.skip(`${title} [skipped: ${reasons.join('; ')}]`, () => { body() })
 }

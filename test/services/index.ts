@@ -1,5 +1,5 @@
 // Real Kafka, MinIO and Redis for tests: those that the environment names, else started here at first use, else a reason why not.
-export { describeWith } from './describe.ts'
+export { describeWhere, describeWith } from './describe.ts'
 export { kcat, readCommitted } from './kcat.ts'
 export { addPartitions, denyWriting, groupOffsets, setGroupOffsets } from './kafka-admin.ts'
 export type { KcatRecord } from './kcat.ts'

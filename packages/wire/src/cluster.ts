@@ -7,6 +7,7 @@ import type { Serving, Tls } from './channel.ts'
 import type { JobHandlers } from './jobs.ts'
 import { jobService } from './job-service.ts'
 import { clusterMethods } from './services.ts'
+import { healthService, reflectionServices } from './standard-services.ts'
 import { fromStatus } from './status.ts'
 
 /** Messages written and not yet taken by the socket; a peer that lets this many pile up is cut off. */
@@ -97,6 +98,8 @@ export interface ClusterServerOptions {
   readonly onConnect: (stream: DriverStream) => void
   /** Answers clients on the same address. */
   readonly jobs?: JobHandlers
+  /** For the health service: whether clients are answered here. Default: yes. */
+  readonly leads?: () => boolean
   readonly tls?: Tls
 }
 
@@ -115,9 +118,9 @@ const connectHandler = (onConnect: (stream: DriverStream) => void) => (call: Ser
   onConnect(stream)
 }
 
-export const serveCluster = ({ address, onConnect, jobs, tls }: ClusterServerOptions): Promise<Serving> => {
+export const serveCluster = ({ address, onConnect, jobs, leads = () => true, tls }: ClusterServerOptions): Promise<Serving> => {
   const handlers: UntypedServiceImplementation = { Connect: connectHandler(onConnect) }
-  return serve(address, [{ methods: clusterMethods, handlers }, ...(jobs ? [jobService(jobs)] : [])], tls)
+  return serve(address, [{ methods: clusterMethods, handlers }, ...(jobs ? [jobService(jobs)] : []), healthService(leads), ...reflectionServices()], tls)
 }
 
 /** Returns at once; a driver that can't be reached is an `onClose` without goodbye. Whoever calls connects again, with its own pauses. */

@@ -1,16 +1,11 @@
 // proto/ loaded and typed: each method of each service with serialisers that speak plain, checked values.
-import { loadSync } from '@grpc/proto-loader'
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
-import { fileURLToPath } from 'node:url'
 import { driverMessage, executorMessage } from './codec/cluster.ts'
 import { message, text } from './codec/fields.ts'
 import type { Field } from './codec/fields.ts'
 import { cancelAnswer, describeAnswer, jobEvent, jobList, jobName, nothing, submitAnswer, submitHeader, watchRequest } from './codec/jobs.ts'
 import type { SubmitHeader } from './codec/jobs.ts'
-
-const loaded = loadSync(['tidemark/v1/cluster.proto', 'tidemark/v1/jobs.proto'], {
-  includeDirs: [fileURLToPath(new URL('../../../proto', import.meta.url))], longs: Number, enums: String, defaults: true, oneofs: true,
-})
+import { loaded } from './proto.ts'
 
 type AnyMethod = MethodDefinition<object, object>
 

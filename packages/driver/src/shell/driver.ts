@@ -50,7 +50,7 @@ export class Driver {
   async start(): Promise<string> {
     const { advertise, lease, leaseMs, listen, ports, random, serve, tls } = this.#options
     const jobs: JobHandlers = jobHandlers(ports, () => this.#leader())
-    this.#serving = await serve({ address: listen, onConnect: (stream) => this.#connected(stream), jobs, ...(tls === undefined ? {} : { tls }) })
+    this.#serving = await serve({ address: listen, onConnect: (stream) => this.#connected(stream), jobs, leads: () => this.#leading !== undefined, ...(tls === undefined ? {} : { tls }) })
     const address = advertise ?? this.#serving.address
     const driver = random.uuid()
     this.#election = new Election({

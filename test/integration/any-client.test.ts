@@ -1,0 +1,81 @@
+// A job submitted by clients that know nothing of us but the file of `tidemark build` and the driver's address: Python, and grpcurl.
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
+import { execFile, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ClusterProcess } from '../cluster/process.ts'
+import { describeWhere } from '../services/index.ts'
+
+const ROOT = join(import.meta.dirname, '../..')
+const PYTHON = process.env['TIDEMARK_PYTHON'] ?? 'python3'
+const hasPython = spawnSync(PYTHON, ['-c', 'import grpc, grpc_reflection']).status === 0
+const hasGrpcurl = spawnSync('grpcurl', ['-version']).status === 0
+
+let folder: string
+let file: string
+let address: string
+let driver: ClusterProcess
+let executor: ClusterProcess
+
+const run = (program: string, args: readonly string[], input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
+  const child = execFile(program, args, { env: { ...process.env, TIDEMARK_DIR: folder, TIDEMARK_DRIVER: address }, timeout: 60_000 }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+  child.stdin?.end(input)
+})
+const cli = (...args: string[]) => run(process.execPath, [join(ROOT, 'packages/cli/src/start.js'), ...args])
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-any-'))
+  file = join(folder, 'submit.ndjson')
+  driver = new ClusterProcess('driver', 'driver/src/main.ts', { TIDEMARK_DIR: folder, TIDEMARK_LISTEN: '127.0.0.1:0' })
+  address = String((await driver.line(({ event }) => event === 'driver.listening'))['address'])
+  executor = new ClusterProcess('executor', 'executor/src/main.ts', { TIDEMARK_DIR: folder, TIDEMARK_DRIVER: address })
+  for (const topic of ['orders', 'running-totals']) {
+    const { code, err } = await cli('topics', 'create', topic, '--partitions', '1')
+    if (code !== 0) throw new Error(`topic ${topic} was not made: ${err}`)
+  }
+})
+afterAll(async () => {
+  await executor.kill()
+  await driver.kill()
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+})
+
+/** In order: the first client creates the job, whoever comes after changes nothing. */
+const outcomes = /^(?:created|unchanged)$/
+
+describe('any client', () => {
+  test('any client, build twice → the same bytes; --json says what they are', async () => {
+    const first = await cli('build', join(ROOT, 'examples/running-totals.ts'), '--out', file, '--json')
+    expect([first.code, JSON.parse(first.out)]).toEqual([0, {
+      job: 'running-totals', out: file, chunks: expect.any(Number), bytes: readFileSync(file).length, sha256: expect.stringMatching(/^[0-9a-f]{64}$/), bundleSha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    }])
+    const before = readFileSync(file)
+    expect(await cli('build', join(ROOT, 'examples/running-totals.ts'), '--out', file)).toMatchObject({ code: 0 })
+    expect(readFileSync(file).equals(before)).toBe(true)
+  })
+
+  test('any client, a file that cannot be written → 1, and why', async () => {
+    expect(await cli('build', join(ROOT, 'examples/running-totals.ts'), '--out', join(folder, 'nowhere', 'x'))).toMatchObject({ code: 1, err: expect.stringMatching(/^CLI_FILE_UNWRITABLE/) })
+  })
+})
+
+describeWhere(hasPython, 'any client, in Python', `${PYTHON} has no grpcio and grpcio-reflection`, () => {
+  test('any client, Python → submits and sees it run', async () => {
+    const { code, out, err } = await run(PYTHON, [join(ROOT, 'examples/submit.py'), file, address])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toMatch(/^running-totals run 1 (?:created|unchanged)\n(?:\d+ .*\n)*\d+ task\.running .*\n$/)
+  }, 60_000)
+})
+
+describeWhere(hasGrpcurl, 'any client, grpcurl', 'there is no grpcurl', () => {
+  test('any client, grpcurl → submits, twice the same; health, describe, cancel', async () => {
+    const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run('grpcurl', ['-plaintext', '-d', '@', address, method], input)).out)
+    const submission = readFileSync(file, 'utf8')
+    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ job: 'running-totals', run: '1', outcome: expect.stringMatching(outcomes) })
+    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ run: '1', outcome: 'unchanged' })
+    expect(await call('grpc.health.v1.Health/Check', '{"service":"tidemark.v1.JobService"}')).toEqual({ status: 'SERVING' })
+    expect(await call('tidemark.v1.JobService/Describe', '{"job":"running-totals"}')).toMatchObject({ job: { startedFrom: 'empty' } })
+    expect(await call('tidemark.v1.JobService/Cancel', '{"job":"running-totals"}')).toMatchObject({ run: '1', state: expect.stringMatching(/^cancel/) })
+  }, 60_000)
+})
