@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches what the real servers need into a cache folder (TIDEMARK_TOOLS, default ~/.cache/tidemark-tools): Kafka's jars by Maven,
-# MinIO (2-5 minutes, once) and toxiproxy by Go. redis-server, kcat and, where absent, Java and Maven come from Debian's packages (needs root).
+# MinIO (2-5 minutes, once), toxiproxy and grpcurl by Go, a Python with gRPC by pip. redis-server, kcat and, where absent, Java and Maven come from Debian's packages (needs root).
 # What is there already is not fetched again.
 set -euo pipefail
 
@@ -9,6 +9,8 @@ LOG4J=2.24.3
 # Its makers publish sources only; this is the newest commit that was tried.
 MINIO=v0.0.0-20260212201848-7aac2a2c5b7c
 TOXIPROXY=v2.5.0
+GRPCURL=v1.9.4
+GRPCIO=1.85.1
 
 tools="${TIDEMARK_TOOLS:-$HOME/.cache/tidemark-tools}"
 mkdir -p "$tools/kafka" "$tools/bin"
@@ -90,10 +92,33 @@ install_toxiproxy() {
   fi
 }
 
+# Clients that know nothing of us: without them the tests that submit by them are skipped, with the reason.
+install_grpcurl() {
+  local go=go
+  has go || go=/usr/local/go/bin/go
+  if ! has "$go"; then
+    say "no grpcurl: Go is not here"
+  elif ! GOBIN="$tools/bin" "$go" install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$GRPCURL" </dev/null >"$tools/grpcurl.log" 2>&1; then
+    tail -n 20 "$tools/grpcurl.log" >&2
+    say "no grpcurl: it could not be built"
+  fi
+}
+
+install_python_client() {
+  rm -rf "$tools/python"
+  if ! { python3 -m venv "$tools/python" && "$tools/python/bin/pip" install -q --disable-pip-version-check "grpcio==$GRPCIO" "grpcio-reflection==$GRPCIO"; } </dev/null >"$tools/python.log" 2>&1; then
+    tail -n 20 "$tools/python.log" >&2
+    rm -rf "$tools/python"
+    say "no gRPC for Python: it could not be installed"
+  fi
+}
+
 jobs=()
 if [ $needs_jars = yes ]; then install_kafka & jobs+=($!); fi
 if [ ! -x "$tools/bin/minio" ]; then install_minio & jobs+=($!); fi
 if [ ! -x "$tools/bin/toxiproxy-server" ]; then install_toxiproxy & jobs+=($!); fi
+if [ ! -x "$tools/bin/grpcurl" ]; then install_grpcurl & jobs+=($!); fi
+if [ ! -x "$tools/python/bin/python" ]; then install_python_client & jobs+=($!); fi
 failed=0
 for job in ${jobs[@]+"${jobs[@]}"}; do wait "$job" || failed=1; done
 [ $failed = 0 ] || exit 1

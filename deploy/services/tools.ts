@@ -56,6 +56,15 @@ const inTools = (name: string): Found => {
 export const findMinio = (): Found => inTools('minio')
 export const findToxiproxy = (): Found => inTools('toxiproxy-server')
 
+/** Programs that no suite requires: in the cache folder, or on the PATH. */
+const inToolsOrOnPath = (name: string, inFolder: string): string => {
+  const path = join(toolsFolder(), inFolder)
+  return runnable(path) ? path : name
+}
+
+export const grpcurlProgram = (): string => inToolsOrOnPath('grpcurl', join('bin', 'grpcurl'))
+export const pythonProgram = (): string => inToolsOrOnPath('python3', join('python', 'bin', 'python'))
+
 /** The folder of Kafka's jars. */
 export const findKafka = (): Found => {
   const path = join(toolsFolder(), 'kafka', 'libs')

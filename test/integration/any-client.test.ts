@@ -4,13 +4,15 @@ import { execFile, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { grpcurlProgram, pythonProgram } from '../../deploy/services/tools.ts'
 import { ClusterProcess } from '../cluster/process.ts'
 import { describeWhere } from '../services/index.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
-const PYTHON = process.env['TIDEMARK_PYTHON'] ?? 'python3'
+const PYTHON = pythonProgram()
+const GRPCURL = grpcurlProgram()
 const hasPython = spawnSync(PYTHON, ['-c', 'import grpc, grpc_reflection']).status === 0
-const hasGrpcurl = spawnSync('grpcurl', ['-version']).status === 0
+const hasGrpcurl = spawnSync(GRPCURL, ['-version']).status === 0
 
 let folder: string
 let file: string
@@ -70,7 +72,7 @@ describeWhere(hasPython, 'any client, in Python', `${PYTHON} has no grpcio and g
 
 describeWhere(hasGrpcurl, 'any client, grpcurl', 'there is no grpcurl', () => {
   test('any client, grpcurl → submits, twice the same; health, describe, cancel', async () => {
-    const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run('grpcurl', ['-plaintext', '-d', '@', address, method], input)).out)
+    const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run(GRPCURL, ['-plaintext', '-d', '@', address, method], input)).out)
     const submission = readFileSync(file, 'utf8')
     expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ job: 'running-totals', run: '1', outcome: expect.stringMatching(outcomes) })
     expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ run: '1', outcome: 'unchanged' })

@@ -50,6 +50,8 @@ export interface RunRecord {
   readonly from: null | { readonly run: number, readonly checkpoint: number, /** Key of the manifest or savepoint. */ readonly manifest: string }
   /** Wall clock, ms. */
   readonly createdAt: number
+  /** What its client called the submission. */
+  readonly submissionId?: string
 }
 
 const SHA256 = /^[0-9a-f]{64}$/
@@ -73,7 +75,7 @@ const readRun = (root: Checked): RunRecord => {
       shuffle: at.field('shuffle').text(/./), from: at.field('from').text(STAGE) as StageId, to: at.field('to').text(STAGE) as StageId, topic: at.field('topic').text(/./), partitions: at.field('partitions').integer(1),
     })),
     from: from.absent ? null : { run: from.field('run').integer(1), checkpoint: from.field('checkpoint').integer(0), manifest: from.field('manifest').text(/./) },
-    createdAt: root.field('createdAt').integer(0),
+    createdAt: root.field('createdAt').integer(0), ...root.maybe('submissionId', (field) => field.text(/^[^]{1,100}$/)),
   }
   return record
 }

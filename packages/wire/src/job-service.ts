@@ -37,7 +37,7 @@ const readSubmission = async (call: AsyncIterable<SubmitChunk>): Promise<SubmitR
   const bundle = Buffer.concat(parts)
   if (bundle.length !== header.bundleBytes || createHash('sha256').update(bundle).digest('hex') !== header.bundleSha256)
     throw damaged(`${bundle.length} bytes came, ${header.bundleBytes} with another hash were announced`)
-  return { plan: header.plan, bundle, ...(header.fromCheckpoint === undefined ? {} : { fromCheckpoint: header.fromCheckpoint }) }
+  return { plan: header.plan, bundle, ...(header.fromCheckpoint === undefined ? {} : { fromCheckpoint: header.fromCheckpoint }), ...(header.submissionId === undefined ? {} : { submissionId: header.submissionId }) }
 }
 
 const answering = <Response>(answer: sendUnaryData<Response>, work: () => Promise<Response>): void => {

@@ -10,6 +10,8 @@ export interface SubmitRequest {
   readonly bundle: Buffer
   /** Restore from this checkpoint of the job of this name. */
   readonly fromCheckpoint?: number
+  /** Names this submission, at most 100 characters: the same again while its run is the newest changes nothing. */
+  readonly submissionId?: string
 }
 export interface SubmitAnswer {
   readonly job: string

@@ -6,8 +6,8 @@ import type { SubmitChunk } from './services.ts'
 
 const CHUNK_BYTES_MAX = 256 * 1024
 
-export const submitChunks = function * ({ plan, bundle, fromCheckpoint }: SubmitRequest): Generator<SubmitChunk> {
-  yield { header: { plan, bundleBytes: bundle.length, bundleSha256: createHash('sha256').update(bundle).digest('hex'), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) } }
+export const submitChunks = function * ({ plan, bundle, fromCheckpoint, submissionId }: SubmitRequest): Generator<SubmitChunk> {
+  yield { header: { plan, bundleBytes: bundle.length, bundleSha256: createHash('sha256').update(bundle).digest('hex'), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }), ...(submissionId === undefined ? {} : { submissionId }) } }
   for (let at = 0; at < bundle.length; at += CHUNK_BYTES_MAX) yield { bundle: bundle.subarray(at, at + CHUNK_BYTES_MAX) }
 }
 

@@ -1,18 +1,21 @@
 // tidemark build: a job as the file that `grpcurl -d @` streams to JobService.Submit.
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { TidemarkError } from '@tidemark/base'
+import { realRandom, TidemarkError } from '@tidemark/base'
 import { submitLines } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
 
-/** Of the same job file the same bytes, whenever and wherever it is built. `CLI_FILE_UNWRITABLE`. */
+/**
+ * Of the same job file the same bytes, whenever and wherever it is built; a restore is named, so that streaming the file twice does not restore twice.
+ * `CLI_FILE_UNWRITABLE`.
+ */
 export const buildJob = async ({ terminal, json }: Context, file: string, out: string, from?: number): Promise<void> => {
   const { plan, bundle, sha256 } = await bundleJob(file)
   const { job } = parsePlan(plan)
-  const lines = [...submitLines({ plan, bundle, ...from === undefined ? {} : { fromCheckpoint: from } })]
+  const lines = [...submitLines({ plan, bundle, ...from === undefined ? {} : { fromCheckpoint: from, submissionId: realRandom.uuid() } })]
   const text = `${lines.join('\n')}\n`
   try {
     writeFileSync(out, text)

@@ -1,4 +1,5 @@
 // tidemark submit: bundles a job file, checks its plan here, gives it to the driver, says what a person should know.
+import { realRandom } from '@tidemark/base'
 import type { SubmitAnswer } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
@@ -14,7 +15,9 @@ const OUTCOME = {
 export const submitJob = async (context: Context, file: string, from?: number): Promise<SubmitAnswer> => {
   const { plan, bundle } = await bundleJob(file)
   parsePlan(plan)
-  const answer = await withJobs(context, (client) => client.submit({ plan, bundle, ...from === undefined ? {} : { fromCheckpoint: from } }))
+  // A client that does not get the answer asks again: that must not restore twice.
+  const submissionId = realRandom.uuid()
+  const answer = await withJobs(context, (client) => client.submit({ plan, bundle, submissionId, ...from === undefined ? {} : { fromCheckpoint: from } }))
   const { terminal } = context
   if (context.json) terminal.json(answer)
   else {

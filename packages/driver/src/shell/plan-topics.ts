@@ -65,12 +65,13 @@ export interface RunFrame {
   readonly bundle: RunRecord['bundle']
   readonly from: RunRecord['from']
   readonly createdAt: number
+  readonly submissionId?: string
   /** Tasks of each stage in the checkpoint that the run starts from. */
   readonly tasks?: ReadonlyMap<string, number>
 }
 
 /** Everything that must never change in the run. */
-export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], { run, planHash, bundle, from, createdAt, tasks }: RunFrame): RunRecord => {
+export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], { run, planHash, bundle, from, createdAt, submissionId, tasks }: RunFrame): RunRecord => {
   const job: JobId = jobId(plan.job)
   const physical = cutStages(plan)
   const sources = new Map(plan.nodes.flatMap((node) => node.kind === 'source' ? [[node.id, inputOf(node, topics)] as const] : []))
@@ -82,7 +83,7 @@ export const runRecordOf = (plan: LogicalPlan, topics: Surroundings['topics'], {
     return before !== undefined && before < now && sharesPartitions(plan, physical, stage) ? before : now
   }
   return {
-    formatVersion: 1, job, run, jobVersion: plan.version, planHash, plan: paths.plan(job, planHash), bundle, from, createdAt,
+    formatVersion: 1, job, run, jobVersion: plan.version, planHash, plan: paths.plan(job, planHash), bundle, from, createdAt, ...(submissionId === undefined ? {} : { submissionId }),
     stages: physical.stages.map(({ id, inputs }) => ({
       stage: id as RunRecord['stages'][number]['stage'], partitions: partitionsOf(id),
       inputs: inputs.map((input): RunInput => {

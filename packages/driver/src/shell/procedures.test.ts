@@ -21,8 +21,8 @@ const generation = { epoch: 5, counter: 1 }
 beforeEach(async () => {
   ports = await memoryPorts()
 })
-const send = (over: { readonly version?: string, readonly input?: string, readonly output?: string, readonly from?: number } = {}, state: JobState | undefined = undefined) =>
-  submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }) }, () => state)
+const send = (over: { readonly version?: string, readonly input?: string, readonly output?: string, readonly from?: number, readonly id?: string } = {}, state: JobState | undefined = undefined) =>
+  submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }), ...(over.id === undefined ? {} : { submissionId: over.id }) }, () => state)
 
 const journal = async (run: number, partition: number): Promise<JournalRecord[]> => {
   const reader = ports.log.reader()
@@ -82,6 +82,15 @@ describe('submit', () => {
     const { answer } = await send({ from: 3, version: '2' }, 'running')
     expect(answer).toMatchObject({ run: 2, outcome: 'restored' })
     expect((await readRun(ports, JOB, 2)).from).toEqual({ run: 1, checkpoint: 3, manifest: paths.manifest(JOB, 3) })
+  })
+  test('the answer was lost and the client submits again, by the same id → no second run, a restore neither, even when it was cancelled since; another id is another submission', async () => {
+    expect(await send({ id: 'a' })).toMatchObject({ answer: { run: 1, outcome: 'created' } })
+    expect(await send({ id: 'a' }, 'failed')).toMatchObject({ answer: { run: 1, outcome: 'created' }, run: undefined })
+    await store(1, 3)
+    expect(await send({ from: 3, id: 'b' }, 'running')).toMatchObject({ answer: { run: 2, outcome: 'restored' } })
+    for (const state of ['restoring', 'running', 'cancelled'] as const) expect(await send({ from: 3, id: 'b' }, state)).toMatchObject({ answer: { run: 2, outcome: 'restored' }, run: undefined })
+    expect(await send({ from: 3, id: 'c' }, 'running')).toMatchObject({ answer: { run: 3, outcome: 'restored' } })
+    await expect(send({ id: 'x'.repeat(101) })).rejects.toMatchObject({ code: 'JOB_SUBMISSION_ID', place: { path: 'header.submission_id' } })
   })
   test('from a checkpoint whose input retention has removed → refused with the range', async () => {
     await send()

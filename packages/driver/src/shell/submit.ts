@@ -30,8 +30,11 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const job = jobId(plan.job)
   const hash = planHash(plan)
   const sha256 = createHash('sha256').update(request.bundle).digest('hex')
+  checkId(request)
   const state = stateOf(job)
   const definition = await readDefinition(store, job)
+  const answered = definition === undefined ? undefined : await answerAgain(ports, definition, request)
+  if (answered !== undefined) return { answer: answered, run: undefined }
   if (state !== undefined && state !== 'cancelled' && definition !== undefined && request.fromCheckpoint === undefined) return { answer: await answerTaken(ports, definition, state, hash, sha256), run: undefined }
   if (request.fromCheckpoint !== undefined && state !== undefined && !RESTORABLE.includes(state)) throw busy(job, state)
 
@@ -39,7 +42,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const run = await newestRun(ports, job) + 1
   const bundle = { key: paths.bundle(job, sha256), sha256, sizeBytes: request.bundle.length }
   const origin = request.fromCheckpoint === undefined ? undefined : await findCheckpoint(ports, job, request.fromCheckpoint)
-  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...fromOrigin(origin) })
+  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...(request.submissionId === undefined ? {} : { submissionId: request.submissionId }), ...fromOrigin(origin) })
   if (origin !== undefined) await checkFits(ports, record, origin.manifest)
 
   // Content-addressed: whoever wrote them before wrote the same.
@@ -61,6 +64,21 @@ const tasksOf = (manifest: Manifest): ReadonlyMap<string, number> => new Map([..
 
 export const busy = (job: JobId, state: JobState): TidemarkError =>
   new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
+
+const SUBMISSION_ID_CHARACTERS_MAX = 100
+
+const checkId = ({ submissionId }: SubmitRequest): void => {
+  if (submissionId === undefined || (submissionId.length > 0 && submissionId.length <= SUBMISSION_ID_CHARACTERS_MAX)) return
+  throw new TidemarkError(`a submission id has 1 to ${SUBMISSION_ID_CHARACTERS_MAX} characters, this one ${submissionId.length}`, { code: 'JOB_SUBMISSION_ID', blame: 'user', action: 'fail-job', path: 'header.submission_id', hint: 'Take a UUID.' })
+}
+
+/** The very submission that the newest run is of: its client did not get the answer. */
+const answerAgain = async (ports: DriverPorts, { job, run }: Definition, { submissionId }: SubmitRequest): Promise<SubmitAnswer | undefined> => {
+  if (submissionId === undefined) return undefined
+  const record = await readRun(ports, job, run)
+  if (record.submissionId !== submissionId) return undefined
+  return { job, run, outcome: record.from === null ? 'created' : 'restored', notes: [`run ${run} is of this submission already`] }
+}
 
 /** The name is taken: the same content changes nothing, other content is refused with the way out. */
 const answerTaken = async (ports: DriverPorts, definition: Definition, state: JobState, hash: string, sha256: string): Promise<SubmitAnswer> => {

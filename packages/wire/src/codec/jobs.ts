@@ -10,8 +10,9 @@ export interface SubmitHeader {
   readonly bundleBytes: number
   readonly bundleSha256: string
   readonly fromCheckpoint?: number
+  readonly submissionId?: string
 }
-export const submitHeader = message<SubmitHeader>({ plan: json, bundleBytes: integer, bundleSha256: text(), fromCheckpoint: optional(integer) })
+export const submitHeader = message<SubmitHeader>({ plan: json, bundleBytes: integer, bundleSha256: text(), fromCheckpoint: optional(integer), submissionId: optional(text()) })
 export const submitAnswer = message<SubmitAnswer>({ job: text(), run: integer, outcome: oneOf('created', 'unchanged', 'restored'), notes: list(text()) })
 
 const jobSummary = message<JobSummary>({
