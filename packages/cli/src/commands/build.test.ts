@@ -16,14 +16,23 @@ describe('build', () => {
   test('build, twice → the same bytes: a header with the plan, then the bundle', async () => {
     const [one, two] = [join(folder, 'one'), join(folder, 'two')]
     const context = testContext({ json: true })
-    await buildJob(context, REVENUE, one, 3)
-    await buildJob(context, REVENUE, two, 3)
+    await buildJob(context, REVENUE, one)
+    await buildJob(context, REVENUE, two)
     const text = readFileSync(one, 'utf8')
     expect(readFileSync(two, 'utf8')).toBe(text)
     const [first = '', second = ''] = text.split('\n')
-    expect(JSON.parse(first)).toMatchObject({ header: { plan: expect.stringContaining('"job":"revenue"'), bundleBytes: expect.stringMatching(/^\d+$/), fromCheckpoint: '3' } })
+    expect(JSON.parse(first)).toMatchObject({ header: { plan: expect.stringContaining('"job":"revenue"'), bundleBytes: expect.stringMatching(/^\d+$/) } })
     expect(Buffer.from((JSON.parse(second) as { bundle: string }).bundle, 'base64').toString()).toContain('revenue-per-user')
     expect(printed(context)[0]).toEqual({ job: 'revenue', out: one, chunks: text.split('\n').length - 1, bytes: text.length, sha256: expect.stringMatching(/^[0-9a-f]{64}$/), bundleSha256: expect.stringMatching(/^[0-9a-f]{64}$/) })
+  })
+
+  test('build, a restore → each file names its own submission', async () => {
+    const headers = await Promise.all(['one', 'two'].map(async (name): Promise<unknown> => {
+      await buildJob(testContext(), REVENUE, join(folder, name), 3)
+      return JSON.parse(readFileSync(join(folder, name), 'utf8').split('\n')[0] ?? '')
+    }))
+    for (const header of headers) expect(header).toMatchObject({ header: { fromCheckpoint: '3', submissionId: expect.stringMatching(/^[0-9a-f-]{36}$/) } })
+    expect(headers[0]).not.toEqual(headers[1])
   })
 
   test('build, a place that cannot be written → CLI_FILE_UNWRITABLE', async () => {
