@@ -40,8 +40,8 @@ export interface PoisonJob {
 }
 
 export interface PoisonJobOptions {
-  /** Where the deed is done: before the shuffle, behind it, in a window's result, in a timer. */
-  readonly place: 'source' | 'shuffle' | 'window' | 'timer'
+  /** Where the deed is done: before the shuffle, in the key's function, behind the shuffle, in a window's result, in a timer, in the codec of the input or of the output. */
+  readonly place: 'source' | 'keyBy' | 'shuffle' | 'window' | 'timer' | 'decode' | 'encode'
   readonly onError?: 'dead-letter' | 'fail' | 'skip'
   readonly partitions?: number
 }
@@ -49,6 +49,15 @@ export interface PoisonJobOptions {
 const OPERATORS: Readonly<Record<PoisonJobOptions['place'], string>> = {
   source: `.map((event) => { act(event.deed); return event }).keyBy((event) => event.key, { copartitioned: true })
   .aggregate('totals', { count: count(), last: max((event) => event.n) }, { emit: 'updates' })`,
+  keyBy: `.keyBy((event) => { act(event.deed); return event.key }).aggregate('totals', { count: count(), last: max((event) => event.n) }, { emit: 'updates' })`,
+  decode: `.keyBy((event) => event.key, { copartitioned: true }).aggregate('totals', { count: count(), last: max((event) => event.n) }, { emit: 'updates' })`,
+  encode: `.keyBy((event) => event.key, { copartitioned: true }).process('totals', {
+    state: () => 0,
+    onRecord(ctx, event) {
+      ctx.state.set(ctx.state.get() + 1)
+      ctx.emit({ key: ctx.key, count: ctx.state.get(), deed: event.deed })
+    },
+  })`,
   shuffle: `.keyBy((event) => event.key).process('totals', {
     state: () => 0,
     onRecord(ctx, event) {
@@ -89,11 +98,15 @@ ${Object.entries(DEEDS).map(([deed, code]) => `    case '${deed}': { ${code}; br
     default:
   }
 }
+const acting = <T extends { readonly deed?: string }>() => ({
+  encode: (value: T) => { act(value.deed); return JSON.stringify(value) },
+  decode: (bytes: Buffer): T => { const value = JSON.parse(bytes.toString()) as T; act(value.deed); return value },
+})
 export default job('${name}', { version: '1', parallelism: ${partitions}, checkpointInterval: 1_000, onError: '${onError}' })
-  .source('in', topic('${input}', { value: json<Event>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 500 }))
+  .source('in', topic('${input}', { value: ${place === 'decode' ? 'acting<Event>()' : 'json<Event>()'}, timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 500 }))
   ${OPERATORS[place]}
-  .sink('out', topicSink('${output}', { value: json() }))
-void [count, max, tumbling]
+  .sink('out', topicSink('${output}', { value: ${place === 'encode' ? 'acting<{ readonly key: string, readonly count: number, readonly deed?: string }>()' : 'json()'} }))
+void [count, max, tumbling, acting]
 `)
   return {
     name, file, input, output, deadLetters: `${name}.dead-letters`,

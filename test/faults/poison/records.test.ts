@@ -59,6 +59,15 @@ describe('a record that kills its process', () => {
     await neighbourUntouched(poison, 'behind a shuffle')
   }, 120_000)
 
+  test.each(['keyBy', 'decode', 'encode'] as const)('in %s → the record is dead-lettered, everything else is exact, the neighbour goes on', async (place) => {
+    const poison = open = await Poison.start({ place })
+    await poison.write([...plain(300), { key: 'k7', deed: 'exits' }, ...plain(300)])
+    await poison.until('all results and the dead letter', () => poison.out.records.length >= 600 && poison.deadLetters.records.length >= 1)
+    expect(wrongTotals(poison.written, poison.out.values())).toEqual([])
+    expect(poison.deadLetters.values().map(({ n }) => n)).toEqual([300])
+    await neighbourUntouched(poison, place)
+  }, 120_000)
+
   test.each(['window', 'timer'] as const)('a %s that kills its process → it is dead-lettered, the other keys have their results', async (place) => {
     const poison = open = await Poison.start({ place })
     await poison.write([...plain(80), { key: 'k3', deed: 'exits' }, ...plain(20)])

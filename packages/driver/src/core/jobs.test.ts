@@ -152,6 +152,11 @@ describe('a new driver', () => {
   })
 })
 
+/** As the sample's cluster has it. */
+const WALL_AT_ZERO = 1_000_000
+/** Three intervals of 30 s and the time-out of a checkpoint, 60 s. */
+const LATE_MS = 150_000
+
 describe('checkpoints', () => {
   const ref = (partition: number, checkpoint: number): SnapshotRef => ({
     generation: { epoch: 1, counter: 1 }, owner: { executor: executorId('a'), slot: 0, slotId: 'p' as never }, transactionalId: 'x' as never, checkpoint, batchId: 1, journalNext: 1, positions: [], keys: 0, objects: [{ key: `k${partition}`, sizeBytes: 5, sha256: 'a'.repeat(64) }],
@@ -203,6 +208,22 @@ describe('checkpoints', () => {
     const commands = cluster.pass(61_000, ['a'])
     expect(cluster.eventNames(commands)).toContain('checkpoint.given-up')
     expect(ofKind(commands, 'read-outputs').map(({ checkpoint }) => checkpoint)).toEqual([2])
+  })
+  test('no checkpoint completes any more → warned of with the age of the newest; one completes → not any more', () => {
+    const cluster = begun()
+    const warnings = (): readonly string[] | undefined => cluster.core.describe('orders', cluster.now)?.warnings
+    const completes = (): void => {
+      const { checkpoint = 0 } = cluster.core.describe('orders', cluster.now)?.checkpointUnderWay ?? {}
+      const written = { checkpoint, run: 1, takenAt: WALL_AT_ZERO + cluster.now, bytes: 20, parts: 4 }
+      cluster.event({ kind: 'checkpoint-written', job: JOB, checkpoint: written, retained: [written] })
+    }
+    completes()
+    cluster.pass(LATE_MS, ['a'])
+    expect(warnings()).toEqual([])
+    cluster.pass(1_000, ['a'])
+    expect(warnings()).toEqual([`the newest checkpoint is ${Math.round((LATE_MS + 1_000) / 1_000)} s old`])
+    completes()
+    expect(warnings()).toEqual([])
   })
   test('a task waits for an owner → no checkpoint begins before it has one', () => {
     const cluster = withJob()

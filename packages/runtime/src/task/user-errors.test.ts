@@ -180,6 +180,41 @@ describe('user errors', () => {
     expect(task.failure).toBeUndefined()
   })
 
+  const thirteen = (n: number): void => {
+    if (n === 13) throw new Error('thirteen')
+  }
+  const inPlace = (place: 'keyBy' | 'decode' | 'encode'): Job => job('errors')
+    .source('in', topic('in', { value: { encode: (value: Item) => JSON.stringify(value), decode: (bytes) => {
+      const value = JSON.parse(bytes.toString()) as Item
+      if (place === 'decode') thirteen(value.n)
+      return value
+    } }, outOfOrderness: 0 }))
+    .keyBy((value) => {
+      if (place === 'keyBy') thirteen(value.n)
+      return value.user
+    }, { copartitioned: true })
+    .process<Item, number>('last', { state: () => 0, onRecord: (ctx, { n }) => {
+      ctx.state.set(ctx.state.get() + 1)
+      ctx.emit({ user: ctx.key, n })
+    } })
+    .sink('out', topicSink('out', { value: { encode: (value) => {
+      if (place === 'encode') thirteen(value.n)
+      return JSON.stringify(value)
+    }, decode: () => ({ user: '', n: 0 }) } }))
+
+  test.each(['keyBy', 'decode', 'encode'] as const)('poison in %s → that record is set aside with the error, all it did is undone, the others go on', (place) => {
+    const task = fixtureOf(inPlace(place)).task(0)
+    feed(task, [item('a', 1), item('a', 13), item('a', 2)])
+    const { appends, records } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([{ user: 'a', n: 1 }, { user: 'a', n: 2 }])
+    expect(letters(appends).map(({ value, headers }) => [value, headers['tidemark-code'], headers['tidemark-error']])).toEqual([['{"user":"a","n":13}', 'TASK_USER_ERROR', 'thirteen']])
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 3, folded: 2, deadLettered: 1 })
+    const oracle = fixtureOf(inPlace(place)).task(0)
+    feed(oracle, [item('a', 1), item('a', 2)])
+    drain(oracle)
+    expect(task.stateKeys).toBe(oracle.stateKeys)
+  })
+
   test('a sink record that its topic does not take is its record\'s error', () => {
     const built = job('errors').source('in', topic('in', { value: json<Item>() })).map((value) => 'x'.repeat(value.n)).sink('out', topicSink('out', { value: json() }))
     const task = fixtureOf(built, { maxMessageBytes: 1_000 }).task(0)
