@@ -4,6 +4,7 @@ import type { Clock, OutboxSink, Random } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import { DEFAULT_SETTINGS } from '@tidemark/driver'
 import type { JobHandlers } from '@tidemark/driver'
+import type { Task } from '@tidemark/runtime'
 import { seededRandom } from '../time/seeded-random.ts'
 import { Markers } from './markers.ts'
 import type { Mutation } from './mutants.ts'
@@ -52,6 +53,7 @@ export class SimCluster {
   /** Users of the records that kill. */
   readonly poisons: string[] = []
   /** Called when one has killed a process. */
+  onMade: (slot: string, task: Task) => void = () => {}
   onKilled: (process: SimProcess, user: string) => void = () => {}
   /** A step of fault points: may kill who reaches it. */
   reached: (slot: SlotNode, point: string) => void = () => {}
@@ -73,6 +75,7 @@ export class SimCluster {
     this.around = {
       scheduler: this.scheduler, network: this.network, servers: this.servers, trace: this.trace, random: this.random, rules: { ...ALL_RULES, ...mutation.rules }, mutation, settings: SETTINGS, orphanMs: 0,
       jobs: new Map([[workload.name, workload.job]]), probes: new Map(), reached: (slot, point) => this.reached(slot, point), sink: (process, name) => this.#sink(process, name),
+      made: (slot, task) => this.onMade(slot, task),
       killed: (process, user) => this.onKilled(process, user),
     }
     const topics = [INPUT, RUNNING, WINDOWS].map((topic) => ({ topic, partitions: workload.partitions }))

@@ -45,6 +45,8 @@ export interface Surroundings {
   readonly probes: Map<string, ExecutorNode>
   /** Fault points: may kill the process that reaches it. */
   readonly reached: (slot: SlotNode, point: string) => void
+  /** A slot, by its process's name, has made a task, to take it over. */
+  readonly made: (slot: string, task: Task) => void
   /** A record of this user has killed this process. */
   readonly killed: (process: SimProcess, user: string) => void
   /** How long a slot goes on without its parent before it sees that, ms. */
@@ -226,7 +228,11 @@ export class SlotNode {
       emit: (event) => this.#emit(event),
     }, {
       owner: { executor: executorId(this.parent.id), slot: this.#number, slotId: slotId(this.id) },
-      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: (ref) => mutated(slowWalks(makeTask(ref)), this.#around.mutation.task, this.id),
+      run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, engineVersion: ENGINE_VERSION, rules, makeTask: (ref) => {
+        const task = slowWalks(makeTask(ref))
+        this.#around.made(process.name, task)
+        return mutated(task, this.#around.mutation.task, this.id)
+      },
     })
     slot.run().catch((error: unknown) => this.#exit(String(error), error))
     return slot

@@ -70,6 +70,7 @@ export class JournalCheck {
     this.#damaged = damaged
     this.#shadow = of.makeTask()
     this.#beginAtOrigin()
+    this.#hashes.set(0, stateHash(this.#shadow))
   }
 
   get newest(): CommitRecord | undefined {
@@ -119,6 +120,14 @@ export class JournalCheck {
       this.#objectsThere(ref, why)
     }
     if (named.length < 2 && start > 0) this.#broken('recoverable', `after ${why} the journal begins at ${start} with ${named.length} snapshots named`)
+  }
+
+  /** Whoever has taken the task over has the state that its journal had at that batch before, be it by a snapshot, by the tail, or by both. */
+  recovered(task: Task, who: string): void {
+    this.read()
+    const hash = this.#hashes.get(task.batchId)
+    if (hash === undefined) this.#broken('recovered', `${who} goes on at batch ${task.batchId}, which is not committed`)
+    else if (stateHash(task) !== hash) this.#broken('recovered', `${who} has another state after batch ${task.batchId} than the journal had there`)
   }
 
   /** When this slot's release became visible, if that is its last word here. */

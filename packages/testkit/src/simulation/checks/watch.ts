@@ -32,6 +32,8 @@ export class Watch implements BrokerObserver {
   readonly #disturbed = new Map<string, number>()
   #onGiven: (() => void)[] = []
   readonly #dirty = new Set<JournalCheck>()
+  /** The task that each slot made last, by the slot's name and the task's. */
+  readonly #made = new Map<string, Task>()
   readonly #given = new Map<string, string>()
   /** When each task was last given to each slot, by the slot's name. */
   readonly #givenAt = new Map<string, number>()
@@ -53,6 +55,8 @@ export class Watch implements BrokerObserver {
   /** The newest run that has claimed anything. */
   run = 1
   lastRecordsAt = 0
+  /** Takeovers whose state was compared. */
+  recoveries = 0
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster
@@ -61,6 +65,7 @@ export class Watch implements BrokerObserver {
     this.outputs = new OutputCheck(cluster.written, this.violations)
     this.ended = new EndedCheck(cluster, this.violations)
     this.letters = new DeadLetterCheck(paths.deadLetterTopic(jobId(cluster.workload.name)), cluster.poisons, this.violations)
+    cluster.onMade = (slot, task) => void this.#made.set(`${slot} ${taskKey(task.ref)}`, task)
     // A throw-away process is there to die.
     cluster.onKilled = (process, user) => {
       const isSlot = !process.name.endsWith('t')
@@ -79,6 +84,7 @@ export class Watch implements BrokerObserver {
       else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
       else if (event === 'takeover.fenced') this.#fenced(who, facts)
       else if (event === 'task.running') this.#running(facts)
+      else if (event === 'takeover.running') this.#recovered(who, (facts as { readonly task: string }).task)
     }
     cluster.servers.arrived = (_process, { call, of }) => {
       const id = call === 'log.initialise' ? paths.parseTransactionalId(of) : undefined
@@ -262,6 +268,16 @@ export class Watch implements BrokerObserver {
       if (of === undefined || of.counter !== this.#sessions.get(of.slot) || this.#aborted.has(id)) continue
       const releasedAt = journal.releasedAt(of.slot)
       if (releasedAt !== undefined && releasedAt < since) this.violations.add('needless fence', `${id} was fenced by ${who} for ${task}, which it had released ${(since - releasedAt).toFixed(1)} ms before ${since === givenAt ? 'that was given out again' : 'its heir lost a session'}`)
+    }
+  }
+
+  /** The state that a task is taken over with is that which it had there before. */
+  #recovered(who: string, name: string): void {
+    const task = this.#made.get(`${who} ${name}`)
+    const journal = [...this.journals.values()].find(({ of: { ref } }) => taskKey(ref) === name)
+    if (task !== undefined && journal !== undefined) {
+      journal.recovered(task, who)
+      this.recoveries += 1
     }
   }
 
