@@ -69,7 +69,7 @@ describeWith(['kafka', 'minio', 'redis'], `Kafka restarted, MinIO away (seed ${S
     await victim?.kill()
     await main.cluster.until(young.job.name, ({ summary, tasks }) => summary.tasksRunning === summary.tasks && tasks.every(({ executor }) => executor !== victim?.name), 'the young job runs on the survivor')
     for (const partition of [0, 1]) await young.write(partition, young.events(50))
-    expect(await young.wrong()).toEqual([])
+    expect(await young.wrongAnswers()).toEqual([])
     const reasons = new Set<string>()
     const { tasks } = await main.cluster.until(main.job.name, (description) => {
       for (const { waitingFor } of description.tasks) if (waitingFor !== undefined) reasons.add(waitingFor.replaceAll(/\d+/g, 'N'))

@@ -50,13 +50,17 @@ export class Subject {
     return (await new Output<Event>(this.cluster.log, this.job.input).read()).map(({ value }) => value)
   }
 
-  /** Waits until there are as many answers as events were written; what is wrong with them, and with the job's books. */
+  /** Waits until there are as many answers as events were written; what is wrong with them, and with the job's books, for which the store is asked. */
   async wrong(): Promise<string[]> {
+    return [...await this.wrongAnswers(), ...await this.cluster.audit(this.job.name)]
+  }
+
+  async wrongAnswers(): Promise<string[]> {
     for (const began = realClock.monotonic(); (await this.output.read()).length < this.written.length;) {
       if (realClock.monotonic() - began > 30_000) throw new Error(`${this.output.records.length} of ${this.written.length} answers\n${this.cluster.story()}`)
       await realClock.sleep(20)
     }
-    return [...checkRunningTotals(this.written, this.output.values()), ...this.output.records.length === this.written.length ? [] : [`${this.output.records.length} answers to ${this.written.length} events`], ...await this.cluster.audit(this.job.name)]
+    return [...checkRunningTotals(this.written, this.output.values()), ...this.output.records.length === this.written.length ? [] : [`${this.output.records.length} answers to ${this.written.length} events`]]
   }
 
   async failed(): Promise<NonNullable<JobDescription['error']>> {
