@@ -2,6 +2,9 @@
 import { afterEach, expect, test } from '@jest/globals'
 import { Poison, wrongTotals } from './poison.ts'
 
+/** How long the neighbour may be held up where two cores do everything, ms; it is printed what it was. */
+const GAP_MS_MAX = 500
+
 let open: Poison | undefined
 afterEach(async () => {
   await open?.stop()
@@ -20,5 +23,8 @@ test('a slot that leaks memory → it is killed over its limit, no record is bla
   for (const death of deaths) expect(death).toMatch(/MiB of memory, 700 are allowed/)
   expect(poison.deadLetters.records).toEqual([])
   expect(wrongTotals(poison.written.map(({ deed: _deed, ...record }) => record), poison.out.values())).toEqual([])
-  expect((await poison.neighbourStory()).sessions).toBe(1)
+  const { sessions, gapMs } = await poison.neighbourStory()
+  console.log(`${deaths.length} deaths of a leak: longest gap of the neighbour ${gapMs} ms`)
+  expect(sessions).toBe(1)
+  expect(gapMs).toBeLessThan(GAP_MS_MAX)
 }, 120_000)
