@@ -135,6 +135,7 @@ export class SimCluster {
   feed(random: Random, events: number, users: number, ms: number): void {
     const names = Array.from({ length: users * 4 }, (_, i) => `u${i}`).filter((name) => !this.workload.idle.has(this.#hash(name))).slice(0, users)
     const all = makeEvents(random, events, names, EPOCH_MS)
+    if (this.workload.input !== INPUT) return this.#generate(all)
     for (let i = 0; i < all.length;) {
       const take = 1 + Math.floor(random.next() * 6)
       const some = all.slice(i, i + take)
@@ -144,8 +145,18 @@ export class SimCluster {
     this.scheduler.after(ms + 1, () => this.flush())
   }
 
-  /** A record that kills whatever processes it. */
+  /** Each is made by the partition of its user, while the others make one that counts for nothing. */
+  #generate(events: readonly SimEvent[]): void {
+    for (const [offset, event] of events.entries()) {
+      const partition = this.#hash(event.user)
+      for (const [at, lines] of this.workload.lines.entries()) lines.push(at === partition ? event : { user: `${FLUSH}${at}`, amount: 0, ts: event.ts })
+      this.written.push({ event, partition, offset })
+    }
+  }
+
+  /** A record that kills whatever processes it. A generator makes none. */
   poison(at: DeadlyAt): void {
+    if (this.workload.input !== INPUT) return this.trace.add('fault', 'nobody writes to a generator')
     const number = this.poisons.length
     for (let i = 0; ; i += 1) {
       const user = `${POISON}${number}-${i}`

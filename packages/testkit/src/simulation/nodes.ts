@@ -15,7 +15,7 @@ import { SimProcess } from './process.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Servers } from './servers.ts'
 import type { Trace } from './trace.ts'
-import { loadIn, noReader, trialsOf } from './user-code.ts'
+import { loadIn, readersOf, trialsOf } from './user-code.ts'
 
 const ENGINE_VERSION = '0.1.0'
 const SLOT_START_MS = 15
@@ -221,7 +221,7 @@ export class SlotNode {
     const makeTask = await loaded.taskFactory(this.#log)
     const slot = new Slot({
       log: this.#log, store, clock: process.clock, random, logger, faults,
-      reader: noReader,
+      reader: readersOf(loaded.plan, process.clock),
       trial: trialsOf(this.#around, process),
       sink: (name) => sink(process, name),
       alive: () => this.parent.process.state !== 'dead',

@@ -8,7 +8,7 @@ import type { Outcome } from './simulate.ts'
 const wrong = async (outcome: Outcome): Promise<string> => (outcome.violations.length === 0 ? '' : describeOutcome(outcome, await shrink(outcome)))
 
 describe('simulation', () => {
-  test.each(['copartitioned', 'shuffled'] as const)('simulation, %s, nothing goes wrong → everything is said, once', async (shape) => {
+  test.each(['copartitioned', 'shuffled', 'generated'] as const)('simulation, %s, nothing goes wrong → everything is said, once', async (shape) => {
     expect(await wrong(await simulate({ seed: 4, shape, plan: [] }))).toBe('')
   })
 
@@ -34,7 +34,13 @@ describe('simulation', () => {
     expect(trace).toMatch(/takeover\.tried[^]*a record kills a trial[^]*trial\.culprit-found[^]*"passed"[^]*takeover\.running/)
   })
 
-  test.each([0, 1, 2, 3])('simulation, seed %i twice → the same trace', async (seed) => {
+  test('simulation, what a generator makes is restored from an older checkpoint while a slot dies → the outbox behind the shuffle says all of it again, once', async () => {
+    const outcome = await simulate({ seed: 4, shape: 'generated', plan: [{ at: 900, kind: 'restore' }, { at: 930, kind: 'kill slot', who: 1 }, { at: 1_201, kind: 'restore' }] })
+    expect(await wrong(outcome)).toBe('')
+    expect(outcome.trace().join('\n')).toMatch(/run 2 starts from checkpoint[^]*run 3 starts from checkpoint[^]*takeover\.running +\{"task":"generated\/3\/s1/)
+  })
+
+  test.each([0, 1, 2, 3, 7])('simulation, seed %i twice → the same trace', async (seed) => {
     const [once, again] = [await simulate({ seed }), await simulate({ seed })]
     expect(again.trace()).toEqual(once.trace())
   })

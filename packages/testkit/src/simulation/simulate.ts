@@ -8,10 +8,9 @@ import { makePlan } from './fault-plan.ts'
 import type { Fault } from './fault-plan.ts'
 import { Faults } from './faults.ts'
 import type { Mutation } from './mutants.ts'
-import { SHAPES, workload } from './workload.ts'
+import { EVENTS, shapeOf, workload } from './workload.ts'
 import type { Shape } from './workload.ts'
 
-const EVENTS = 60
 const USERS = 6
 const FEED_MS = 1_000
 /** Faults are over then, ms. */
@@ -55,7 +54,7 @@ const brokenInvariant = (facts: object): string | undefined => {
 
 export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }: SimulationOptions): Promise<Outcome> => {
   const random = seededRandom(seed)
-  const shape = given ?? SHAPES[seed % SHAPES.length] ?? 'copartitioned'
+  const shape = given ?? shapeOf(seed)
   const plan = givenPlan ?? makePlan(seededRandom(seed ^ 0x2545f491))
   const without = mutation?.()
   const executors = 2

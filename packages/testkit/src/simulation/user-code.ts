@@ -1,11 +1,11 @@
 // What runs of a job in a simulated process: its functions, with records among their input that kill it; and throw-away processes to try them in.
 import { jobId } from '@tidemark/base'
-import type { Logger, ObjectStore } from '@tidemark/base'
+import type { Clock, Logger, LogReader, ObjectStore } from '@tidemark/base'
 import { loadRun } from '@tidemark/executor'
-import { tryOut } from '@tidemark/runtime'
+import { openGeneratorReader, tryOut } from '@tidemark/runtime'
 import type { Trial, TrialOutcome, TrialWord } from '@tidemark/runtime'
 import { jobFunctions } from 'tidemark'
-import type { NodeFunctions, NodeId } from 'tidemark'
+import type { LogicalPlan, NodeFunctions, NodeId } from 'tidemark'
 import type { Surroundings } from './nodes.ts'
 import { SimProcess } from './process.ts'
 import { kills } from './workload.ts'
@@ -51,8 +51,10 @@ export const loadIn = ({ jobs, mutation, killed }: Surroundings, { process, stor
   },
 }, jobId(job), run)
 
-export const noReader = (kind: string): never => {
-  throw new RangeError(`no reader for ${kind} in a simulation`)
+/** Files are read by code that needs a disk. */
+export const readersOf = ({ nodes }: LogicalPlan, clock: Clock) => (kind: 'file' | 'generator'): LogReader => {
+  if (kind !== 'generator') throw new RangeError(`no reader for ${kind} in a simulation`)
+  return openGeneratorReader({ clock, generators: nodes.flatMap((node) => (node.kind === 'source' && node.source.kind === 'generator' ? [{ topic: node.name, ...node.source }] : [])) })
 }
 
 /** A process of its own for each trial, which dies with the slot that began it. */
@@ -72,7 +74,7 @@ export const trialsOf = (around: Surroundings, parent: SimProcess): Trial => (re
   const run = async (): Promise<void> => {
     const [log, store] = [servers.log(process), servers.store(process)]
     const loaded = await loadIn(around, { process, store, logger, die: () => end(judge(word)) }, request.task.job, request.task.run)
-    await tryOut({ log, store, clock: process.clock, logger, memoryUsed: () => 0, reader: noReader },
+    await tryOut({ log, store, clock: process.clock, logger, memoryUsed: () => 0, reader: readersOf(loaded.plan, process.clock) },
       { run: loaded.run, origin: loaded.origin, settings: loaded.plan.settings, rules, makeTask: await loaded.taskFactory(log) },
       request, (said) => { if (!over) word = said })
     end({ kind: 'passed' })

@@ -1,6 +1,6 @@
 // The jobs that simulations run, and their input: small, seeded, every result of which can be told from the input alone.
 import type { Random } from '@tidemark/base'
-import { count, job, json, markerSink, sum, topic, topicSink, tumbling } from 'tidemark'
+import { count, generator, job, json, markerSink, sum, topic, topicSink, tumbling } from 'tidemark'
 import type { Job } from 'tidemark'
 
 export interface SimEvent {
@@ -11,9 +11,16 @@ export interface SimEvent {
   readonly nth?: number
 }
 
-/** `copartitioned`: one stage, a topic and a marker sink. `shuffled`: two stages, one input partition never has a record. */
-export type Shape = 'copartitioned' | 'shuffled'
-export const SHAPES: readonly Shape[] = ['copartitioned', 'shuffled']
+/**
+ * `copartitioned`: one stage, a topic and a marker sink. `shuffled`: two stages, one input partition never has a record. `generated`: two stages, the input
+ * comes from no log, and an outbox behind the shuffle.
+ */
+export type Shape = 'copartitioned' | 'shuffled' | 'generated'
+const SHAPES: readonly Shape[] = ['copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'generated', 'generated', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'generated', 'shuffled']
+export const shapeOf = (seed: number): Shape => SHAPES[seed % SHAPES.length] ?? 'copartitioned'
+
+/** Records of a simulation. */
+export const EVENTS = 60
 
 export const INPUT = 'events'
 export const RUNNING = 'running'
@@ -33,17 +40,26 @@ export interface Workload {
   readonly name: string
   readonly partitions: number
   readonly idle: ReadonlySet<number>
+  /** What its source reads: a topic, or what is in `lines`. */
+  readonly input: string
+  /** Of a generator: what it makes, by partition. */
+  readonly lines: SimEvent[][]
+  readonly sinks: readonly ('the topic' | 'the marker sink')[]
+  readonly hasWindows: boolean
 }
 
 /** A checkpoint that takes longer is given up, ms. */
 const CHECKPOINT_TIMEOUT_MS = 3_000
 
 export const workload = (shape: Shape, checkpointTimeout = CHECKPOINT_TIMEOUT_MS): Workload => {
-  const partitions = shape === 'copartitioned' ? 2 : 3
+  const partitions = shape === 'shuffled' ? 3 : 2
+  const lines: SimEvent[][] = Array.from({ length: partitions }, () => [])
   const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d' })
-  const source = built.source('in', topic(INPUT, { value: json<SimEvent>(), timestamp: (event) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }))
+  const time = { timestamp: (event: SimEvent) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }
+  const source = built.source('in', shape === 'generated' ? generator<SimEvent>({ ...time, partitions, count: EVENTS, perSecond: EVENTS * partitions, make: (partition, sequence) => ({ ...lines[partition]?.[sequence] as SimEvent }) }) : topic(INPUT, { ...time, value: json<SimEvent>() }))
+  const byUser = source.keyBy((event) => event.user, { copartitioned: shape !== 'generated' })
   // State on both sides of the shuffle: a record that was seen before says so by an amount that no sum accounts for.
-  const keyed = shape === 'copartitioned' ? source.keyBy((event) => event.user, { copartitioned: true }) : source.keyBy((event) => event.user, { copartitioned: true })
+  const keyed = shape !== 'shuffled' ? byUser : byUser
     .process<SimEvent, number>('seen', {
       state: () => 0,
       onRecord: (ctx, event) => {
@@ -64,12 +80,16 @@ export const workload = (shape: Shape, checkpointTimeout = CHECKPOINT_TIMEOUT_MS
     },
   })
   running.sink('running', topicSink(RUNNING, { value: json() }))
-  if (shape === 'copartitioned') running.sink(MARKERS, markerSink())
+  const hasWindows = shape === 'shuffled'
+  if (!hasWindows) running.sink(MARKERS, markerSink())
   else {
     keyed.window(tumbling(WINDOW_MS, { allowedLateness: 0 })).aggregate('windows', { count: count(), sum: sum((event) => event.amount) })
       .sink('windows', topicSink(WINDOWS, { value: json() }))
   }
-  return { shape, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' ? [2] : []) }
+  return {
+    shape, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' ? [2] : []), input: shape === 'generated' ? 'in' : INPUT, lines,
+    sinks: hasWindows ? ['the topic'] : ['the topic', 'the marker sink'], hasWindows,
+  }
 }
 
 /** Where a record that kills does so: in the first operator with user code, or in the last. */

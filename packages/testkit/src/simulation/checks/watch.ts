@@ -172,11 +172,11 @@ export class Watch implements BrokerObserver {
 
   #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
-    const missing = this.outputs.missing(this.run, workload.shape === 'copartitioned' ? ['the topic', 'the marker sink'] : ['the topic'], workload.shape === 'shuffled').concat(this.letters.missing(this.outputs.fresh))
+    const missing = this.outputs.missing(this.run, workload.sinks, workload.hasWindows).concat(this.letters.missing(this.outputs.fresh))
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
-      const next = journal?.nextOf(INPUT) ?? 0
-      const { end } = servers.broker.partition(INPUT, partition)
+      const next = journal?.nextOf(workload.input) ?? 0
+      const end = workload.input === INPUT ? servers.broker.partition(INPUT, partition).end : workload.lines[partition]?.length ?? 0
       if (next < end) missing.push(`input ${partition} is read to ${next} of ${end}`)
     }
     return written.length === 0 ? [...missing, 'nothing was written yet'] : missing
