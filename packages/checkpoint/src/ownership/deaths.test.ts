@@ -20,7 +20,17 @@ const life = (by: Stamp, livedMs: number, deaths?: Deaths): JournalRecord[] => [
 describe('deaths in a row', () => {
   test('the first owner, and whoever follows a release, has none before it', () => {
     expect(after([]).next(me, false)).toBeUndefined()
-    expect(after([...life(A, 5, once), at(release(A), 2_000)]).next(me, false)).toBeUndefined()
+    expect(after([...life(A, 5), at(release(A), 2_000)]).next(me, false)).toBeUndefined()
+    expect(after([...life(A, AWAY_AFTER_MS, once), at(release(A), 90_000)]).next(me, false)).toBeUndefined()
+  })
+  test('an owner that released it before it got away adds none, and makes no slot forgotten: what killed it still lies ahead', () => {
+    for (const records of [[at(claim(B), 1_000, once)], life(B, 5, once)]) {
+      const count = after([...records, at(release(B), 2_000)])
+      expect(count.next(me, false)).toEqual(once)
+      expect(count.next(B.owner, false)).toEqual(once)
+      expect(count.next(me, true)).toEqual({ slots: 2, executors: 0 })
+    }
+    expect(after([at(claim(B), 1_000, { slots: 0, executors: 3 }), at(release(B), 2_000)]).next(me, false)).toBeUndefined()
   })
   test('a slot that died is counted however long it lived; the second in a row is to be tried', () => {
     expect(after(life(A, 3_600_000)).next(me, true)).toEqual(once)

@@ -66,10 +66,12 @@ export class DeathCount {
   /** What the claim of the next owner says. `slotDied`: the driver gave the task out because its slot died alone. */
   next(me: Owner, slotDied: boolean): Deaths | undefined {
     const last = this.#last
-    if (last === undefined || last.released || last.owner.slotId === me.slotId) return slotDied ? { slots: 1, executors: 0 } : undefined
+    if (last === undefined) return slotDied ? { slots: 1, executors: 0 } : undefined
+    // Who released it, or has it still, did not die; but what killed slots before may still lie ahead of a task that is moved on at once.
+    const alive = last.released || last.owner.slotId === me.slotId
     // As if its own end had come before it began, so that it is cleared of suspicion like those before.
     const { slots, executors } = last.deaths ?? { slots: 0, executors: 0 }
-    const left = deathsLeft({ slots, executors: executors + (slotDied ? 0 : 1) }, last.livedMs, last.batches)
+    const left = deathsLeft({ slots, executors: alive ? 0 : executors + (slotDied ? 0 : 1) }, last.livedMs, last.batches)
     return slotDied ? { slots: (left?.slots ?? 0) + 1, executors: left?.executors ?? 0 } : left
   }
 }

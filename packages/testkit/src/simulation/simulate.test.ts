@@ -34,6 +34,14 @@ describe('simulation', () => {
     expect(trace).toMatch(/takeover\.tried[^]*a record kills a trial[^]*trial\.culprit-found[^]*"passed"[^]*takeover\.running/)
   })
 
+  test('simulation, a task whose input kills is moved right behind its trial → the next owner has it tried again, instead of dying of it', async () => {
+    const outcome = await simulate({ seed: 816_799_010, shape: 'copartitioned', plan: [
+      { at: 386, kind: 'hang executor', who: 4, ms: 459 }, { at: 466, kind: 'poison', in: 'first' }, { at: 949, kind: 'drain', who: 3 }, { at: 1_170, kind: 'orphan slots', who: 3, ms: 15 },
+    ] })
+    expect(await wrong(outcome)).toBe('')
+    expect(outcome.trace().filter((line) => line.includes('a record kills a slot')).length).toBeLessThanOrEqual(3)
+  })
+
   test('simulation, what a generator makes is restored from an older checkpoint while a slot dies → the outbox behind the shuffle says all of it again, once', async () => {
     const outcome = await simulate({ seed: 4, shape: 'generated', plan: [{ at: 900, kind: 'restore' }, { at: 930, kind: 'kill slot', who: 1 }, { at: 1_201, kind: 'restore' }] })
     expect(await wrong(outcome)).toBe('')
