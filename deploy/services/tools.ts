@@ -48,6 +48,20 @@ export const findTmpfs = (): Found => {
   }
 }
 
+const REGISTRY_MS_MAX = 10_000
+
+/** npm, and the registry that it is set to. */
+export const findRegistry = (): Found => {
+  const npm = onPath('npm')
+  if (!npm.found) return npm
+  try {
+    execFileSync(npm.path, ['ping'], { stdio: 'ignore', timeout: REGISTRY_MS_MAX })
+    return npm
+  } catch {
+    return { found: false, reason: `npm's registry does not answer within ${REGISTRY_MS_MAX} ms` }
+  }
+}
+
 const inTools = (name: string): Found => {
   const path = join(toolsFolder(), 'bin', name)
   return runnable(path) ? { found: true, path } : { found: false, reason: `there is no ${path}; ${HOW}` }

@@ -1,11 +1,11 @@
 // A suite that needs servers: started before its first test; where they cannot be, skipped with the reason, or failed if they are required.
 import { beforeAll, describe, test } from '@jest/globals'
 import { noteMissing } from './run-folder.ts'
-import { kafka, kcatProgram, minio, redis, tmpfs, whyMissing } from './shared.ts'
+import { kafka, kcatProgram, minio, packageRegistry, redis, tmpfs, whyMissing } from './shared.ts'
 import type { Addresses, Need, Service } from './shared.ts'
 
 const START_MS_MAX = 150_000
-const open: { readonly [N in Need]: () => Promise<Service<Addresses[N]>> } = { kafka, minio, redis, kcat: kcatProgram, tmpfs }
+const open: { readonly [N in Need]: () => Promise<Service<Addresses[N]>> } = { kafka, minio, redis, kcat: kcatProgram, tmpfs, registry: packageRegistry }
 
 /**
  * `describeWith(['kafka', 'minio'], 'title', (server) => { test('…', () => { server('kafka').brokers … }) })`.

@@ -9,7 +9,7 @@ import { startMinio } from '../../deploy/services/minio.ts'
 import type { MinioAddress } from '../../deploy/services/minio.ts'
 import { startRedis } from '../../deploy/services/redis.ts'
 import type { ServerOptions } from '../../deploy/services/server.ts'
-import { findKafka, findKcat, findMinio, findRedis, findTmpfs, umountBeside } from '../../deploy/services/tools.ts'
+import { findKafka, findKcat, findMinio, findRedis, findRegistry, findTmpfs, umountBeside } from '../../deploy/services/tools.ts'
 import { readWhole, recordProcess, runFolder, writeWhole } from './run-folder.ts'
 
 export interface Addresses {
@@ -20,6 +20,8 @@ export interface Addresses {
   readonly kcat: { readonly path: string }
   /** Small file systems can be mounted, to be filled. */
   readonly tmpfs: { readonly mount: string, readonly umount: string }
+  /** Packages can be installed. */
+  readonly registry: { readonly npm: string }
 }
 export type Need = keyof Addresses
 export type Service<T> = ({ readonly available: true } & T) | { readonly available: false, readonly reason: string }
@@ -48,7 +50,7 @@ const S3 = ['TIDEMARK_S3_ENDPOINT', 'TIDEMARK_S3_ACCESS_KEY', 'TIDEMARK_S3_SECRE
 const placeOf = (need: Need): Place => {
   const named = need === 'kafka' ? given('TIDEMARK_KAFKA') : need === 'minio' ? given(...S3) : need === 'redis' ? given('TIDEMARK_REDIS') : undefined
   if (named) return named
-  const found = { kafka: findKafka, minio: findMinio, redis: findRedis, kcat: findKcat, tmpfs: findTmpfs }[need]()
+  const found = { kafka: findKafka, minio: findMinio, redis: findRedis, kcat: findKcat, tmpfs: findTmpfs, registry: findRegistry }[need]()
   return found.found ? { state: 'startable' } : { state: 'missing', reason: found.reason }
 }
 
@@ -126,4 +128,9 @@ export const tmpfs = async (): Promise<Service<Addresses['tmpfs']>> => {
 export const kcatProgram = async (): Promise<Service<Addresses['kcat']>> => {
   const found = findKcat()
   return found.found ? { available: true, path: found.path } : { available: false, reason: `no kcat: ${found.reason}` }
+}
+
+export const packageRegistry = async (): Promise<Service<Addresses['registry']>> => {
+  const found = findRegistry()
+  return found.found ? { available: true, npm: found.path } : { available: false, reason: `no registry: ${found.reason}` }
 }

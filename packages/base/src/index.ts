@@ -3,6 +3,7 @@ export { executorId, isJobName, jobId, sameTask, slotId, stageId, taskKey, trans
 export type { ExecutorId, JobId, SlotId, StageId, TaskRef, TransactionalId } from './ids.ts'
 export { asTidemarkError, describeError, invariantBroken, isTidemarkError, TidemarkError } from './errors.ts'
 export type { Action, Blame, ErrorFacts, ErrorPlace } from './errors.ts'
+export { fileOf, isCompiled } from './compiled.ts'
 export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 export type { Duration, Size } from './units.ts'
 export { realClock, realRandom } from './real.ts'

@@ -43,12 +43,18 @@ const openLease = ({ redis, leaseKey, folder }: Servers): Lease => redis === und
 
 const end = (code: number): never => process.exit(code)
 
+/** A terminal, and a parent that passes on what it got, send one signal twice. */
+const SAME_SIGNAL_MS = 250
+
 /** The first signal asks, the second one does not wait. */
 const untilSignal = (): AbortSignal => {
   const controller = new AbortController()
+  let first = 0
   const onSignal = (): void => {
-    if (controller.signal.aborted) end(EXIT.interrupted)
-    controller.abort()
+    if (!controller.signal.aborted) {
+      first = realClock.monotonic()
+      controller.abort()
+    } else if (realClock.monotonic() - first > SAME_SIGNAL_MS) end(EXIT.interrupted)
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
   return controller.signal

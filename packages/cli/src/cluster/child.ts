@@ -4,7 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { appendFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { TidemarkError } from '@tidemark/base'
+import { isCompiled, TidemarkError } from '@tidemark/base'
 
 /** One line of a process' log. */
 export interface LogLine {
@@ -29,6 +29,7 @@ const TAIL_LINES_MAX = 40
 
 /** The file that a process of the cluster is started by. */
 export const mainOf = (main: ChildOptions['main']): string => {
+  if (isCompiled(import.meta.url)) return fileURLToPath(new URL(`./${main}.js`, import.meta.url))
   const door = main === 'driver' ? import.meta.resolve('@tidemark/driver') : import.meta.resolve('@tidemark/executor')
   return fileURLToPath(new URL('main.ts', door))
 }

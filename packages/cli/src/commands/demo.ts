@@ -2,8 +2,7 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { realRandom } from '@tidemark/base'
+import { fileOf, realRandom } from '@tidemark/base'
 import { bundleJob } from '../bundle.ts'
 import { executorsJoined } from '../cluster/joined.ts'
 import { LocalCluster, removeFolder } from '../cluster/local-cluster.ts'
@@ -76,7 +75,7 @@ export const runDemo = async (context: Context, options: DemoOptions): Promise<n
 const play = async (stage: Stage, seed: number, options: DemoOptions, over: AbortSignal, alongside: (background: Promise<unknown>) => void) => {
   const { log, clock, jobs, cluster } = stage
   await log.createTopics(Object.values(TOPICS).map((topic) => ({ topic, partitions: PARTITIONS })))
-  const { plan, bundle } = await bundleJob(fileURLToPath(new URL('../demo/job.ts', import.meta.url)))
+  const { plan, bundle } = await bundleJob(fileOf(import.meta.url, '../demo/job.ts', './demo-job.js'))
   alongside(stage.follow(over).catch(() => {}))
   await executorsJoined(jobs, EXECUTORS, clock, stage.signal)
   const { run } = await jobs.submit({ plan, bundle })

@@ -4,8 +4,7 @@ import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { slotId } from '@tidemark/base'
+import { fileOf, slotId } from '@tidemark/base'
 import type { Clock, ExecutorId, Random, SlotId, Timer } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { SlotProcess } from '@tidemark/wire'
@@ -100,7 +99,7 @@ export class SlotProcesses {
 
   start(slot: number): void {
     const id = slotId(this.#options.random.uuid())
-    const child = fork(fileURLToPath(new URL('../slot.main.ts', import.meta.url)), [], {
+    const child = fork(fileOf(import.meta.url, '../slot.main.ts', './slot.main.js'), [], {
       execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
       env: { NODE_COMPILE_CACHE, ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
       serialization: 'advanced',

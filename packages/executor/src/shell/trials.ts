@@ -3,7 +3,7 @@ import { fork } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileOf } from '@tidemark/base'
 import type { Clock, Logger } from '@tidemark/base'
 import type { Trial, TrialOutcome, TrialRequest, TrialWord } from '@tidemark/runtime'
 import { lastWord } from '../slot/word-file.ts'
@@ -64,7 +64,7 @@ const tryInProcess = async (options: TrialProcessesOptions, request: TrialReques
 }
 
 const run = ({ clock, stuckMs, memoryBytesMax }: TrialProcessesOptions, told: ToTrial): Promise<Ended> => new Promise((resolve, reject) => {
-  const child = fork(fileURLToPath(new URL('../trial.main.ts', import.meta.url)), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+  const child = fork(fileOf(import.meta.url, '../trial.main.ts', './trial.main.js'), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
   let killedBecause: string | undefined
   let said = ''
   let saidAt = clock.monotonic()

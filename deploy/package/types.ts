@@ -1,0 +1,35 @@
+// What a job file's types are: declarations of the api and of what it takes from base, with no import of a room.
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, sep } from 'node:path'
+
+/** Declarations lie as their sources do: `<folder>/api/src/index.d.ts`. */
+export const writeTypes = (root: string, entries: readonly string[], folder: string): void => {
+  const work = mkdtempSync(join(tmpdir(), 'tidemark-types-'))
+  const project = join(work, 'tsconfig.json')
+  try {
+    writeFileSync(project, JSON.stringify({
+      extends: join(root, 'tsconfig.json'), include: [], exclude: [], files: entries.map((entry) => join(root, entry)),
+      compilerOptions: { noEmit: false, declaration: true, emitDeclarationOnly: true, rootDir: join(root, 'packages'), outDir: folder, typeRoots: [join(root, 'node_modules/@types')] },
+    }))
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', project], { stdio: ['ignore', 'inherit', 'inherit'] })
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) if (file.endsWith('.d.ts')) finish(folder, file)
+}
+
+const finish = (folder: string, file: string): void => {
+  const path = join(folder, file)
+  const to = (target: string): string => {
+    const way = relative(dirname(path), join(folder, target)).replaceAll(sep, '/')
+    return way.startsWith('.') ? way : `./${way}`
+  }
+  const text = readFileSync(path, 'utf8')
+    .replaceAll(/(from |import\()'@tidemark\/([\w-]+)'/g, (_all, before: string, room: string) => `${before}'${to(`${room}/src/index.js`)}'`)
+    .replaceAll(/(from |import\()'(\.[^']*)\.ts'/g, "$1'$2.js'")
+  const left = /(?:from |import\()'@tidemark\/[^']*'/.exec(text)
+  if (left !== null) throw new Error(`${file} imports ${left[0]}: a room's inner file has no place in the package`)
+  writeFileSync(path, /\bBuffer\b/.test(text) ? `/// <reference types="node" />\n${text}` : text)
+}
