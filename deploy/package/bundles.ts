@@ -18,6 +18,7 @@ const PROCESSES = {
 /** What a job file imports, apart from the rest: it is bundled into every job. */
 const IMPORTED = {
   index: 'packages/api/src/index.ts',
+  kafkajs: 'packages/api/src/kafkajs.ts',
   'demo-job': 'packages/cli/src/demo/job.ts',
 }
 

@@ -38,6 +38,7 @@ export const manifestOf = (root: string, rooms: readonly string[]): Manifest & R
     type: 'module', bin: { tidemark: 'dist/start.js' }, sideEffects: false,
     exports: {
       '.': { types: './dist/types/api/src/index.d.ts', default: './dist/index.js' },
+      './kafkajs': { types: './dist/types/api/src/kafkajs.d.ts', default: './dist/kafkajs.js' },
       './package.json': './package.json',
     },
     files: ['dist', 'proto'], engines, dependencies: { ...thirdParties(root, rooms), ...TYPES }, optionalDependencies,

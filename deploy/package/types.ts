@@ -1,10 +1,10 @@
 // What a job file's types are: declarations of the api and of what it takes from base, with no import of a room.
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, sep } from 'node:path'
 
-/** Declarations lie as their sources do: `<folder>/api/src/index.d.ts`. */
+/** Of each entry and what it imports of its own room. Declarations lie as their sources do: `<folder>/api/src/index.d.ts`. */
 export const writeTypes = (root: string, entries: readonly string[], folder: string): void => {
   const work = mkdtempSync(join(tmpdir(), 'tidemark-types-'))
   const project = join(work, 'tsconfig.json')
@@ -29,7 +29,8 @@ const finish = (folder: string, file: string): void => {
   const text = readFileSync(path, 'utf8')
     .replaceAll(/(from |import\()'@tidemark\/([\w-]+)'/g, (_all, before: string, room: string) => `${before}'${to(`${room}/src/index.js`)}'`)
     .replaceAll(/(from |import\()'(\.[^']*)\.ts'/g, "$1'$2.js'")
-  const left = /(?:from |import\()'@tidemark\/[^']*'/.exec(text)
-  if (left !== null) throw new Error(`${file} imports ${left[0]}: a room's inner file has no place in the package`)
+  for (const [, target = ''] of text.matchAll(/(?:from |import\()'(\.[^']*)\.js'/g)) {
+    if (!existsSync(join(dirname(path), `${target}.d.ts`))) throw new Error(`${file} speaks of types of ${target}, which are not in the package`)
+  }
   writeFileSync(path, /\bBuffer\b/.test(text) ? `/// <reference types="node" />\n${text}` : text)
 }

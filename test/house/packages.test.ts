@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { isBuiltin } from 'node:module'
 import { files, isEntry, isForTests, isSyntax, read, roomOf, sources, walk } from './repository.ts'
-import { packageOf, ROOMS, roomOfSpecifier } from './rooms.ts'
+import { packageOf, ROOMS, roomOfSpecifier, SUBPATHS } from './rooms.ts'
 
 interface Manifest {
   readonly name?: string
@@ -20,6 +20,9 @@ const manifest = (path: string): Manifest => JSON.parse(read(path)) as Manifest
 const paths = files.filter((path) => /^packages\/[^/]+\/package\.json$/.test(path))
 const roomOfManifest = (path: string): string => path.split('/')[1] ?? ''
 const nameOfPackage = (specifier: string): string => specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+
+/** Doors for users beside the main one. */
+const subpaths = (room: string): Record<string, string> => Object.fromEntries(Object.entries(SUBPATHS[room] ?? {}).map(([door, { file }]) => [door, file]))
 
 /** Ours stand as `*`: npm links them. All others are pinned, so that two installs are the same. */
 const versions = (path: string): string[] => {
@@ -64,10 +67,10 @@ describe('house: packages', () => {
     expect(paths.map(roomOfManifest).toSorted()).toEqual(Object.keys(ROOMS).toSorted())
   })
 
-  test.each(paths)('packages, %s → private, ES modules, Apache-2.0, one door, no scripts', (path) => {
+  test.each(paths)('packages, %s → private, ES modules, Apache-2.0, one door and the subpaths of the table, no scripts', (path) => {
     const { name, private: isPrivate, type, license, exports, scripts } = manifest(path)
     expect({ name, isPrivate, type, license, exports, scripts }).toEqual({
-      name: packageOf(roomOfManifest(path)), isPrivate: true, type: 'module', license: 'Apache-2.0', exports: { '.': './src/index.ts' }, scripts: undefined,
+      name: packageOf(roomOfManifest(path)), isPrivate: true, type: 'module', license: 'Apache-2.0', exports: { '.': './src/index.ts', ...subpaths(roomOfManifest(path)) }, scripts: undefined,
     })
   })
 

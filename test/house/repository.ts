@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize, relative } from 'node:path'
 import { parseSync } from 'oxc-parser'
+import { subpathOf } from './rooms.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 
@@ -92,8 +93,8 @@ export const roomOf = (path: string): string | undefined => /^packages\/([^/]+)\
 
 export const isMain = (path: string): boolean => /(?:^|\/|\.)main\.ts$/.test(path)
 
-/** A room's door or one of its mains. */
-export const isEntry = (path: string): boolean => roomOf(path) !== undefined && (isMain(path) || /^packages\/[^/]+\/src\/index\.ts$/.test(path))
+/** A door of a room or one of its mains. */
+export const isEntry = (path: string): boolean => roomOf(path) !== undefined && (isMain(path) || subpathOf(path) !== undefined || /^packages\/[^/]+\/src\/index\.ts$/.test(path))
 
 /** What a room runs in production: reached from its door or from one of its mains. The rest are tests and what serves them. */
 const production = ((): ReadonlySet<string> => {

@@ -1,18 +1,9 @@
 // The only door to kafkajs: its inner modules with the types that are relied on. Inner modules change in any release, so the version is pinned and checked.
 import { createRequire } from 'node:module'
-import { TidemarkError } from '@tidemark/base'
+import { checkKafkajsVersion } from './version.ts'
 
 const require = createRequire(import.meta.url)
 
-export const KAFKAJS_VERSION = '2.2.4'
-
-/** `LOG_CLIENT_VERSION` for any other release: every guard of this room was tried against this one. */
-export const checkKafkajsVersion = (found: string): void => {
-  if (found === KAFKAJS_VERSION) return
-  throw new TidemarkError(`kafkajs ${found} is installed, Tidemark is built on the inner modules of ${KAFKAJS_VERSION}`, {
-    code: 'LOG_CLIENT_VERSION', blame: 'environment', action: 'exit', hint: `Install kafkajs ${KAFKAJS_VERSION} exactly.`, details: { found, wanted: KAFKAJS_VERSION },
-  })
-}
 checkKafkajsVersion((require('kafkajs/package.json') as { version: string }).version)
 
 /** kafkajs' request buffer; what `encode` of a request must answer with. */
@@ -107,10 +98,4 @@ export const requests = (require('kafkajs/src/protocol/requests') as { requests:
 export const createKafkajsLogger = (write: (entry: { label: string, namespace: string, log: Record<string, unknown> }) => void): KafkajsLogger => {
   const loggers = require('kafkajs/src/loggers') as { createLogger(options: object): KafkajsLogger, LEVELS: { WARN: number } }
   return loggers.createLogger({ level: loggers.LEVELS.WARN, logCreator: () => write })
-}
-
-/** Prototypes that `patch.ts` repairs. */
-export const innerPrototypes = {
-  broker: (require('kafkajs/src/broker') as { prototype: { fetch(request: unknown): Promise<KafkajsFetchAnswer> } }).prototype,
-  requestQueue: (require('kafkajs/src/network/requestQueue') as { prototype: RequestQueue }).prototype,
 }

@@ -49,7 +49,7 @@ export const parseBrokers = (brokers: string | readonly string[]): Address[] => 
 
 /** Opens nothing yet: the first call connects. */
 export const openKafkaLog = (options: KafkaLogOptions): Log => {
-  repairKafkajs()
+  repairKafkajs(import.meta.url)
   const { clientId, clock, logger, transactionTimeoutMs = 10_000, requestTimeoutMs = 10_000, connectTimeoutMs = 3_000, tls, sasl } = options
   const seeds = parseBrokers(options.brokers)
   const kafkajsLogger = createKafkajsLogger(({ label, namespace, log }) => logger.debug({ label, namespace, text: log['message'] }, 'log.client'))

@@ -1,12 +1,13 @@
 // The repairs of kafkajs: its own answers, marked right; nothing scheduled while nothing is pending.
 import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { describeWith } from '../../../test/services/index.ts'
-import { checkKafkajsVersion, innerPrototypes, KAFKAJS_VERSION } from './kafkajs.ts'
 import type { KafkajsFetchAnswer } from './kafkajs.ts'
-import { hideAborted, repairKafkajs } from './patch.ts'
+import { hideAborted, innerPrototypes, repairKafkajs } from './patch.ts'
 import { append, openTestLog, settled } from './test-log.ts'
 import type { TestLog } from './test-log.ts'
+import { checkKafkajsVersion, KAFKAJS_VERSION } from './version.ts'
 
 type Message = KafkajsFetchAnswer['responses'][number]['partitions'][number]['messages'][number]
 
@@ -47,10 +48,14 @@ describe('kafkajs: pinned and repaired', () => {
     expect(() => checkKafkajsVersion('2.2.5')).toThrow(expect.objectContaining({ code: 'LOG_CLIENT_VERSION' }))
   })
 
+  test('client missing: a place without kafkajs is refused', () => {
+    expect(() => repairKafkajs(pathToFileURL('/nowhere/at/all.js'))).toThrow(expect.objectContaining({ code: 'LOG_CLIENT_MISSING', blame: 'user' }))
+  })
+
   test('idle timer: nothing pending → nothing is scheduled; something pending → it is', () => {
-    repairKafkajs()
-    repairKafkajs()
-    const schedule = innerPrototypes.requestQueue.scheduleCheckPendingRequests
+    repairKafkajs(import.meta.url)
+    repairKafkajs(import.meta.filename)
+    const schedule = innerPrototypes(import.meta.url).requestQueue.scheduleCheckPendingRequests
     const queue = { pending: [] as unknown[], throttledUntil: -1, throttleCheckTimeoutId: null as NodeJS.Timeout | null, checkPendingRequests: () => {}, scheduleCheckPendingRequests: schedule }
     queue.scheduleCheckPendingRequests()
     expect(queue.throttleCheckTimeoutId).toBeNull()

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { realClock } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
 import { describeWith, kcat, readCommitted } from '../../../test/services/index.ts'
-import { innerPrototypes } from './kafkajs.ts'
+import type { RequestQueue } from './kafkajs.ts'
+import { innerPrototypes } from './patch.ts'
 import { append, openTestLog, readAll, settled, text, values } from './test-log.ts'
 import type { TestLog } from './test-log.ts'
 
@@ -222,7 +223,7 @@ describeWith(['kafka', 'kcat'], 'Kafka reader', (server) => {
     await append(session, topic, 'x')
     await session.commit()
     await at.reader().fetch([from(topic, 0)], COMMITTED)
-    const prototype = innerPrototypes.requestQueue as typeof innerPrototypes.requestQueue & { checkPendingRequests(): void }
+    const prototype = innerPrototypes(import.meta.url).requestQueue as RequestQueue & { checkPendingRequests(): void }
     const check = prototype.checkPendingRequests
     let calls = 0
     prototype.checkPendingRequests = function () { calls++; check.call(this) }

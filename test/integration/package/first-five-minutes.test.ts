@@ -87,6 +87,14 @@ describeWith(['registry'], 'first five minutes', () => {
     expect(await checkTypes('wrong.ts')).toMatchObject({ code: 1, out: expect.stringMatching(/^wrong\.ts\(.*'amuont' does not exist on type 'Order'/) })
   })
 
+  test('tidemark/kafkajs, in that folder → typed, and repairs the kafkajs that the file there would import', async () => {
+    const text = `import { repairKafkajs } from 'tidemark/kafkajs'\nimport { createRequire } from 'node:module'\nconst { prototype } = createRequire(import.meta.url)('kafkajs/src/broker')\nconst before = prototype.fetch\nrepairKafkajs(import.meta.url)\nconsole.log(before !== prototype.fetch)\n`
+    writeFileSync(join(folder, 'reader.mts'), text)
+    expect(await checkTypes('reader.mts')).toEqual({ code: 0, out: '', err: '' })
+    writeFileSync(join(folder, 'reader.mjs'), text)
+    expect(await type('node reader.mjs')).toEqual({ code: 0, out: 'true\n', err: '' })
+  })
+
   test('first five minutes, every command → what the README shows', async () => {
     for (const line of walk.before) expect(await timed(line, () => type(line))).toEqual({ code: 0, out: expect.any(String), err: '' })
     let said = ''
