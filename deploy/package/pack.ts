@@ -20,8 +20,7 @@ export const pack = async (into: string): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-package-'))
   try {
     const imported = await writeBundles(ROOT, Object.fromEntries(rooms.map((room) => [packageOf(room), join(ROOT, 'packages', room, 'src/index.ts')])), join(folder, 'dist'))
-    // Lowest room first: what the compiler reaches through node_modules before it is told of it, it takes for somebody else's.
-    writeTypes(ROOT, ['packages/base/src/index.ts', 'packages/api/src/index.ts', 'packages/api/src/kafkajs.ts'], join(folder, 'dist/types'))
+    writeTypes(ROOT, ['packages/api/src/index.ts', 'packages/api/src/kafkajs.ts', 'packages/base/src/index.ts'], join(folder, 'dist/types'))
     const manifest = manifestOf(ROOT, rooms)
     const unlisted = [...imported].filter((name) => !Object.hasOwn(manifest.dependencies ?? {}, name))
     if (unlisted.length > 0) throw new Error(`the bundles import ${unlisted.join(', ')}, which no room lists as a dependency`)

@@ -88,10 +88,12 @@ describeWith(['registry'], 'first five minutes', () => {
   })
 
   test('tidemark/kafkajs, in that folder → typed, and repairs the kafkajs that the file there would import', async () => {
-    const text = `import { repairKafkajs } from 'tidemark/kafkajs'\nimport { createRequire } from 'node:module'\nconst { prototype } = createRequire(import.meta.url)('kafkajs/src/broker')\nconst before = prototype.fetch\nrepairKafkajs(import.meta.url)\nconsole.log(before !== prototype.fetch)\n`
-    writeFileSync(join(folder, 'reader.mts'), text)
-    expect(await checkTypes('reader.mts')).toEqual({ code: 0, out: '', err: '' })
-    writeFileSync(join(folder, 'reader.mjs'), text)
+    const repair = "import { repairKafkajs } from 'tidemark/kafkajs'\nrepairKafkajs(import.meta.url)\n"
+    writeFileSync(join(folder, 'typed.mts'), repair)
+    expect(await checkTypes('typed.mts')).toEqual({ code: 0, out: '', err: '' })
+    writeFileSync(join(folder, 'typed.mts'), repair.replace('import.meta.url', ''))
+    expect(await checkTypes('typed.mts')).toMatchObject({ code: 1, out: expect.stringMatching(/Expected 1 argument/) })
+    writeFileSync(join(folder, 'reader.mjs'), `import { createRequire } from 'node:module'\nconst { prototype } = createRequire(import.meta.url)('kafkajs/src/broker')\nconst before = prototype.fetch\n${repair}console.log(before !== prototype.fetch)\n`)
     expect(await type('node reader.mjs')).toEqual({ code: 0, out: 'true\n', err: '' })
   })
 
