@@ -1,5 +1,5 @@
 // The product compiled: each process and what users import, each room bundled into them, third parties left as imports.
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 
@@ -22,6 +22,9 @@ const IMPORTED = {
   'demo-job': 'packages/cli/src/demo/job.ts',
 }
 
+/** Right in the sources, and nowhere in the package: there all files are in one folder. */
+const PLACE = /new URL\((['"])\.[^'"]*\1, import\.meta\.url\)/
+
 const entries = (root: string, files: Readonly<Record<string, string>>): { in: string, out: string }[] => Object.entries(files).map(([out, file]) => ({ in: join(root, file), out }))
 
 /** Resolves with the names of all packages that the bundles import. */
@@ -33,7 +36,10 @@ export const writeBundles = async (root: string, rooms: Readonly<Record<string, 
       absWorkingDir: root, entryPoints: entries(root, files), outdir: folder, bundle: true, splitting: true, format: 'esm', platform: 'node', target: TARGET, charset: 'utf8',
       alias: rooms, packages: 'external', legalComments: 'none', metafile: true, logLevel: 'warning',
     })).metafile
-    for (const { imports } of Object.values(outputs)) {
+    for (const [file, { imports }] of Object.entries(outputs)) {
+      const [found] = PLACE.exec(readFileSync(join(root, file), 'utf8')) ?? []
+      if (found !== undefined) throw new Error(`${found} names a place among the sources: ask fileOf of packages/base, which knows the place in the package too`)
+
       for (const { path, external } of imports) if (external === true && !path.startsWith('node:')) imported.add(path.split('/').slice(0, path.startsWith('@') ? 2 : 1).join('/'))
     }
   }
