@@ -1,12 +1,23 @@
 // Waits until executors have joined: a job that finds all of them is spread over all of them at once.
-import { TidemarkError } from '@tidemark/base'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
 
 const JOIN_TIMEOUT_MS = 20_000
+const LEAD_POLL_MS = 50
 
-/** Of a driver that was just started: its events are those of this cluster. Resolves early when the signal is aborted. */
+/** Of a driver that was just started: it may listen before it leads, and its events are those of this cluster. Resolves early when the signal is aborted. */
 export const executorsJoined = async (jobs: JobsClient, count: number, clock: Clock, signal: AbortSignal): Promise<void> => {
+  for (const deadline = clock.monotonic() + JOIN_TIMEOUT_MS; ; await clock.sleep(LEAD_POLL_MS, signal)) {
+    try {
+      return await watchJoining(jobs, count, clock, signal)
+    } catch (error) {
+      if (!isTidemarkError(error) || error.code !== 'DRIVER_NOT_LEADER' || clock.monotonic() >= deadline) throw error
+    }
+  }
+}
+
+const watchJoining = async (jobs: JobsClient, count: number, clock: Clock, signal: AbortSignal): Promise<void> => {
   const events = jobs.watchEvents({ after: 0, follow: true })[Symbol.asyncIterator]()
   let end: () => void = () => {}
   const over = new Promise<undefined>((resolve) => {
