@@ -24,8 +24,9 @@ describeWith(['kafka', 'minio', 'redis'], `group offsets edited by a person (see
     }
   }
 
-  test.each([['back to the start', 0], ['far ahead', 1_000_000]] as const)('the published group is set %s under load, and every owner dies then → nothing is read again or left out; what is published is right again', async (_, offset) => {
+  test.each([['back to the start', 0], ['far ahead', 1_000_000]] as const)('the published group is set %s under load, and every owner dies then → nothing is read again or left out, it is warned of; what is published is right again', async (_, offset) => {
     await until('positions are published', async () => (await published()).every((one) => one > 0))
+    const before = new Map(main.cluster.executors.map(({ lines }) => [lines, lines.length] as const))
     await set(group(), offset)
     const other = `somebody-${main.job.name}`
     await set(other, offset)
@@ -33,6 +34,7 @@ describeWith(['kafka', 'minio', 'redis'], `group offsets edited by a person (see
     await main.cluster.executors.find(({ alive }) => alive)?.kill()
     await main.recovered(2)
     await main.fed(1_000)
+    await until('it is noticed', async () => main.cluster.executors.some(({ lines }) => lines.slice(before.get(lines) ?? 0).some(({ msg }) => msg === 'log.group_offsets_edited')))
     await until('positions are published anew', async () => (await published()).every((one) => one > 0 && one < 1_000_000))
     expect(await main.soFar()).toEqual([])
   }, 120_000)

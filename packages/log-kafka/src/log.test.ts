@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { realClock, silentLogger } from '@tidemark/base'
-import { describeWith, kcat } from '../../../test/services/index.ts'
+import { describeWith, groupOffsets, kcat, setGroupOffsets } from '../../../test/services/index.ts'
 import { judge } from './check.ts'
 import { openKafkaLog, parseBrokers } from './log.ts'
 import { openTestLog, readAll, text, values, withFault } from './test-log.ts'
@@ -128,5 +128,25 @@ describeWith(['kafka', 'kcat'], 'Kafka log', (server) => {
     // kcat as a member of that group starts at the position published for it.
     const seen = await kcat(['-b', server('kafka').brokers, '-q', '-e', '-f', '%p %o %s\n', '-X', 'auto.offset.reset=error', '-G', group, topic])
     expect(seen).toBe('1 1 b\n1 2 c\n')
+  })
+
+  test('mirrored positions: set by somebody else → warned of once, with what stood there, and right again', async () => {
+    const [topic, group] = [await at.topic(1), `log-kafka-test-edited-${process.pid}`]
+    await at.log.write([{ topic, partition: 0, records: text('a', 'b') }])
+    const warned: object[] = []
+    const log = openKafkaLog({ brokers: server('kafka').brokers, clientId: 'test', clock: realClock, logger: { ...silentLogger, warn: (facts, event) => void (event === 'log.group_offsets_edited' && warned.push(facts)) } })
+    try {
+      const publish = () => log.mirrorPositions(group, [{ topic, partition: 0, nextOffset: 2 }])
+      await publish()
+      await publish()
+      expect(warned).toEqual([])
+      await setGroupOffsets(server('kafka').brokers, group, topic, [{ partition: 0, offset: 0 }])
+      await publish()
+      await publish()
+      expect(warned).toEqual([expect.objectContaining({ group, edited: [{ topic, partition: 0, offset: 0 }] })])
+      expect(await groupOffsets(server('kafka').brokers, group, topic)).toEqual([2])
+    } finally {
+      await log.close()
+    }
   })
 })

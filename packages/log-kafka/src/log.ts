@@ -78,7 +78,7 @@ export const openKafkaLog = (options: KafkaLogOptions): Log => {
     write: (writes) => write(cluster, configs, writes),
     trim: (topic, partition, before) => trim(cluster, topic, partition, before),
     partitionFor: (key, partitions) => (murmur2(key) & 0x7fffffff) % partitions,
-    mirrorPositions: (group, positions) => mirrorPositions(cluster, group, positions),
+    mirrorPositions: (group, positions) => mirrorPositions(cluster, group, positions, logger),
     close: async () => {
       closed = true
       await Promise.all(Array.from(users, (user) => user.close()))

@@ -1,18 +1,33 @@
-// Positions published as a group's offsets, for lag tools. A "simple consumer": no member, generation -1; Kafka takes it while the group has no members.
+// Positions published as a group's offsets, for lag tools. A "simple consumer": no member, generation -1; Kafka takes it while the group has no members. Nothing
+// reads them: who sets them by hand changes nothing, and is told so.
 import { TidemarkError } from '@tidemark/base'
 import { brokerError, CODE, mayTryAgain } from './errors.ts'
 import * as api from './wire/api.ts'
+import type { Logger } from '@tidemark/base'
 import type { Cluster, TopicPartition } from './wire/cluster.ts'
 
 const PAUSE_MS = 50
 const TRIES_MAX = 60
+/** Stands beside each offset that is ours; what a person or a tool sets has another text, or none. */
+const OURS = 'published by Tidemark'
 
-export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[]): Promise<void> => {
+type Link = Awaited<ReturnType<Cluster['links']['to']>>
+
+/** Best effort: what can't be asked is not told. */
+const noticeEdits = async (link: Link, group: string, positions: readonly TopicPartition[], logger: Logger): Promise<void> => {
+  const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition }) => ({ partition })) }))
+  const { responses } = await link.call(api.offsetFetch({ groupId: group, topics }))
+  const edited = responses.flatMap(({ topic, partitions }) => partitions.filter(({ errorCode, metadata, offset }) => errorCode === CODE.NONE && offset !== '-1' && metadata !== OURS).map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })))
+  if (edited.length > 0) logger.warn({ group, edited, hint: 'Somebody else has set these offsets. It changes nothing: no job reads its positions from a group; ours are published again now.' }, 'log.group_offsets_edited')
+}
+
+export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[], logger: Logger): Promise<void> => {
   if (positions.length === 0) return
-  const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition, nextOffset }) => ({ partition, offset: String(nextOffset) })) }))
+  const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition, nextOffset }) => ({ partition, offset: String(nextOffset), metadata: OURS })) }))
   const request = api.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics })
   for (let attempt = 1; ; attempt++) {
     const link = await cluster.links.to(await cluster.coordinator('group', group))
+    if (attempt === 1) await noticeEdits(link, group, positions, logger)
     const refused = (await link.call(request)).responses.flatMap(({ topic, partitions }) => partitions.map((entry) => ({ topic, ...entry }))).find(({ errorCode }) => errorCode !== CODE.NONE)
     if (!refused) return
     const { topic, partition, errorCode } = refused

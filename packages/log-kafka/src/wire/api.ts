@@ -58,7 +58,9 @@ export const describeConfigs = define<{ resources: readonly { type: number, name
 }>('DescribeConfigs', 2)
 
 /** Generation -1 without a member: a "simple consumer", accepted while the group has no members. */
-export const offsetCommit = define<{ groupId: string, groupGenerationId: -1, memberId: '', topics: readonly PerTopic<{ partition: number, offset: string }>[] }, { responses: PerTopic<PartitionCode>[] }>('OffsetCommit', 5)
+export const offsetCommit = define<{ groupId: string, groupGenerationId: -1, memberId: '', topics: readonly PerTopic<{ partition: number, offset: string, metadata: string }>[] }, { responses: PerTopic<PartitionCode>[] }>('OffsetCommit', 5)
+/** Offset -1: none is committed. */
+export const offsetFetch = define<{ groupId: string, topics: readonly PerTopic<{ partition: number }>[] }, { responses: PerTopic<PartitionCode & { offset: string, metadata: string | null }>[] }>('OffsetFetch', 3)
 
 /** Fetch is encoded by kafkajs (v11), its answer decoded here; `requestTimeout` is set by the caller. */
 export const fetchRequest = (args: {
