@@ -1,5 +1,6 @@
 // What a person does to Kafka with its own tools, by another client than ours: partitions added, rights taken away, a group's offsets set.
 import { createRequire } from 'node:module'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 interface Admin {
   connect(): Promise<void>
@@ -38,15 +39,31 @@ const rule = (topic: string, operation: number, permissionType: number): object 
 /** Nobody may write to the topic, all else is allowed. The broker needs an authorizer. */
 export const denyWriting = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, (admin) => admin.createAcls({ acl: [rule(topic, 2, 3), rule(topic, 4, 2)] }))
 
+const TRIES_MAX = 100
+const PAUSE_MS = 100
+
+/** A broker that has just begun to keep groups loads them first, and says so. */
+const onceLoaded = async <T>(act: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await act()
+    } catch (error) {
+      const passes = typeof error === 'object' && error !== null && 'retriable' in error && error.retriable === true
+      if (!passes || tries >= TRIES_MAX) throw error
+      await sleep(PAUSE_MS)
+    }
+  }
+}
+
 /** As `kafka-consumer-groups --reset-offsets` does; the group must have no members. */
 export const setGroupOffsets = (brokers: string, groupId: string, topic: string, partitions: readonly { readonly partition: number, readonly offset: number }[]): Promise<void> =>
-  withAdmin(brokers, (admin) => admin.setOffsets({ groupId, topic, partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset) })) }))
+  withAdmin(brokers, (admin) => onceLoaded(() => admin.setOffsets({ groupId, topic, partitions: partitions.map(({ partition, offset }) => ({ partition, offset: String(offset) })) })))
 
 /** By partition; -1: none is committed. */
 export const groupOffsets = async (brokers: string, groupId: string, topic: string): Promise<readonly number[]> => {
   const found: number[] = []
   await withAdmin(brokers, async (admin) => {
-    for (const { partition, offset } of (await admin.fetchOffsets({ groupId, topics: [topic] }))[0]?.partitions ?? []) found[partition] = Number(offset)
+    for (const { partition, offset } of (await onceLoaded(() => admin.fetchOffsets({ groupId, topics: [topic] })))[0]?.partitions ?? []) found[partition] = Number(offset)
   })
   return found
 }
