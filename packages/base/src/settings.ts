@@ -99,17 +99,35 @@ export const setting = {
 
 export const flagOf = (spec: SettingSpec<unknown>): string => spec.env.replace(/^TIDEMARK_/, '').toLowerCase().replaceAll('_', '-')
 
+/** `TIDEMARK_HEARTBEAT_TIMEOUT` is `heartbeatTimeout` in tidemark.config.ts. */
+export const keyOf = (spec: SettingSpec<unknown>): string => flagOf(spec).replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
+
+/** What is wrong with a value, told of where it came from; undefined when nothing is. */
+export const settingProblem = (spec: SettingSpec<unknown>, text: string, origin: string): string | undefined => {
+  try {
+    spec.parse(text)
+    return undefined
+  } catch (error) {
+    return `${spec.secret === true ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+/** One error for all of them. */
+export const settingsInvalid = (problems: readonly string[]): TidemarkError =>
+  new TidemarkError(`the settings are wrong:\n  ${problems.join('\n  ')}`, { code: 'SETTINGS_INVALID', blame: 'user', action: 'exit', details: { problems } })
+
 /**
  * `flags` by flag name without dashes (`heartbeat-timeout`). `across` checks settings against each other and returns sentences that name them as `TIDEMARK_…`.
- * Throws one `SETTINGS_INVALID` with every mistake.
+ * Throws one `SETTINGS_INVALID` with every mistake, those found before first.
  */
 export const readSettings = <S extends SettingSpecs>(
   specs: S,
   flags: Readonly<Record<string, string | undefined>>,
   env: Readonly<Record<string, string | undefined>>,
   across: (settings: Settings<S>) => readonly string[] = () => [],
+  before: readonly string[] = [],
 ): Settings<S> => {
-  const problems: string[] = []
+  const problems = [...before]
   const unread: string[] = []
   const values: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(specs)) {
@@ -117,15 +135,15 @@ export const readSettings = <S extends SettingSpecs>(
     const [text, origin] = flags[flag] !== undefined ? [flags[flag], `--${flag}`] : [env[spec.env], spec.env]
     values[name] = spec.fallback
     if (text === undefined || text === '') continue
-    try {
-      values[name] = spec.parse(text)
-    } catch (error) {
+    const problem = settingProblem(spec, text, origin)
+    if (problem === undefined) values[name] = spec.parse(text)
+    else {
       unread.push(spec.env)
-      problems.push(`${spec.secret === true ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`)
+      problems.push(problem)
     }
   }
   // Of a setting that can't be read nobody knows how it stands to others.
   problems.push(...across(values as Settings<S>).filter((sentence) => !unread.some((name) => new RegExp(`\\b${name}\\b`).test(sentence))))
-  if (problems.length > 0) throw new TidemarkError(`the settings are wrong:\n  ${problems.join('\n  ')}`, { code: 'SETTINGS_INVALID', blame: 'user', action: 'exit', details: { problems } })
+  if (problems.length > 0) throw settingsInvalid(problems)
   return Object.freeze(values) as Settings<S>
 }

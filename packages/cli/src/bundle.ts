@@ -36,13 +36,22 @@ export const bundleJob = async (file: string): Promise<BundledJob> => {
   return { plan: module.default.plan(), bundle, sha256: createHash('sha256').update(bundle).digest('hex') }
 }
 
-const compile = async (file: string, entry: string): Promise<Buffer> => {
+/** One ESM file of this one and all it imports. Rejects with an error that says where it does not compile. */
+export const compileFile = async (entry: string): Promise<Buffer> => {
   try {
     const result = await build({ entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'node', target: 'node24', logLevel: 'silent', legalComments: 'none' })
     return Buffer.from(result.outputFiles[0]?.contents ?? [])
   } catch (error) {
     const messages = (error as BuildFailure).errors?.map(({ text, location }) => (location ? `${location.file}:${location.line}:${location.column}: ${text}` : text)) ?? [String(error)]
-    throw new TidemarkError(`${file} does not compile:\n  ${messages.join('\n  ')}`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, cause: error })
+    throw new Error(messages.join('\n  '), { cause: error })
+  }
+}
+
+const compile = async (file: string, entry: string): Promise<Buffer> => {
+  try {
+    return await compileFile(entry)
+  } catch (error) {
+    throw new TidemarkError(`${file} does not compile:\n  ${error instanceof Error ? error.message : String(error)}`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, cause: error })
   }
 }
 

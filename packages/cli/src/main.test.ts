@@ -1,7 +1,7 @@
 // The command line as a process: exit codes, what goes to stdout and what to stderr.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,9 @@ import { realClock } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
 import { serveJobs } from '@tidemark/wire'
 import type { Serving } from '@tidemark/wire'
+import { mainOf } from './cluster/child.ts'
 import { DESCRIPTION, EVENT, SUMMARY } from './test-context.ts'
+import { EXAMPLES } from './usage.ts'
 
 /** Without what would change the answers. */
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$)/.test(name)))
@@ -18,9 +20,9 @@ let folder: string
 let driver: Serving
 let nobody: string
 
-const run = (args: readonly string[], env: Record<string, string> = {}, input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
+const run = (args: readonly string[], env: Record<string, string> = {}, input = '', cwd = folder): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
   const child = execFile(process.execPath, [join(import.meta.dirname, 'start.js'), ...args], {
-    env: { ...environment, TIDEMARK_DIR: folder, TIDEMARK_DRIVER: driver.address, ...env }, timeout: 20_000,
+    cwd, env: { ...environment, TIDEMARK_DIR: folder, TIDEMARK_DRIVER: driver.address, ...env }, timeout: 20_000,
   }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
   child.stdin?.end(input)
 })
@@ -68,6 +70,11 @@ describe('main', () => {
     ['failed', 1, ['read', 'nothing'], {}, /^CLI_TOPIC_MISSING: .*\n {2}Make it with/],
     ['a job file that is none', 1, ['submit', 'nowhere.ts'], {}, /^JOB_FILE_INVALID/],
     ['an unknown command', 2, ['frobnicate'], {}, /unknown command/],
+    ['a command that is nearly one', 2, ['desribe', 'revenue'], {}, /Did you mean describe\?/],
+    ['a flag that is nearly one', 2, ['jobs', '--jsno'], {}, /Did you mean --json\?/],
+    ["a driver's flag that is nearly one", 2, ['driver', '--heartbeat-timout', '1s'], {}, /Did you mean --heartbeat-timeout\?/],
+    ['a driver whose flags do not fit each other', 2, ['driver', '--heartbeat-timeout', '1ms'], {}, /^SETTINGS_INVALID: .*TIDEMARK_HEARTBEAT_TIMEOUT \(1 ms\)/s],
+    ['an executor whose flags are wrong, all of them', 2, ['executor', '--slots', 'none', '--slot-stuck', 'soon'], {}, /^SETTINGS_INVALID: .*--slots = "none".*--slot-stuck = "soon"/s],
     ['no command', 2, [], {}, /Usage: tidemark/],
     ['a number that is none', 2, ['read', 'orders', '--count', 'many'], {}, /whole number/],
     ['an offset without its partition', 2, ['read', 'orders', '--from', '3'], {}, /^CLI_USAGE/],
@@ -80,9 +87,9 @@ describe('main', () => {
     expect(answer.err).toMatch(message)
   })
 
-  test('main, no terminal → no colours, unless they are asked for', async () => {
-    const [plain, forced] = await Promise.all([run(['jobs']), run(['jobs'], { FORCE_COLOR: '1' })])
-    expect([plain, forced].map(({ out }) => out.includes('\u001B['))).toEqual([false, true])
+  test('main, no terminal → no colours, unless they are asked for; NO_COLOR → none in any case', async () => {
+    const answers = await Promise.all([run(['jobs']), run(['jobs'], { FORCE_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '' })])
+    expect(answers.map(({ out }) => out.includes('\u001B['))).toEqual([false, true, false, true])
   })
 
   test('main, a reader that has seen enough → no error', async () => {
@@ -94,9 +101,47 @@ describe('main', () => {
     expect(answer).toEqual({ code: 0, err: '' })
   })
 
-  test('main, driver and executor with flags of their own → their own answers', async () => {
-    const answers = await Promise.all([run(['driver', '--heartbeat-timeout', '1ms']), run(['executor', '--slots', 'none'])])
-    expect(answers.map(({ code }) => code)).toEqual([1, 1])
-    expect(answers.map(({ err }) => /SETTINGS_INVALID: .*(?:HEARTBEAT_TIMEOUT|--slots)/s.test(err))).toEqual([true, true])
+  test('main, a driver or an executor started by its own file, wrongly → 2 as well', async () => {
+    const codes = await Promise.all((['driver', 'executor'] as const).map((main) => new Promise((resolve) => {
+      const child = execFile(process.execPath, [mainOf(main), '--nonsense'], { env: environment }, (_error, _out, err) => resolve([child.exitCode, /^SETTINGS_INVALID: .*--nonsense/s.test(err)]))
+    })))
+    expect(codes).toEqual([[2, true], [2, true]])
+  })
+
+  test('main, --help of every command → examples, whose flags it has', async () => {
+    const names = Object.keys(EXAMPLES)
+    const helps = new Map<string, string>()
+    for (const name of names) helps.set(name, (await run([...name.split(' '), '--help'])).out)
+    for (const [name, lines] of Object.entries(EXAMPLES)) {
+      expect(helps.get(name)).toContain(`\nExamples:\n  tidemark ${lines[0]}\n`)
+      for (const line of lines) {
+        const command = names.filter((one) => `${line} `.startsWith(`${one} `)).toSorted((a, b) => b.length - a.length)[0] ?? 'none'
+        for (const [flag] of line.matchAll(/--[\w-]+/g)) expect([line, helps.get(command)]).toEqual([line, expect.stringContaining(`${flag} `)])
+      }
+    }
+    const { out } = await run(['--help'])
+    expect([...out.matchAll(/^ {2}([a-z]+)\b.*/gm)].map(([, name]) => name).filter((name) => name !== 'help').toSorted()).toEqual(names.filter((name) => !name.includes(' ')).toSorted())
+  }, 90_000)
+
+  test('main, a tidemark.config.ts in the folder → used by commands and told by config; its mistakes end any of them with 2, all at once', async () => {
+    const place = mkdtempSync(join(tmpdir(), 'tidemark-config-'))
+    try {
+      const file = join(place, 'tidemark.config.ts')
+      writeFileSync(file, `const dir: string = ${JSON.stringify(folder)}\nexport default { dir, heartbeatTimeout: '3s' }\n`)
+      const there = (args: readonly string[]) => run(args, { TIDEMARK_DIR: '' }, '', place)
+      expect(await there(['topics', '--json'])).toMatchObject({ code: 0, err: '', out: expect.stringContaining('orders') })
+      const { code, out, err } = await there(['config', '--json', '--driver', 'd:1'])
+      expect([code, err]).toEqual([0, ''])
+      expect(JSON.parse(out)).toEqual(expect.arrayContaining([
+        expect.objectContaining({ setting: 'dir', value: folder, from: 'file', source: 'tidemark.config.ts' }), expect.objectContaining({ setting: 'heartbeatTimeout', value: 3_000, from: 'file' }),
+        expect.objectContaining({ setting: 'driver', value: 'd:1', from: 'flag', source: '--driver' }), expect.objectContaining({ setting: 'listen', from: 'default', source: null }),
+      ]))
+      writeFileSync(file, "export default { kafak: 'x:1', heartbeatTimeout: 'soon' }\n")
+      for (const args of [['jobs'], ['config'], ['driver', '--listen', 'x:1'], ['dev']]) {
+        expect(await there(args)).toEqual({ code: 2, out: '', err: expect.stringMatching(/^SETTINGS_INVALID: .*kafak in tidemark\.config\.ts is no setting\. Did you mean kafka\?\n.*heartbeatTimeout in tidemark\.config\.ts = "soon"/s) })
+      }
+    } finally {
+      rmSync(place, { recursive: true, force: true })
+    }
   })
 })

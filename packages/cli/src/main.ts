@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { describeError, flagOf, realClock, silentLogger } from '@tidemark/base'
+import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, readSettings, realClock, silentLogger } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -12,6 +12,7 @@ import { openMinioStore } from '@tidemark/store-minio'
 import { jobsClient } from '@tidemark/wire'
 import { auditJob } from './commands/audit.ts'
 import { buildJob } from './commands/build.ts'
+import { configRows, showConfig } from './commands/config.ts'
 import { runDemo } from './commands/demo.ts'
 import { runDev } from './commands/dev.ts'
 import { doctor } from './commands/doctor.ts'
@@ -22,12 +23,15 @@ import { parseFrom, readTopic } from './commands/read.ts'
 import { submitJob } from './commands/submit.ts'
 import { createTopic, listTopics, parseConfig } from './commands/topics.ts'
 import { writeTopic } from './commands/write.ts'
+import { loadConfig } from './config-file.ts'
 import { LEASE_FILE, LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
 import { EXIT, exitCodeOf } from './exit.ts'
-import { CLI_SETTINGS, readServers } from './settings.ts'
+import { flagsOf, readServers, withConfig } from './settings.ts'
 import type { ServerName, Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
+import type { Terminal } from './terminal.ts'
+import { examplesOf } from './usage.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 
@@ -60,10 +64,15 @@ const untilSignal = (): AbortSignal => {
   return controller.signal
 }
 
+/** Of the folder this is started in. */
+const config = await loadConfig(process.cwd())
+/** no-color.org: set and not empty; it has the last word. */
+const plain = (process.env['NO_COLOR'] ?? '') !== ''
+const terminal = (): Terminal => openTerminal(process.stdout, process.stderr, (style, text) => plain ? text : styleText(style, text))
+
 const contextOf = (flags: Flags): Context => ({
-  terminal: openTerminal(process.stdout, process.stderr, (style, text) => styleText(style, text)),
-  json: flags['json'] === true, servers: readServers(flags, process.env), clock: realClock, openLog, openStore, openLease, openJobs: jobsClient,
-  input: process.stdin, environment: process.env, signal: untilSignal(),
+  terminal: terminal(), json: flags['json'] === true, servers: readServers(flags, process.env, config), clock: realClock, openLog, openStore, openLease, openJobs: jobsClient,
+  input: process.stdin, environment: withConfig(config, process.env), signal: untilSignal(),
 })
 
 const whole = (least: number) => (text: string): number => {
@@ -75,7 +84,7 @@ const whole = (least: number) => (text: string): number => {
 const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
 
 const command = (name: string, about: string, servers: readonly ServerName[], parent = program): Command => {
-  const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line')
+  const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line').addHelpText('after', examplesOf(parent === program ? name : `${parent.name()} ${name}`))
   for (const server of servers) made.addOption(new Option(`--${flagOf(CLI_SETTINGS[server])} <${server}>`, CLI_SETTINGS[server].about))
   return made
 }
@@ -110,12 +119,22 @@ command('audit', "is anything lost or doubled: a job's books, batch by batch, ag
   .option('--run <n>', 'of the job; default: the newest', whole(1)).option('--shared <topics...>', 'output topics that other programs write to as well: not counted', []).option('--no-outputs', 'leave the output topics out: they are read from start to end')
   .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
 
-command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 'redis', 'leaseKey', 'driver'])
+const SERVERS: readonly ServerName[] = [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 'redis', 'leaseKey', 'driver']
+command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
+command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)
+  .action((flags: Flags) => showConfig(terminal(), flags['json'] === true, configRows(flags, process.env, config), config))
 
-for (const main of ['driver', 'executor'] as const) {
-  program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal; takes its own flags`).argument('[flags...]').allowUnknownOption().helpOption(false)
-    .action(async (flags: string[]) => end(await runProcess(main, flags)))
+for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
+  const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main))
+  for (const spec of Object.values(specs)) made.addOption(new Option(`--${flagOf(spec)} <value>`, spec.about))
+  made.action(async (given: Flags) => {
+    const [flags, environment] = [flagsOf(specs, given), withConfig(config, process.env)]
+    // All mistakes at once, before a process is started for them.
+    if (main === 'driver') readSettings(DRIVER_SETTINGS, flags, environment, checkDriverSettings, config.problems)
+    else readSettings(EXECUTOR_SETTINGS, flags, environment, checkExecutorSettings, config.problems)
+    end(await runProcess(main, Object.entries(flags).map(([flag, value]) => `--${flag}=${value}`), environment))
+  })
 }
 command('demo', 'kill executors under load in front of you and check every result', []).option('--seed <n>', 'of the events', whole(0)).option('--seconds <n>', 'of feeding', whole(4), 12)
   .option('--rate <n>', 'events a second', whole(1), 4_000).option('--keep', 'keep the folder', false)

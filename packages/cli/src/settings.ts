@@ -1,24 +1,22 @@
-// Settings of the command line: where log, folder and driver are.
-import { flagOf, readSettings, setting } from '@tidemark/base'
-import type { Settings } from '@tidemark/base'
-
-export const CLI_SETTINGS = {
-  kafka: setting.text('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it: the embedded log in the folder.'),
-  folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store. Default: .tidemark'),
-  driver: setting.text('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers, host:port, comma-separated. Default: 127.0.0.1:7400'),
-  s3Endpoint: setting.text('TIDEMARK_S3_ENDPOINT', undefined, 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
-  s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
-  s3SecretKey: setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'),
-  redis: setting.text('TIDEMARK_REDIS', undefined, 'Redis URL of the leader lease. Without it: a lock file in the folder.'),
-  leaseKey: setting.text('TIDEMARK_LEASE_KEY', 'tidemark', 'Name of the lease in Redis. Default: tidemark'),
-  s3Bucket: setting.text('TIDEMARK_S3_BUCKET', 'tidemark', 'Bucket. Default: tidemark'),
-} as const
+// Settings of the command line: flags before TIDEMARK_* before tidemark.config.ts before defaults.
+import { CLI_SETTINGS, flagOf, keyOf, readSettings } from '@tidemark/base'
+import type { Settings, SettingSpecs } from '@tidemark/base'
+import type { ConfigFile } from './config-file.ts'
 
 export type Servers = Settings<typeof CLI_SETTINGS>
 export type ServerName = keyof typeof CLI_SETTINGS
+export type Environment = Readonly<Record<string, string | undefined>>
 
-/** `flags` as commander gives them; what is not a server's flag is left alone. `SETTINGS_INVALID`. */
-export const readServers = (flags: Readonly<Record<string, unknown>>, env: Readonly<Record<string, string | undefined>>): Servers => {
-  const texts = Object.values(CLI_SETTINGS).map((spec) => [flagOf(spec), flags[flagOf(spec)]] as const)
-  return readSettings(CLI_SETTINGS, Object.fromEntries(texts.flatMap(([flag, value]) => typeof value === 'string' ? [[flag, value]] : [])), env)
-}
+/** Flags as commander gives them (`s3Endpoint`) by the names that settings have (`s3-endpoint`); what is no setting's flag is left alone. */
+export const flagsOf = (specs: SettingSpecs, flags: Readonly<Record<string, unknown>>): Record<string, string> => Object.fromEntries(Object.values(specs).flatMap((spec) => {
+  const value = flags[keyOf(spec)]
+  return typeof value === 'string' ? [[flagOf(spec), value]] : []
+}))
+
+/** The environment of a process that the file speaks to as well. An empty variable is none. */
+export const withConfig = (config: ConfigFile, environment: Environment): Environment =>
+  ({ ...config.variables, ...Object.fromEntries(Object.entries(environment).filter(([name, value]) => value !== '' || !(name in config.variables))) })
+
+/** `SETTINGS_INVALID`, with the file's mistakes too. */
+export const readServers = (flags: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): Servers =>
+  readSettings(CLI_SETTINGS, flagsOf(CLI_SETTINGS, flags), withConfig(config, environment), () => [], config.problems)

@@ -2,6 +2,7 @@
 import { realClock } from '@tidemark/base'
 import type { JobDescription, JobEvent, JobsClient, JobSummary } from '@tidemark/wire'
 import type { Context } from './context.ts'
+import { NO_CONFIG } from './config-file.ts'
 import { readServers } from './settings.ts'
 import type { Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
@@ -16,7 +17,7 @@ const refuse = (what: string) => (): never => {
 }
 
 /** Nowhere. */
-export const SERVERS: Servers = { ...readServers({}, {}), folder: '/nowhere', driver: 'one:1' }
+export const SERVERS: Servers = { ...readServers({}, {}, NO_CONFIG), folder: '/nowhere', driver: 'one:1' }
 
 export const testContext = (given: Partial<Context> = {}): TestContext => {
   const [out, notes]: [string[], string[]] = [[], []]

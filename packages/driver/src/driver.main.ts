@@ -1,9 +1,8 @@
 // The driver process: reads settings, opens log, store and lease, starts the driver. No decision is made in here.
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import pino from 'pino'
-import { describeError, flagOf, readSettings, realClock, realRandom } from '@tidemark/base'
+import { describeError, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -30,8 +29,7 @@ const openLease = ({ redis, leaseKey, folder }: ProcessSettings, logger: Logger)
   : openRedisLease({ url: redis, key: leaseKey, clock: realClock, logger }))
 
 const main = async (): Promise<void> => {
-  const { values: flags } = parseArgs({ options: Object.fromEntries(Object.values(DRIVER_SETTINGS).map((spec) => [flagOf(spec), { type: 'string' as const }])) })
-  const settings = readSettings(DRIVER_SETTINGS, flags, process.env, checkAcross)
+  const settings = readSettings(DRIVER_SETTINGS, readFlags(DRIVER_SETTINGS, process.argv.slice(2)), process.env, checkAcross)
   const logger: Logger = pino({ level: settings.logLevel, base: { driver: process.pid } }, pino.destination({ fd: 1, sync: true }))
   const log = openLog(settings, logger)
   const store = openStore(settings, logger)
@@ -71,5 +69,5 @@ const main = async (): Promise<void> => {
 
 main().catch((error: unknown) => {
   process.stderr.write(`${describeError(error)}\n`)
-  process.exit(1)
+  process.exit(processExitCode(error))
 })

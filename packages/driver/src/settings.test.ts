@@ -1,6 +1,7 @@
 // Settings of a driver: what each mistake is called, word for word (__snapshots__), and that all of them are told at once.
 import { describe, expect, test } from '@jest/globals'
 import { describeError, readSettings } from '@tidemark/base'
+import { DEFAULT_SETTINGS } from './core/protocol.ts'
 import { checkAcross, coreSettings, DRIVER_SETTINGS } from './settings.ts'
 
 type Environment = Readonly<Record<string, string>>
@@ -36,8 +37,8 @@ const WRONG: readonly (readonly [string, Environment])[] = [
 ]
 
 describe('settings of a driver', () => {
-  test('nothing given → the defaults fit each other', () => {
-    expect(coreSettings(read({}))).toMatchObject({ heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000, reconnectGraceMs: 200 })
+  test('nothing given → the defaults fit each other, and are the core\'s own', () => {
+    expect(coreSettings(read({}))).toEqual(DEFAULT_SETTINGS)
   })
 
   test('what may be given, given → taken', () => {

@@ -2,9 +2,8 @@
 import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import pino from 'pino'
-import { describeError, executorId, flagOf, readSettings, realClock, realRandom } from '@tidemark/base'
+import { describeError, executorId, flagOf, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
 import { connectCluster, serveProbe } from '@tidemark/wire'
 import { Executor } from './shell/executor.ts'
 import { Leftovers } from './shell/leftovers.ts'
@@ -14,7 +13,7 @@ import { checkAcross, EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
 import { ENGINE_VERSION } from './version.ts'
 
 const main = async (): Promise<void> => {
-  const { values: flags } = parseArgs({ options: Object.fromEntries(Object.values(EXECUTOR_SETTINGS).map((spec) => [flagOf(spec), { type: 'string' as const }])) })
+  const flags = readFlags(EXECUTOR_SETTINGS, process.argv.slice(2))
   const settings = readSettings(EXECUTOR_SETTINGS, flags, process.env, checkAcross)
   // Slots read the environment: what came by flag reaches them too.
   for (const spec of Object.values(EXECUTOR_SETTINGS)) if (flags[flagOf(spec)] !== undefined) process.env[spec.env] = flags[flagOf(spec)]
@@ -66,5 +65,5 @@ const main = async (): Promise<void> => {
 
 main().catch((error: unknown) => {
   process.stderr.write(`${describeError(error)}\n`)
-  process.exit(1)
+  process.exit(processExitCode(error))
 })

@@ -1,0 +1,42 @@
+// tidemark config: who has the last word, what is hidden, and every mistake of every process at once.
+import { describe, expect, test } from '@jest/globals'
+import { NO_CONFIG, readConfig } from '../config-file.ts'
+import { testContext } from '../test-context.ts'
+import { configRows, showConfig } from './config.ts'
+import type { ConfigRow } from './config.ts'
+
+const FILE = readConfig('/here/tidemark.config.ts', { kafka: 'file:1', dir: 'file', driver: 'file:1', s3SecretKey: 'secret', redis: 'redis://me:word@r:1', s3Endpoint: 'http://s3:9000' })
+const row = (rows: readonly ConfigRow[], setting: string): unknown => {
+  const { value, from, source } = rows.find((one) => one.setting === setting) ?? {}
+  return [value, from, source]
+}
+
+describe('config', () => {
+  test('config, one setting given four times → flag, then variable, then file, then default', () => {
+    const rows = configRows({ kafka: 'flag:1' }, { TIDEMARK_KAFKA: 'variable:1', TIDEMARK_DIR: 'variable', TIDEMARK_DRIVER: '' }, FILE)
+    expect(['kafka', 'dir', 'driver', 's3Bucket'].map((setting) => row(rows, setting))).toEqual([
+      ['flag:1', 'flag', '--kafka'], ['variable', 'environment', 'TIDEMARK_DIR'], ['file:1', 'file', 'tidemark.config.ts'], ['tidemark', 'default', null],
+    ])
+  })
+
+  test('config, every setting → once, with who uses it; secrets are hidden', () => {
+    const rows = configRows({}, {}, FILE)
+    expect(new Set(rows.map(({ setting }) => setting)).size).toBe(rows.length)
+    expect(rows.find(({ setting }) => setting === 'kafka')?.usedBy).toEqual(['commands', 'driver', 'executor'])
+    expect(rows.find(({ setting }) => setting === 'slots')).toMatchObject({ value: 1, usedBy: ['executor'] })
+    expect([row(rows, 's3SecretKey'), row(rows, 'redis')]).toEqual([['…', 'file', 'tidemark.config.ts'], ['redis://…@r:1', 'file', 'tidemark.config.ts']])
+    const context = testContext({ json: true })
+    showConfig(context.terminal, true, rows, FILE)
+    showConfig(context.terminal, false, rows, FILE)
+    expect(context.out.length).toBeGreaterThan(rows.length)
+    expect(context.out.join('\n')).not.toMatch(/\bsecret\b|word/)
+  })
+
+  test('config, mistakes in flags, variables and file, of driver and executor → one error with all of them', () => {
+    const file = readConfig('x', { kafak: 'x' })
+    expect(() => configRows({}, { TIDEMARK_SLOTS: 'none', TIDEMARK_LEASE: 'soon' }, file)).toThrow(expect.objectContaining({
+      code: 'SETTINGS_INVALID', details: { problems: [expect.stringMatching(/^kafak /), expect.stringMatching(/^TIDEMARK_LEASE = /), expect.stringMatching(/^TIDEMARK_SLOTS = /)] },
+    }))
+    expect(() => configRows({}, { TIDEMARK_HEARTBEAT_TIMEOUT: '300ms' }, NO_CONFIG)).toThrow(/must be at least three times/)
+  })
+})

@@ -1,0 +1,73 @@
+// tidemark config: every setting as the processes would have it, and where each value is from.
+import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
+import { CONFIG_FILE } from '../config-file.ts'
+import type { ConfigFile } from '../config-file.ts'
+import { table } from '../format/table.ts'
+import { flagsOf, withConfig } from '../settings.ts'
+import type { Environment } from '../settings.ts'
+import type { Terminal } from '../terminal.ts'
+
+export interface ConfigRow {
+  /** Its key in tidemark.config.ts. */
+  readonly setting: string
+  readonly value: string | number | null
+  readonly from: 'flag' | 'environment' | 'file' | 'default'
+  /** The flag, variable or file; null for a default. */
+  readonly source: string | null
+  readonly variable: string
+  readonly usedBy: readonly string[]
+}
+
+const USERS: Readonly<Record<string, SettingSpecs>> = { commands: CLI_SETTINGS, driver: DRIVER_SETTINGS, executor: EXECUTOR_SETTINGS }
+const SECRET = '…'
+
+/** Every mistake of all processes' settings, each told once. `SETTINGS_INVALID`. */
+const checkAll = (flags: Readonly<Record<string, string>>, environment: Environment, config: ConfigFile): void => {
+  const problems = new Set(config.problems)
+  for (const specs of Object.values(USERS)) {
+    try {
+      readSettings(specs, flags, environment, (settings) => specs === DRIVER_SETTINGS ? checkDriverSettings(settings as Settings<typeof DRIVER_SETTINGS>)
+        : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : [])
+    } catch (error) {
+      const found = isTidemarkError(error) ? error.details?.['problems'] : undefined
+      if (!Array.isArray(found)) throw error
+      for (const problem of found) problems.add(String(problem))
+    }
+  }
+  if (problems.size > 0) throw settingsInvalid([...problems])
+}
+
+/** Of a URL, only who may use it is a secret. */
+const shown = (spec: SettingSpec<unknown>, value: unknown): string | number | null => {
+  if (typeof value !== 'string') return typeof value === 'number' ? value : null
+  if (spec.secret !== true || value === '') return value
+  return value.includes('://') ? value.replace(/\/\/[^/@]*@/, `//${SECRET}@`) : SECRET
+}
+
+export const configRows = (given: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): ConfigRow[] => {
+  const merged = withConfig(config, environment)
+  const flags = flagsOf(CLI_SETTINGS, given)
+  checkAll(flags, merged, config)
+  const specs = new Map(Object.values(USERS).flatMap((one) => Object.values(one).map((spec) => [spec.env, spec] as const)))
+  return [...specs.values()].map((spec): ConfigRow => {
+    const [flag, variable] = [flags[flagOf(spec)], merged[spec.env] === '' ? undefined : merged[spec.env]]
+    const inEnvironment = (environment[spec.env] ?? '') !== ''
+    const [from, source, text] = flag !== undefined && flag !== '' ? ['flag', `--${flagOf(spec)}`, flag] as const
+      : inEnvironment ? ['environment', spec.env, variable] as const
+        : variable !== undefined ? ['file', CONFIG_FILE, variable] as const : ['default', null, undefined] as const
+    return {
+      setting: keyOf(spec), value: shown(spec, text === undefined ? spec.fallback : spec.parse(text)), from, source, variable: spec.env,
+      usedBy: Object.entries(USERS).filter(([, used]) => Object.values(used).some(({ env }) => env === spec.env)).map(([name]) => name),
+    }
+  }).toSorted((a, b) => a.setting < b.setting ? -1 : 1)
+}
+
+export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile): void => {
+  if (json) return terminal.json(rows)
+  terminal.line(config.path === undefined ? `no ${CONFIG_FILE} in this folder` : `settings of ${config.path} are used`)
+  const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, source, usedBy }) => [
+    setting, value === null || value === '' ? '-' : String(value), source ?? 'default', usedBy.join(', '),
+  ]))
+  for (const line of lines) terminal.line(line)
+}

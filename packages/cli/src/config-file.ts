@@ -1,0 +1,58 @@
+// tidemark.config.ts of the folder a command is started in: settings of all processes, by key, as values of their variables.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, settingProblem } from '@tidemark/base'
+import type { SettingSpec } from '@tidemark/base'
+import { compileFile } from './bundle.ts'
+import { closest } from './closest.ts'
+
+export interface ConfigFile {
+  /** Undefined: there is none. */
+  readonly path: string | undefined
+  /** `TIDEMARK_…` → value, of what is right. */
+  readonly variables: Readonly<Record<string, string>>
+  /** Every mistake, one sentence each. */
+  readonly problems: readonly string[]
+}
+
+export const CONFIG_FILE = 'tidemark.config.ts'
+export const NO_CONFIG: ConfigFile = { path: undefined, variables: {}, problems: [] }
+
+const SPECS: ReadonlyMap<string, SettingSpec<unknown>> = new Map([...Object.values(CLI_SETTINGS), ...Object.values(DRIVER_SETTINGS), ...Object.values(EXECUTOR_SETTINGS)].map((spec) => [keyOf(spec), spec]))
+
+/** Texts and numbers; a list of texts is written with commas. */
+const textOf = (value: unknown): string | undefined => {
+  if (typeof value === 'string' || typeof value === 'number') return String(value)
+  return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : undefined
+}
+
+/** Judges every entry of what the file exports. */
+export const readConfig = (path: string, exported: unknown): ConfigFile => {
+  if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) return { path, variables: {}, problems: [`${CONFIG_FILE} exports no settings as its default: end it with export default { kafka: 'host:9092' }`] }
+  const variables: Record<string, string> = {}
+  const problems: string[] = []
+  for (const [key, value] of Object.entries(exported)) {
+    if (value === undefined) continue
+    const [spec, text] = [SPECS.get(key), textOf(value)]
+    const near = spec === undefined ? closest(key, [...SPECS.keys()]) : undefined
+    const problem = spec === undefined ? `${key} in ${CONFIG_FILE} is no setting${near === undefined ? '' : `. Did you mean ${near}?`}`
+      : text === undefined ? `${key} in ${CONFIG_FILE} is ${JSON.stringify(value)}: a text, a number or a list of texts is wanted`
+        : settingProblem(spec, text, `${key} in ${CONFIG_FILE}`)
+    if (problem !== undefined) problems.push(problem)
+    else if (spec !== undefined && text !== undefined && text !== '') variables[spec.env] = text
+  }
+  return { path, variables, problems }
+}
+
+/** A file that can't be loaded is a mistake in the settings like any other. */
+export const loadConfig = async (folder: string): Promise<ConfigFile> => {
+  const path = join(folder, CONFIG_FILE)
+  if (!existsSync(path)) return NO_CONFIG
+  try {
+    const code = await compileFile(path)
+    const { default: exported } = await import(`data:text/javascript;base64,${code.toString('base64')}`) as { readonly default?: unknown }
+    return readConfig(path, exported)
+  } catch (error) {
+    return { path, variables: {}, problems: [`${CONFIG_FILE} can't be loaded: ${error instanceof Error ? error.message : String(error)}`] }
+  }
+}
