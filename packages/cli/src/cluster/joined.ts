@@ -8,7 +8,7 @@ const LEAD_POLL_MS = 50
 
 /** Of a driver that was just started: it may listen before it leads, and its events are those of this cluster. Resolves early when the signal is aborted. */
 export const executorsJoined = async (jobs: JobsClient, count: number, clock: Clock, signal: AbortSignal): Promise<void> => {
-  for (const deadline = clock.monotonic() + JOIN_TIMEOUT_MS; ; await clock.sleep(LEAD_POLL_MS, signal)) {
+  for (const deadline = clock.monotonic() + JOIN_TIMEOUT_MS; !signal.aborted; await clock.sleep(LEAD_POLL_MS)) {
     try {
       return await watchJoining(jobs, count, clock, signal)
     } catch (error) {
