@@ -127,10 +127,12 @@ export class Ownership {
 
   released(ref: TaskRef, by: ExecutorEntry, generation: GenerationMessage): void {
     const found = this.owned(ref, by.id)
-    if (found?.place.phase !== 'releasing') return
+    if (found === undefined) return
+    const asked = found.place.phase === 'releasing'
     // An executor that does not have it says generation 0.0. The word of an earlier ownership says nothing of this one.
-    if (generation.epoch !== 0 && compareGenerations(found.place.generation, generation) !== 0) return
-    this.lose(found.task, found.task.cause)
+    if (compareGenerations(found.place.generation, generation) !== 0 && !(asked && generation.epoch === 0)) return
+    // Not asked by this driver: by the one before, from which this one has adopted the task as running.
+    this.lose(found.task, asked ? found.task.cause : `${by.label} released it for a driver before this one`)
   }
 
   givenUp(ref: TaskRef, by: ExecutorEntry, generation: GenerationMessage, reason: string): boolean {

@@ -42,6 +42,12 @@ describe('simulation', () => {
     expect(outcome.trace().filter((line) => line.includes('a record kills a slot')).length).toBeLessThanOrEqual(3)
   })
 
+  test('simulation, a slot out of reach of the log releases its task when another driver leads that had adopted it there → it is given out again', async () => {
+    expect(await wrong(await simulate({ seed: 1_414_531_842, shape: 'copartitioned', plan: [
+      { at: 688, kind: 'cut', who: 2, to: 'log', way: 'in', ms: 1_066 }, { at: 1_008, kind: 'cut off and crash', who: 3, point: 'takeover.claimed', ms: 823 }, { at: 1_366, kind: 'empty lease' },
+    ] }))).toBe('')
+  })
+
   test('simulation, what a generator makes is restored from an older checkpoint while a slot dies → the outbox behind the shuffle says all of it again, once', async () => {
     const outcome = await simulate({ seed: 4, shape: 'generated', plan: [{ at: 900, kind: 'restore' }, { at: 930, kind: 'kill slot', who: 1 }, { at: 1_201, kind: 'restore' }] })
     expect(await wrong(outcome)).toBe('')
