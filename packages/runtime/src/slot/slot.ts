@@ -49,6 +49,7 @@ export class Slot {
   readonly #ready: Promise<void>
   #tellReady: () => void = () => {}
   #stopping = false
+  #ended: TidemarkError | undefined
   #lastCommitAt = 0
   #openedAt: number | undefined
   #statusAt = 0
@@ -78,12 +79,12 @@ export class Slot {
         return id
       },
       // One that was revoked meanwhile writes nothing more: the slot may have been given the task again, under the same id.
-      claim: (helds) => this.#lock.run(() => this.#recovery.claim(helds.filter(holds))),
-      resume: (held) => this.#lock.run(() => this.#resume(held)),
-      giveUp: (held, outcome) => this.#lock.run(async () => {
+      claim: (helds) => this.#locked(() => this.#recovery.claim(helds.filter(holds))),
+      resume: (held) => this.#locked(() => this.#resume(held)),
+      giveUp: (held, outcome) => this.#locked(async () => {
         if (holds(held)) await this.#recovery.letGo(held, outcome)
       }),
-      fail: (held, error) => this.#lock.run(() => this.#fail(held, error)),
+      fail: (held, error) => this.#locked(() => this.#fail(held, error)),
     })
     this.#growth = new SourceGrowth(ports, () => this.#running(), wake)
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
@@ -92,12 +93,12 @@ export class Slot {
 
   /** Runs until `stop`, or until an error that ends the process (action `exit`) rejects it. */
   async run(): Promise<void> {
-    await this.#lock.run(() => this.#recovery.firstSession())
+    await this.#locked(() => this.#recovery.firstSession())
     this.#tellReady()
     const fetching = this.#fetching.map((one) => one.run())
     try {
       while (!this.#stopping) {
-        const busy = await this.#lock.run(() => this.#turn())
+        const busy = await this.#locked(() => this.#turn())
         if (busy) await this.#ports.clock.sleep(0)
         else await this.#signal.wait(IDLE_WAIT_MS)
       }
@@ -107,6 +108,20 @@ export class Slot {
       await this.#readers.close()
       await this.#transactions.close()
     }
+  }
+
+  /** One thing at a time. After an error that ends the process nothing more is done, whoever met it: the loop is to say so, and stops. */
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lock.run(async () => {
+      if (this.#ended !== undefined) throw this.#ended
+      try {
+        return await work()
+      } catch (error) {
+        const known = asTidemarkError(error)
+        if (known.action === 'exit') this.#ended = known
+        throw error
+      }
+    })
   }
 
   /** Ends the loop at the next turn; what is not committed is dropped. A clean end revokes every task first. */
@@ -129,18 +144,18 @@ export class Slot {
         break
       }
       case 'revoke':
-        await this.#lock.run(async () => {
+        await this.#locked(async () => {
           for (const held of this.#find(command.tasks)) await (command.reason === 'move' ? this.#release(held) : this.#stopTask(held))
         })
         break
       case 'snapshot-begin':
-        await this.#lock.run(async () => {
+        await this.#locked(async () => {
           await this.#commit()
           for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
         })
         break
       case 'snapshot-complete':
-        await this.#lock.run(async () => {
+        await this.#locked(async () => {
           for (const held of this.#find(command.tasks)) this.#snapshots.complete(held, command.checkpoint)
         })
         break

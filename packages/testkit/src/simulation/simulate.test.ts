@@ -34,6 +34,12 @@ describe('simulation', () => {
     expect(trace).toMatch(/takeover\.tried[^]*a record kills a trial[^]*trial\.culprit-found[^]*"passed"[^]*takeover\.running/)
   })
 
+  test('simulation, a slot finds itself orphaned while it claims for a command → it ends there and then, and does not go on under a session for which it has no claims', async () => {
+    const outcome = await simulate({ seed: 1_414_531_468, shape: 'copartitioned', plan: [
+      { at: 93, kind: 'stall', point: 'takeover.read', after: 1, whole: true, ms: 112, heirMs: 3 }, { at: 880, kind: 'poison', in: 'first' }, { at: 984, kind: 'orphan slots', who: 4, ms: 451 },
+    ] })
+    expect(await wrong(outcome)).toBe('')
+  })
   test('simulation, a task whose input kills is moved right behind its trial → the next owner has it tried again, instead of dying of it', async () => {
     const outcome = await simulate({ seed: 816_799_010, shape: 'copartitioned', plan: [
       { at: 386, kind: 'hang executor', who: 4, ms: 459 }, { at: 466, kind: 'poison', in: 'first' }, { at: 949, kind: 'drain', who: 3 }, { at: 1_170, kind: 'orphan slots', who: 3, ms: 15 },
