@@ -1,5 +1,5 @@
 // The settings of all processes in one place, because one file can set them all: commands, drivers, executors and their slots.
-import { setting } from './settings.ts'
+import { PORT_MAX, setting } from './settings.ts'
 import type { Settings, SettingSpec } from './settings.ts'
 
 const SECRET_KEY: SettingSpec<string> = { ...setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'), secret: true }
@@ -63,6 +63,7 @@ export const EXECUTOR_SETTINGS = {
   driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers to register with, host:port, comma-separated. Default: 127.0.0.1:7400'),
   label: setting.text('TIDEMARK_LABEL', '', 'Name shown to people; two executors may have the same. Default: host name and pid'),
   probeHost: setting.matching('TIDEMARK_PROBE_HOST', '127.0.0.1', /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/, 'a host name or address without port', 'Host under which the driver reaches this executor. Default: 127.0.0.1'),
+  probePort: setting.integer('TIDEMARK_PROBE_PORT', 0, 'Port under which the driver, and a health check, reaches this executor; 0 picks a free one. Default: 0', 0, PORT_MAX),
   slots: setting.integer('TIDEMARK_SLOTS', 1, 'Slot processes. Default: 1', 1),
   slotHeapMiB: setting.integer('TIDEMARK_SLOT_HEAP', 2_048, 'Heap of a slot process, MiB. Default: 2048', 64),
   slotMemoryMiB: setting.integer('TIDEMARK_SLOT_MEMORY', 0, 'Resident memory at which a slot process is killed, MiB; buffers outside of the heap count too. Default: its heap and 1024', 0),

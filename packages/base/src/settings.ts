@@ -19,7 +19,7 @@ export type Settings<S extends SettingSpecs> = { readonly [K in keyof S]: S[K] e
 
 /** Longer, and a timer would fire at once: timers count milliseconds in 31 bits. */
 const DURATION_MS_MAX = 2 ** 31 - 1
-const PORT_MAX = 65_535
+export const PORT_MAX = 65_535
 
 const rule = (sentence: string): RangeError => new RangeError(sentence)
 
@@ -86,11 +86,11 @@ export const setting = {
       return text
     },
   }),
-  integer: (env: string, fallback: number, about: string, least = 0): SettingSpec<number> => ({
+  integer: (env: string, fallback: number, about: string, least = 0, most = Infinity): SettingSpec<number> => ({
     env, about, fallback,
     parse: (text) => {
       const value = Number(text)
-      if (!Number.isInteger(value) || value < least) throw rule(`a whole number of at least ${least} is wanted`)
+      if (!Number.isInteger(value) || value < least || value > most) throw rule(`a whole number ${most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`} is wanted`)
       return value
     },
   }),

@@ -27,7 +27,7 @@ const main = async (): Promise<void> => {
   const killed = leftovers.kill()
   if (killed > 0) logger.warn({ killed }, 'executor.leftover-slots-killed')
 
-  const probe = await serveProbe({ address: `${settings.probeHost}:0`, executor: id })
+  const probe = await serveProbe({ address: `${settings.probeHost}:${settings.probePort}`, executor: id })
   const pidStart = pidStartOf(process.pid) ?? ''
   let slots: SlotProcesses | undefined
   const executor = new Executor({

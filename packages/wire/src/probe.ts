@@ -7,6 +7,7 @@ import { createConnection } from 'node:net'
 import { CHANNEL_OPTIONS, clientCredentials, serve } from './channel.ts'
 import type { Serving, Tls } from './channel.ts'
 import { probeMethods } from './services.ts'
+import { healthService } from './standard-services.ts'
 import { fromStatus } from './status.ts'
 
 export type ProbeAnswer =
@@ -19,11 +20,12 @@ export type ProbeAnswer =
   /** No answer in time, or one that is none: says nothing about the process (a stopped one's kernel still accepts). */
   | { readonly kind: 'silent', readonly reason: string }
 
+/** With the health service for those who watch over processes: it serves, and leads nobody. */
 export const serveProbe = ({ address, executor, tls }: { readonly address: string, readonly executor: ExecutorId, readonly tls?: Tls }): Promise<Serving> =>
   serve(address, [{
     methods: probeMethods,
     handlers: { Identify: (_call: ServerUnaryCall<object, { executor: string }>, answer: sendUnaryData<{ executor: string }>) => answer(null, { executor }) },
-  }], tls)
+  }, healthService(() => false)], tls)
 
 /** Between two attempts, ms. */
 const AGAIN_MS = 5
