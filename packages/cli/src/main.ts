@@ -117,7 +117,8 @@ command('read', 'print the records of a topic, read committed', LOG).argument('<
   .action((topic: string, { from, ...flags }: { from: string, follow: boolean, partition?: number, count?: number }) => readTopic(contextOf(flags), topic, { ...flags, from: parseFrom(from) }))
 command('audit', "is anything lost or doubled: a job's books, batch by batch, against log and store; 0: balanced, 1: not, 3: not reached", [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket']).argument('<job>')
   .option('--run <n>', 'of the job; default: the newest', whole(1)).option('--shared <topics...>', 'output topics that other programs write to as well: not counted', []).option('--no-outputs', 'leave the output topics out: they are read from start to end')
-  .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
+  .option('--state', 'rebuild the state of every task from each snapshot whose tail its journal has, and compare: one hash, whatever it is recovered from', false)
+  .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean, state: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
 
 const SERVERS: readonly ServerName[] = [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 'redis', 'leaseKey', 'driver']
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)

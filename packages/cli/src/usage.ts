@@ -13,7 +13,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'topics create': ['topics create orders --partitions 4', 'topics create orders --partitions 4 --config retention.ms=-1'],
   'write': ["write orders --key user < orders.ndjson", "write orders --key user --timestamp ts < orders.ndjson"],
   'read': ['read totals', 'read totals --follow', 'read totals --from 100 --partition 0 --count 10'],
-  'audit': ['audit totals', 'audit totals --run 3 --json', 'audit totals --shared revenue --kafka broker-1:9092'],
+  'audit': ['audit totals', 'audit totals --state', 'audit totals --run 3 --json', 'audit totals --shared revenue --kafka broker-1:9092'],
   'doctor': ['doctor --kafka broker-1:9092 --s3-endpoint http://minio:9000 --redis redis://redis:6379', 'doctor --json'],
   'config': ['config', 'config --json', 'config --kafka broker-1:9092'],
   'driver': ['driver --kafka broker-1:9092 --s3-endpoint http://minio:9000 --redis redis://redis:6379 --listen 0.0.0.0:7400', 'driver --dir .tidemark'],

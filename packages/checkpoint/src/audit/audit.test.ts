@@ -125,6 +125,8 @@ const CORRUPTIONS: readonly Corruption[] = [
 
 /** Found where bytes are read: by the command. */
 const BY_THE_READER: readonly FaultKind[] = ['journal-gone', 'block-damaged', 'object-missing']
+/** Found where the state is rebuilt, on request: `rebuild.test.ts`. */
+const BY_THE_REBUILD: readonly FaultKind[] = ['rebuilt-differs']
 
 describe('audit', () => {
   test('audit, a run in balance → nothing found, everything compared', () => {
@@ -160,8 +162,8 @@ describe('audit', () => {
     expect(auditWorld(world).list.map(({ kind }) => kind)).toContain('position-jump')
   })
 
-  test('audit, every kind of fault → was made here, or is found where bytes are read', () => {
-    expect([...new Set([...CORRUPTIONS.map(({ kind }) => kind), ...BY_THE_READER])].toSorted()).toEqual(Object.keys(FAULTS).toSorted())
+  test('audit, every kind of fault → was made here, or is found where bytes are read or states are rebuilt', () => {
+    expect([...new Set([...CORRUPTIONS.map(({ kind }) => kind), ...BY_THE_READER, ...BY_THE_REBUILD])].toSorted()).toEqual(Object.keys(FAULTS).toSorted())
   })
 
   test('audit, a report of faults → not balanced, with the sums of what they cost', () => {

@@ -37,6 +37,7 @@ export const FAULTS = {
   'snapshot-unreadable': 'a named snapshot is missing, or not what was written',
   'content-differs': "a snapshot's positions or totals are not those of its batch",
   'state-differs': "a snapshot is not what the state before it and the journal's after-images make",
+  'rebuilt-differs': 'a task has another state when it is rebuilt from another snapshot',
   'keys-miscounted': 'a snapshot holds another number of keys than it says',
   'outbox-differs': 'the undelivered outbox entries are not those that the books of the batch say',
   'object-missing': 'an object that a checkpoint names is missing, or has another size',

@@ -5,6 +5,7 @@ import type { RunRecord } from '../run.ts'
 import type { Finding, Findings, Untold } from './findings.ts'
 import type { JournalAudit } from './journal.ts'
 import type { AuditedPosition } from './positions.ts'
+import type { RebuiltState } from './rebuild.ts'
 import { sumBooks } from './sums.ts'
 import type { OutputGroup } from './totals.ts'
 
@@ -34,6 +35,8 @@ export interface AuditReport {
   readonly doubled: number
   readonly tasks: readonly AuditedTask[]
   readonly outputs: readonly OutputGroup[]
+  /** Absent: not asked for. */
+  readonly states?: readonly RebuiltState[]
   readonly totals: Books
   /** How many comparisons were made, by what was compared. */
   readonly compared: Readonly<Record<string, number>>
@@ -48,7 +51,7 @@ export interface AuditedJournal {
   readonly positions: readonly AuditedPosition[]
 }
 
-export const auditReport = (run: RunRecord, at: number, journals: readonly AuditedJournal[], outputs: readonly OutputGroup[], findings: Findings): AuditReport => ({
+export const auditReport = (run: RunRecord, at: number, journals: readonly AuditedJournal[], outputs: readonly OutputGroup[], findings: Findings, states?: readonly RebuiltState[]): AuditReport => ({
   job: run.job, run: run.run, from: run.from, at, balanced: findings.list.length === 0, lost: findings.lost, doubled: findings.doubled,
   tasks: journals.map(({ journal, positions }): AuditedTask => {
     const [first, last] = [journal.batches[0]?.batchId, journal.batches.at(-1)?.batchId]
@@ -57,6 +60,6 @@ export const auditReport = (run: RunRecord, at: number, journals: readonly Audit
       ended: journal.ended, positions, ...(journal.totals === undefined ? {} : { totals: journal.totals }),
     }
   }),
-  outputs, totals: sumBooks(journals.flatMap(({ journal }) => journal.totals ?? [])),
+  outputs, ...(states === undefined ? {} : { states }), totals: sumBooks(journals.flatMap(({ journal }) => journal.totals ?? [])),
   compared: Object.fromEntries(findings.compared), findings: findings.list, unlisted: findings.unlisted, untold: findings.untold,
 })

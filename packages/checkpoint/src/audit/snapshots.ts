@@ -68,7 +68,7 @@ export class StateAudit {
     for (const snapshot of this.#snapshots) if (snapshot.ref.batchId === content.batchId) this.#compare(snapshot, content)
     if (content.batchId <= this.#base || !this.#whole) return
     try {
-      this.#state.apply(state)
+      this.#state.apply(state, content.batchId)
     } catch (error) {
       this.#whole = false
       return this.#fault('journal-damaged', content.batchId, `the after-images of batch ${content.batchId} can't be read: ${error instanceof Error ? error.message : String(error)}`)

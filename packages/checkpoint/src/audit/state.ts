@@ -1,5 +1,6 @@
 // A task's state replayed from bytes alone: a snapshot, or nothing, and the after-images of the batches behind it. A second decoder of what the
 // task's own tables write, so that a mistake in those does not excuse itself.
+import { hash } from 'node:crypto'
 import { Packr } from 'msgpackr'
 import { TidemarkError } from '@tidemark/base'
 
@@ -38,6 +39,15 @@ const split = (columns: readonly unknown[], count: number): string[] => {
 
 const pack = (value: unknown): string => packr.pack(value).toString('latin1')
 
+interface Entry {
+  readonly value: string
+  /** That wrote it; undefined: it stood in the snapshot. */
+  readonly batchId: number | undefined
+}
+
+/** Words of 32 bits in a SHA-256. */
+const WORDS = 8
+
 export interface StateDifference {
   readonly missing: number
   readonly extra: number
@@ -47,7 +57,7 @@ export interface StateDifference {
 }
 
 export class StateReplay {
-  readonly #tables = new Map<string, Map<number, Map<Key, string>>>()
+  readonly #tables = new Map<string, Map<number, Map<Key, Entry>>>()
   readonly #outboxBytes = new Map<Key, number>()
 
   get keys(): number {
@@ -62,20 +72,20 @@ export class StateReplay {
     return { entries: this.#outboxBytes.size, bytes }
   }
 
-  /** What one batch, or one block of a snapshot, says. */
-  apply(images: Buffer): void {
+  /** What one batch, or (without a number) one block of a snapshot, says. */
+  apply(images: Buffer, batchId?: number): void {
     const [version, ...tables] = packr.unpack(images) as [number, ...TableImages[]]
     if (version !== IMAGES_VERSION) throw new TidemarkError(`state images of version ${version} can't be audited, only version ${IMAGES_VERSION}`, { code: 'AUDIT_STATE_VERSION', blame: 'user', action: 'exit', hint: 'Audit with the engine that wrote them.' })
     for (const [table, dropped, sections] of tables) {
-      const groups = this.#tables.get(table) ?? new Map<number, Map<Key, string>>()
+      const groups = this.#tables.get(table) ?? new Map<number, Map<Key, Entry>>()
       this.#tables.set(table, groups)
       for (const group of dropped) groups.delete(group)
-      for (const section of sections) this.#section(table, groups, section)
+      for (const section of sections) this.#section(table, groups, section, batchId)
     }
   }
 
-  #section(table: string, groups: Map<number, Map<Key, string>>, [group, deleted, keys, columns]: GroupImages): void {
-    const entries = groups.get(group) ?? new Map<Key, string>()
+  #section(table: string, groups: Map<number, Map<Key, Entry>>, [group, deleted, keys, columns]: GroupImages, batchId: number | undefined): void {
+    const entries = groups.get(group) ?? new Map<Key, Entry>()
     groups.set(group, entries)
     for (const key of deleted) {
       entries.delete(key)
@@ -83,37 +93,55 @@ export class StateReplay {
     }
     const values = keys.length === 0 ? [] : split(columns, keys.length)
     for (const [i, key] of keys.entries()) {
-      entries.set(key, values[i] ?? '')
+      entries.set(key, { value: values[i] ?? '', batchId })
       if (table === OUTBOX) this.#outboxBytes.set(key, ((columns.at(-1) as readonly (readonly Buffer[])[])[i] ?? []).reduce((sum, record) => sum + record.length, 0))
     }
     if (entries.size === 0) groups.delete(group)
   }
 
+  /** Hex, the same for equal states in whatever order they were made: the SHA-256 of each entry, added up word by word. */
+  hash(): string {
+    const sums = new Uint32Array(WORDS)
+    for (const [table, group, key, { value }] of this.#all()) {
+      const one = hash('sha256', packr.pack([table, group, key, value]), 'buffer')
+      for (let word = 0; word < WORDS; word += 1) sums[word] = (sums[word] ?? 0) + one.readUInt32BE(4 * word)
+    }
+    return [...sums].map((word) => word.toString(16).padStart(8, '0')).join('')
+  }
+
+  /** That changes by itself. */
+  copy(): StateReplay {
+    const made = new StateReplay()
+    for (const [table, groups] of this.#tables) made.#tables.set(table, new Map([...groups].map(([group, entries]) => [group, new Map(entries)])))
+    for (const [key, bytes] of this.#outboxBytes) made.#outboxBytes.set(key, bytes)
+    return made
+  }
+
   /** `other`: what should be the same. Undefined: it is. */
   difference(other: StateReplay): StateDifference | undefined {
     let [missing, extra, differing, first] = [0, 0, 0, '']
-    const note = (what: string, table: string, group: number, key: Key): void => {
-      if (first === '') first = `${what} ${JSON.stringify(key)} of "${table}"${group === 0 ? '' : `, group ${group}`}`
+    const note = (what: string, table: string, group: number, key: Key, batchId?: number): void => {
+      if (first === '') first = `${what} ${JSON.stringify(key)} of "${table}"${group === 0 ? '' : `, group ${group}`}${batchId === undefined ? '' : `, which batch ${batchId} wrote last`}`
     }
     for (const [table, group, key, entry] of this.#all()) {
       const there = other.#tables.get(table)?.get(group)?.get(key)
       if (there === undefined) {
         missing += 1
-        note('not there:', table, group, key)
-      } else if (there !== entry) {
+        note('not there:', table, group, key, entry.batchId)
+      } else if (there.value !== entry.value) {
         differing += 1
-        note('another value of', table, group, key)
+        note('another value of', table, group, key, entry.batchId ?? there.batchId)
       }
     }
-    for (const [table, group, key] of other.#all()) {
+    for (const [table, group, key, entry] of other.#all()) {
       if (this.#tables.get(table)?.get(group)?.has(key) === true) continue
       extra += 1
-      note('too much:', table, group, key)
+      note('too much:', table, group, key, entry.batchId)
     }
     return first === '' ? undefined : { missing, extra, other: differing, first }
   }
 
-  * #all(): Generator<readonly [table: string, group: number, key: Key, entry: string], void, void> {
+  * #all(): Generator<readonly [table: string, group: number, key: Key, entry: Entry], void, void> {
     for (const [table, groups] of this.#tables) for (const [group, entries] of groups) for (const [key, entry] of entries) yield [table, group, key, entry]
   }
 }

@@ -10,6 +10,8 @@ import { Findings } from '../audit/findings.ts'
 import { JournalAudit } from '../audit/journal.ts'
 import { auditPositions } from '../audit/positions.ts'
 import { RangesAudit } from '../audit/ranges.ts'
+import { StateRebuild } from '../audit/rebuild.ts'
+import type { RebuiltState } from '../audit/rebuild.ts'
 import { openSnapshot, StateAudit } from '../audit/snapshots.ts'
 import { StateReplay } from '../audit/state.ts'
 import { auditTotals } from '../audit/totals.ts'
@@ -173,4 +175,17 @@ const auditOne = (world: AuditedWorld, task: TaskRef, findings: Findings): Journ
   }
   journal.finish()
   return journal
+}
+
+/** The state of one task in every way there is, as `tidemark audit --state` does it. */
+export const rebuildWorld = (world: AuditedWorld, name: string): { readonly state: RebuiltState | undefined, readonly findings: Findings } => {
+  const findings = new Findings()
+  const { start, records } = world.journals[name] ?? { start: 0, records: [] }
+  const last = records.findLast(({ record }) => record.kind === 'commit')?.record
+  if (last?.kind !== 'commit') throw new TypeError(`no batch in ${name}`)
+  const snapshots = last.snapshots.flatMap((ref) => openSnapshot(last.task, ref, ref.objects.map(({ key }) => world.objects.get(key)), findings) ?? [])
+  const reachable = snapshots.filter(({ ref }) => ref.journalNext >= start)
+  const rebuild = new StateRebuild({ task: last.task, snapshots: reachable, outOfReach: snapshots.length - reachable.length, ...start === 0 ? { origin: new StateReplay() } : {} }, findings)
+  for (const { record, offset } of records) if (offset >= start && record.kind === 'commit') rebuild.take(record)
+  return { state: rebuild.finish(), findings }
 }

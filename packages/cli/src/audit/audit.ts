@@ -7,8 +7,8 @@ import { crc32 } from 'node:zlib'
 import { TidemarkError } from '@tidemark/base'
 import type { Clock, Log, LogRecord, ObjectStore, PartitionOffsets } from '@tidemark/base'
 import { auditEmitted, auditPositions, auditReport, auditTotals, Findings, paths, RangesAudit, ShufflePartitionAudit, decodeBlock } from '@tidemark/checkpoint'
-import type { AuditReport, JournalAudit, PartitionRanges } from '@tidemark/checkpoint'
-import { auditCheckpoints } from './checkpoints.ts'
+import type { AuditReport, JournalAudit, PartitionRanges, RebuiltState } from '@tidemark/checkpoint'
+import { auditCheckpoints, manifestsOf } from './checkpoints.ts'
 import { auditJournal } from './journals.ts'
 import type { JournalCut } from './journals.ts'
 import { readOrigin } from './origin.ts'
@@ -23,6 +23,8 @@ export interface AuditOptions extends OutputOptions {
   readonly job: string
   /** The newest when left out. */
   readonly run?: number
+  /** Rebuild every task's state in each way there is, and compare. */
+  readonly state: boolean
   /** Said while it goes on. */
   readonly say: (what: string) => void
 }
@@ -64,6 +66,7 @@ class RunAudit {
   readonly #options: AuditOptions
   readonly #strict: boolean
   readonly #findings = new Findings()
+  readonly #states = new Map<string, RebuiltState>()
 
   constructor(ports: AuditPorts, store: ObjectStore, run: AuditedRun, options: AuditOptions, strict: boolean) {
     this.#ports = ports
@@ -94,7 +97,7 @@ class RunAudit {
     const audited = [...journals.values()].map((journal) => ({ journal, positions: auditPositions(journal, offsetsOf, this.#findings) }))
     this.#options.say('checking the objects of all checkpoints')
     await auditCheckpoints(this.#store, record.job, this.#findings)
-    return auditReport(record, cuts.at, audited, groups, this.#findings)
+    return auditReport(record, cuts.at, audited, groups, this.#findings, this.#options.state ? [...journals.keys()].flatMap((name) => this.#states.get(name) ?? []) : undefined)
   }
 
   async #journalsThere(): Promise<ReadonlySet<string>> {
@@ -132,6 +135,7 @@ class RunAudit {
   async #journals({ journals: cuts }: Cuts, starts: ReadonlyMap<string, readonly PartitionOffsets[]>): Promise<Map<string, JournalAudit>> {
     const { record } = this.#run
     const origin = await readOrigin(this.#store, record)
+    const retained = this.#options.state ? (await manifestsOf(this.#store, record.job, undefined)).filter(({ run }) => run === record.run) : undefined
     const tasks = record.stages.flatMap((stage) => Array.from({ length: stage.partitions }, (_, partition) => ({ stage, partition, name: taskName(stage.stage, partition) })))
     const found = new Map<string, JournalAudit>()
     const left = tasks.values()
@@ -144,7 +148,9 @@ class RunAudit {
           if (cut === undefined) continue
           this.#options.say(`reading the journal of ${name}`)
           const task = { job: record.job, run: record.run, stage: stage.stage, partition }
-          found.set(name, await auditJournal({ ...this.#ports, reader }, { run: record, stage, task, cut, store: this.#store, origin, strict: this.#strict, sourceStart }, () => new Findings(), (findings) => this.#findings.take(findings)))
+          const { journal, state } = await auditJournal({ ...this.#ports, reader }, { run: record, stage, task, cut, store: this.#store, origin, strict: this.#strict, sourceStart, retained }, () => new Findings(), (findings) => this.#findings.take(findings))
+          found.set(name, journal)
+          if (state !== undefined) this.#states.set(name, state)
         }
       } finally {
         await reader.close()

@@ -28,7 +28,8 @@ const missing = async (store: ObjectStore, job: JobId, findings: Findings | unde
   return found
 }
 
-const manifestsOf = async (store: ObjectStore, job: JobId, findings: Findings | undefined): Promise<Manifest[]> => {
+/** Those that can't be read are told, or with nobody to tell left out. */
+export const manifestsOf = async (store: ObjectStore, job: JobId, findings: Findings | undefined): Promise<Manifest[]> => {
   const manifests: Manifest[] = []
   for (const { key } of [...await store.list(paths.manifestPrefix(job)), ...await store.list(paths.savepointPrefix(job))]) {
     const body = await getObject(store, key)

@@ -1,5 +1,5 @@
 // What `audit` prints: the verdict first, then what it rests on, what could not be told, and each fault.
-import type { AuditReport } from '@tidemark/checkpoint'
+import type { AuditReport, RebuiltState } from '@tidemark/checkpoint'
 import type { Paint } from '../terminal.ts'
 import { facts, table } from './table.ts'
 import { number, plural, taskName, timeOfDay } from './values.ts'
@@ -24,6 +24,7 @@ export const auditLines = (report: AuditReport, paint: Paint): string[] => {
     ]),
     ...report.outputs.flatMap(outputLine), '',
     ...taskLines(report),
+    ...report.states === undefined ? [] : ['', 'state, rebuilt in each way that there is and compared', ...stateLines(report.states, paint)],
     ...section('could not be told', report.untold.map(({ what, why }) => `${what}: ${why}`), (text) => paint('yellow', text)),
     ...section('faults', report.findings.slice(0, SHOWN_MAX).map(({ kind, stage, partition, message }) => `${kind}${stage === undefined || partition === undefined ? '' : `  ${taskName({ stage, partition })}`}  ${message}`), (text) => paint('red', text)),
     ...faults > SHOWN_MAX ? [`  and ${number(faults - SHOWN_MAX)} more`] : [],
@@ -48,5 +49,17 @@ const taskLines = ({ tasks }: AuditReport): string[] => table(
   tasks.map((task) => [
     taskName(task), task.firstBatch === undefined || task.lastBatch === undefined ? 'none' : `${number(task.firstBatch)} to ${number(task.lastBatch)}`, number(task.totals?.offsets ?? 0), number(task.totals?.records ?? 0),
     number(task.totals?.emitted ?? 0), number(task.positions.reduce((sum, { lag = 0 }) => sum + lag, 0)), task.ended ? 'ended' : '',
+  ]),
+)
+
+const HASH_SHOWN = 16
+
+/** What two ways can't witness is said beside what they can. */
+const stateLines = (states: readonly RebuiltState[], paint: Paint): string[] => table(
+  [{ title: 'task' }, { title: 'behind batch', align: 'right' }, { title: 'entries', align: 'right' }, { title: 'hash' }, { title: 'rebuilt from' }, { title: 'compared up to' }],
+  states.map(({ stage, partition, batchId, keys, hash, ways, witnessedTo, differsAt, outOfReach }) => [
+    taskName({ stage, partition }), number(batchId), number(keys), hash === undefined ? paint('red', 'not one') : hash.slice(0, HASH_SHOWN),
+    `${ways.map((way) => `${way.checkpoint === undefined ? 'the beginning' : `checkpoint ${way.checkpoint}`}${hash === undefined ? ` (${way.hash.slice(0, HASH_SHOWN)})` : ''}`).join(', ')}${outOfReach === 0 ? '' : `; ${plural(outOfReach, 'older snapshot')} without a tail`}`,
+    differsAt !== undefined ? paint('red', `differs behind batch ${number(differsAt)}`) : witnessedTo === 0 ? paint('yellow', 'nothing') : witnessedTo === batchId ? `batch ${number(witnessedTo)}` : `batch ${number(witnessedTo)}; behind it there is only the journal`,
   ]),
 )
