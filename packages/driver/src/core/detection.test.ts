@@ -16,6 +16,7 @@ describe('driver watches heartbeats, time-out = failure: detection by time', () 
     ['stream lost, grace over', signs({ lostAtMs: 1_100 }), 1_300, 'stream ended without goodbye, neither reconnect nor answer in 200 ms'],
     ['stream lost, probe answered: the grace does not count', signs({ lostAtMs: 1_100, answered: true }), 1_300, undefined],
     ['stream lost, probe answered, but no reconnect: the time-out counts', signs({ lostAtMs: 1_100, answered: true }), 3_000, 'no heartbeat for 2000 ms (stream ended without goodbye, then the probe was answered)'],
+    ['stream lost by a silence that was nearly over, probe not answered: the time-out comes before the grace ends', signs({ lostAtMs: 2_900 }), 3_000, 'no heartbeat for 2000 ms (stream ended without goodbye)'],
   ])('%s', (_situation, facts, now, reason) => {
     expect(judgeByTime(facts, now, DEFAULT_SETTINGS)).toEqual(reason === undefined ? { kind: 'lives' } : { kind: 'dead', reason })
   })

@@ -25,7 +25,7 @@ export const judgeByTime = (signs: Signs, nowMs: number, settings: DriverSetting
   if (signs.lostAtMs !== undefined && !signs.answered && nowMs - signs.lostAtMs >= settings.reconnectGraceMs)
     return { kind: 'dead', reason: `${signs.lostBecause}, neither reconnect nor answer in ${settings.reconnectGraceMs} ms` }
   if (nowMs - signs.heardAtMs >= settings.heartbeatTimeoutMs) {
-    const lost = signs.lostAtMs === undefined ? '' : ` (${signs.lostBecause}, then the probe was answered)`
+    const lost = signs.lostAtMs === undefined ? '' : ` (${signs.lostBecause}${signs.answered ? ', then the probe was answered' : ''})`
     return { kind: 'dead', reason: `no heartbeat for ${Math.round(nowMs - signs.heardAtMs)} ms${lost}` }
   }
   return LIVES
