@@ -114,11 +114,11 @@ export class Cluster {
     return before
   }
 
-  /** `label`: what it calls itself, instead of a name of its own. `env`: in place of what all have. */
-  startExecutor(label?: string, env: Readonly<Record<string, string>> = {}): ClusterProcess {
+  /** `label`: what it calls itself, instead of a name of its own. `env`: in place of what all have. `within`: a command that runs it elsewhere. */
+  startExecutor(label?: string, env: Readonly<Record<string, string>> = {}, within: readonly string[] = []): ClusterProcess {
     this.#names += 1
     const drivers = [this.#address, ...this.#standby === undefined ? [] : [this.#standby.address]].join(',')
-    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: drivers, TIDEMARK_LABEL: label ?? `executor-${this.#names}`, ...env })
+    const executor = this.#start(`executor-${this.#names}`, 'executor/src/main.ts', { TIDEMARK_DRIVER: drivers, TIDEMARK_LABEL: label ?? `executor-${this.#names}`, ...env }, within)
     this.executors.push(executor)
     return executor
   }
@@ -181,8 +181,8 @@ export class Cluster {
     return this.#everyone.map((one) => `--- ${one.name} (pid ${one.pid}${one.alive ? '' : ', dead'})\n${one.tail(lines)}`).join('\n')
   }
 
-  #start(name: string, main: string, env: Record<string, string>): ClusterProcess {
-    const started = new ClusterProcess(name, main, { ...this.#env, ...env })
+  #start(name: string, main: string, env: Record<string, string>, within: readonly string[] = []): ClusterProcess {
+    const started = new ClusterProcess(name, main, { ...this.#env, ...env }, within)
     this.#everyone.push(started)
     return started
   }

@@ -18,9 +18,11 @@ export class ClusterProcess {
   readonly #ended: Promise<void>
   #waiting: (() => void)[] = []
 
-  constructor(name: string, main: string, env: Readonly<Record<string, string>>) {
+  /** `within`: a command that runs it, as the process that it is itself. */
+  constructor(name: string, main: string, env: Readonly<Record<string, string>>, within: readonly string[] = []) {
     this.name = name
-    this.#child = spawn(process.execPath, [fileURLToPath(new URL(`../../packages/${main}`, import.meta.url))], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+    const [command = '', ...args] = [...within, process.execPath, fileURLToPath(new URL(`../../packages/${main}`, import.meta.url))]
+    this.#child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (text) => {

@@ -4,6 +4,7 @@ import { DRIVER_FAULTS } from './driver-faults.ts'
 import type { Fault } from './fault.ts'
 import { measure } from './measure.ts'
 import type { Figures } from './measure.ts'
+import { MACHINE_FAULTS } from './machine-faults.ts'
 import { NETWORK_FAULTS } from './network-faults.ts'
 import type { MatrixOptions } from './options.ts'
 import { PROCESS_FAULTS } from './process-faults.ts'
@@ -14,8 +15,8 @@ import { Stage } from './stage.ts'
 import type { Setting } from './stage.ts'
 import type { Row } from './table.ts'
 
-const ALL: readonly Fault[] = [...PROCESS_FAULTS, ...DRIVER_FAULTS, ...SERVICE_FAULTS, ...NETWORK_FAULTS]
-const SETTINGS: readonly Setting[] = ['plain', 'standby driver', 'store behind a link', 'executor behind links']
+const ALL: readonly Fault[] = [...PROCESS_FAULTS, ...DRIVER_FAULTS, ...SERVICE_FAULTS, ...NETWORK_FAULTS, ...MACHINE_FAULTS]
+const SETTINGS: readonly Setting[] = ['plain', 'standby driver', 'store behind a link', 'executor behind links', 'executor on a machine']
 
 export const NAMES: readonly string[] = ALL.map(({ name }) => name)
 
@@ -24,7 +25,11 @@ export const chosen = (only: readonly string[]): Fault[] => {
   return SETTINGS.flatMap((setting) => faults.filter((fault) => fault.setting === setting))
 }
 
-const needsLinks = ({ setting }: Fault): boolean => setting === 'store behind a link' || setting === 'executor behind links'
+/** What its setting needs and this machine does not have: the reason. */
+const missing = ({ setting }: Fault, { links, machine }: Servers): string | undefined => {
+  const need = setting === 'store behind a link' || setting === 'executor behind links' ? links : setting === 'executor on a machine' ? machine : undefined
+  return typeof need === 'string' ? need : undefined
+}
 
 const problemOf = (figures: readonly Figures[]): string | undefined => {
   const wrong = figures.find(({ verdict }) => verdict.wrong.length > 0 || verdict.lost > 0 || verdict.doubled > 0)?.verdict
@@ -58,10 +63,10 @@ export class MatrixRun {
   }
 
   async #one(fault: Fault): Promise<void> {
-    const { links } = this.#servers
     const base = { fault: fault.name, what: fault.what, run: this.#number }
-    if (needsLinks(fault) && typeof links === 'string') {
-      this.#add({ ...base, figures: [], skipped: links })
+    const skipped = missing(fault, this.#servers)
+    if (skipped !== undefined) {
+      this.#add({ ...base, figures: [], skipped })
       return
     }
     const figures: Figures[] = []

@@ -15,6 +15,7 @@ import { findToxiproxy } from '../../../deploy/services/tools.ts'
 import { startToxiproxy } from '../../../deploy/services/toxiproxy.ts'
 import type { ServerEnvironment } from '../../cluster/cluster.ts'
 import { Link } from './links.ts'
+import { Machine, whyNoMachine } from './machine.ts'
 
 export interface Links {
   readonly url: string
@@ -29,6 +30,10 @@ export interface Servers {
   readonly redis: RedisServer
   /** Or why not. */
   readonly links: Links | string
+  /** For an executor, off; or why there is none. */
+  readonly machine: Machine | string
+  /** Where they listen on the loopback. */
+  readonly ports: readonly number[]
   readonly env: ServerEnvironment
 }
 
@@ -39,6 +44,14 @@ const twoListeners = (port: number, second: number, proxy: number, controller: n
   'advertised.listeners': `PLAINTEXT://127.0.0.1:${port},PROXIED://127.0.0.1:${proxy}`,
   'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
 })
+
+const machineUntil = (ending: Ending): Machine | string => {
+  const why = whyNoMachine()
+  if (why !== undefined) return why
+  const machine = new Machine()
+  ending.add(() => machine.close())
+  return machine
+}
 
 export const startServers = async (ending: Ending): Promise<Servers> => {
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-faults-servers-'))
@@ -57,7 +70,7 @@ export const startServers = async (ending: Ending): Promise<Servers> => {
     minio: await Link.open(toxic.url, 'minio', `127.0.0.1:${minio.port}`),
   }
   return {
-    kafka, minio, redis, links,
+    kafka, minio, redis, links, machine: machineUntil(ending), ports: [port, minio.port, Number(new URL(redis.url).port)],
     env: {
       TIDEMARK_KAFKA: kafka.brokers, TIDEMARK_S3_ENDPOINT: minio.endpoint, TIDEMARK_S3_ACCESS_KEY: minio.accessKey, TIDEMARK_S3_SECRET_KEY: minio.secretKey, TIDEMARK_S3_BUCKET: minio.bucket,
       TIDEMARK_REDIS: redis.url,

@@ -8,12 +8,13 @@ import type { ClusterProcess } from '../../cluster/process.ts'
 import { Follower } from './follower.ts'
 import { Link } from './links.ts'
 import { Load } from './load.ts'
+import type { Machine } from './machine.ts'
 import type { Servers } from './servers.ts'
 import { verdict } from './verdict.ts'
 import type { Verdict } from './verdict.ts'
 
 /** What a group of faults needs beside two executors and a driver. */
-export type Setting = 'plain' | 'standby driver' | 'store behind a link' | 'executor behind links'
+export type Setting = 'plain' | 'standby driver' | 'store behind a link' | 'executor behind links' | 'executor on a machine'
 
 export interface StageOptions {
   readonly setting: Setting
@@ -39,7 +40,8 @@ export class Stage {
   readonly servers: Servers
   /** From the executor behind links to the driver. */
   #driverLink: Link | undefined
-  #linked: ClusterProcess | undefined
+  /** The one behind links, or on a machine of its own: it is the victim. */
+  #apart: ClusterProcess | undefined
   readonly #setting: Setting
   #closed: Promise<void> | undefined
 
@@ -75,10 +77,10 @@ export class Stage {
     return this.cluster.executors.filter((executor) => executor.alive)
   }
 
-  /** An executor that owns tasks: the one behind links, if there is one. */
+  /** An executor that owns tasks: the one behind links or on a machine of its own, if there is one. */
   async victim(): Promise<ClusterProcess> {
     const owners = await this.cluster.owners(this.job.name)
-    const victim = this.#linked === undefined ? owners[0] : owners.find((owner) => owner === this.#linked)
+    const victim = this.#apart === undefined ? owners[0] : owners.find((owner) => owner === this.#apart)
     if (victim === undefined) throw new Error(`nobody has a task\n${this.cluster.story()}`)
     return victim
   }
@@ -94,6 +96,12 @@ export class Stage {
     const link = to === 'driver' ? this.#driverLink : to === 'log' ? links.kafka : links.minio
     if (link === undefined) throw new Error(`nobody is behind a link to the ${to}`)
     return link
+  }
+
+  get machine(): Machine {
+    const { machine } = this.servers
+    if (typeof machine === 'string') throw new Error(machine)
+    return machine
   }
 
   /** As many executors as there should be, every task running on them, evenly; the load goes on and has done so for a while. */
@@ -129,14 +137,19 @@ export class Stage {
     await this.job.remove(this.cluster.log).catch(() => {})
     await this.cluster.stop()
     await this.#driverLink?.close().catch(() => {})
+    if (this.#setting === 'executor on a machine') this.machine.clear()
   }
 
   /** As many as there should be. */
   async startExecutors(): Promise<void> {
     const { links } = this.servers
-    if (this.#setting === 'executor behind links' && typeof links !== 'string' && this.#linked?.alive !== true) {
+    if (this.#setting === 'executor behind links' && typeof links !== 'string' && this.#apart?.alive !== true) {
       this.#driverLink ??= await Link.open(links.url, `driver-of-${this.job.name}`, this.cluster.address)
-      this.#linked = this.cluster.startExecutor(undefined, { TIDEMARK_DRIVER: this.#driverLink.address, TIDEMARK_KAFKA: links.kafka.address, TIDEMARK_S3_ENDPOINT: `http://${links.minio.address}` })
+      this.#apart = this.cluster.startExecutor(undefined, { TIDEMARK_DRIVER: this.#driverLink.address, TIDEMARK_KAFKA: links.kafka.address, TIDEMARK_S3_ENDPOINT: `http://${links.minio.address}` })
+    }
+    if (this.#setting === 'executor on a machine' && this.#apart?.alive !== true) {
+      if (!this.machine.isOn) await this.machine.start([...this.servers.ports, Number(new URL(`http://${this.cluster.address}`).port)])
+      this.#apart = this.cluster.startExecutor(undefined, { TIDEMARK_PROBE_HOST: this.machine.address }, this.machine.within)
     }
     while (this.living.length < EXECUTORS) this.cluster.startExecutor()
   }

@@ -1,0 +1,93 @@
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describeWhere } from '../../services/index.ts'
+import { Machine, whyNoMachine } from './machine.ts'
+
+const why = whyNoMachine()
+/** Says "a" again and again to the port that it is given, and ends with code 7 when that says goodbye. */
+const SPEAKER = `const socket = require('node:net').connect(Number(process.argv[1]), '127.0.0.1')
+setInterval(() => socket.write('a'), 20)
+socket.on('error', () => process.exit(7)).on('end', () => process.exit(7)).resume()`
+const SILENT_MS = 1_000
+
+test('machine, no such program on the path → says so', () => {
+  expect(whyNoMachine('ip-that-is-not-there')).toBe('there is no program `ip-that-is-not-there` (iproute2)')
+})
+
+describeWhere(why === undefined, 'a machine', why ?? '', () => {
+  let [machine, server, heard, ended]: [Machine, Server, number, number] = [new Machine(), createServer(), 0, 0]
+  let speaker: ChildProcess | undefined
+  const sockets: Socket[] = []
+  const portOf = (): number => (server.address() as AddressInfo).port
+  const until = async (wanted: () => boolean): Promise<void> => {
+    while (!wanted()) await sleep(10)
+  }
+  const speak = (): ChildProcess => {
+    const [command = '', ...args] = [...machine.within, process.execPath, '-e', SPEAKER, String(portOf())]
+    return spawn(command, args, { stdio: 'ignore' })
+  }
+
+  beforeEach(async () => {
+    ;[machine, server, heard, ended] = [new Machine(), createServer(), 0, 0]
+    server.on('connection', (socket: Socket) => {
+      sockets.push(socket)
+      socket.on('data', () => { heard += 1 }).on('error', () => { ended += 1 }).on('end', () => { ended += 1 })
+    })
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))
+    await machine.start([portOf()])
+    speaker = speak()
+    await until(() => heard > 0)
+  })
+
+  afterEach(() => {
+    machine.close()
+    for (const socket of sockets.splice(0)) socket.removeAllListeners().destroy()
+    server.close()
+  })
+
+  test('machine, unplugged → no byte and no goodbye, its processes live; plugged in again → what was on its way arrives', async () => {
+    machine.unplug()
+    await sleep(50)
+    const before = heard
+    await sleep(SILENT_MS)
+    expect({ heard, ended, exitCode: speaker?.exitCode }).toEqual({ heard: before, ended: 0, exitCode: null })
+    machine.plugIn()
+    await until(() => heard > before)
+    expect(ended).toBe(0)
+  })
+
+  test('machine, without power → its processes are gone and no socket said goodbye', async () => {
+    machine.losePower()
+    await until(() => speaker?.signalCode === 'SIGKILL')
+    await sleep(SILENT_MS)
+    expect({ ended, isOn: machine.isOn }).toEqual({ ended: 0, isOn: false })
+  })
+
+  test('machine, all its processes killed → the sockets say so at once', async () => {
+    machine.killAll()
+    await until(() => ended === 1)
+    expect(machine.isOn).toBe(true)
+  })
+
+  test('machine, started after it was lost → reaches the same ports', async () => {
+    machine.losePower()
+    await machine.start([portOf()])
+    const before = heard
+    speaker = speak()
+    await until(() => heard > before)
+  })
+
+  test('machine, closed → nothing of it is left, nothing is made any more', async () => {
+    const { namespace, bridge, link } = machine.names
+    machine.close()
+    await until(() => speaker?.signalCode === 'SIGKILL')
+    expect([`/run/netns/${namespace}`, `/sys/class/net/${bridge}`, `/sys/class/net/${link}`].filter((path) => existsSync(path))).toEqual([])
+    await expect(machine.start([portOf()])).rejects.toThrow('the machine was closed')
+    machine.close()
+  })
+})
