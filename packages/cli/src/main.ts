@@ -102,7 +102,11 @@ command('build', 'write a job to a file that any gRPC client can stream to JobSe
 command('jobs', 'list the jobs', ['driver']).action((flags: Flags) => listJobs(contextOf(flags)))
 command('describe', 'tasks, owners, lag, state, checkpoints, last recoveries of a job', ['driver']).argument('<job>')
   .action((job: string, flags: Flags) => describeJob(contextOf(flags), job))
-command('cancel', 'end a job; its checkpoints are kept', ['driver']).argument('<job>').action((job: string, flags: Flags) => cancelJob(contextOf(flags), job))
+command('cancel', 'end a job; its checkpoints are kept, the name is free again. Drained unless you say otherwise: no more input, a last checkpoint, then the end', ['driver']).argument('<job>')
+  .addOption(new Option('--drain', 'take a last checkpoint that `submit --from` goes on from exactly; waits for as long as that takes').conflicts('now'))
+  .option('--now', 'no last checkpoint: what is not committed is taken back; ends a drain under way too', false).option('--no-wait', 'only ask for it')
+  .option('--timeout <seconds>', 'how long to wait; it goes on behind that', whole(1), 120)
+  .action((job: string, { now, wait, timeout, ...flags }: Flags & { now: boolean, wait: boolean, timeout: number }) => cancelJob(contextOf(flags), job, { now, wait, timeoutMs: timeout * 1_000 }))
 command('events', 'what happened to jobs and executors', ['driver']).argument('[job]').option('--follow', 'go on as things happen', false)
   .action((job: string | undefined, flags: { follow: boolean }) => showEvents(contextOf(flags), { follow: flags.follow, ...job === undefined ? {} : { job } }))
 

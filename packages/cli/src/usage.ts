@@ -7,7 +7,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'build': ['build totals.ts --out totals.ndjson', 'build totals.ts --out totals.ndjson --from 12'],
   'jobs': ['jobs', 'jobs --json'],
   'describe': ['describe totals', 'describe totals --json'],
-  'cancel': ['cancel totals'],
+  'cancel': ['cancel totals', 'cancel totals --timeout 600', 'cancel totals --now'],
   'events': ['events', 'events totals --follow', 'events --follow --json'],
   'topics': ['topics', 'topics --all --kafka broker-1:9092', 'topics create orders --partitions 4'],
   'topics create': ['topics create orders --partitions 4', 'topics create orders --partitions 4 --config retention.ms=-1'],

@@ -4,7 +4,7 @@ import { TidemarkError } from '@tidemark/base'
 import { createHash } from 'node:crypto'
 import { serve } from './channel.ts'
 import type { Serving, Tls } from './channel.ts'
-import type { JobEvent, JobHandlers, SubmitAnswer, SubmitRequest, WatchRequest } from './jobs.ts'
+import type { CancelMode, JobEvent, JobHandlers, SubmitAnswer, SubmitRequest, WatchRequest } from './jobs.ts'
 import { jobMethods } from './services.ts'
 import type { SubmitChunk } from './services.ts'
 import { toStatus } from './status.ts'
@@ -50,7 +50,7 @@ export const jobService = (handlers: JobHandlers): { readonly methods: ServiceDe
     Submit: (call: ServerReadableStream<SubmitChunk, SubmitAnswer>, answer: sendUnaryData<SubmitAnswer>) => answering(answer, async () => handlers.submit(await readSubmission(call))),
     List: (_call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ jobs: await handlers.list() })),
     Describe: (call: ServerUnaryCall<{ job: string }, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ job: await handlers.describe(call.request.job) })),
-    Cancel: (call: ServerUnaryCall<{ job: string }, object>, answer: sendUnaryData<object>) => answering(answer, () => handlers.cancel(call.request.job)),
+    Cancel: (call: ServerUnaryCall<{ job: string, mode: CancelMode }, object>, answer: sendUnaryData<object>) => answering(answer, () => handlers.cancel(call.request.job, call.request.mode)),
     WatchEvents: (call: ServerWritableStream<WatchRequest, JobEvent>) => {
       const gone = new AbortController()
       call.on('cancelled', () => gone.abort())

@@ -96,7 +96,7 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
     submit,
     list: async () => (await unary(jobMethods.List, {})).jobs,
     describe: async (job) => (await unary(jobMethods.Describe, { job })).job,
-    cancel: (job) => unary(jobMethods.Cancel, { job }),
+    cancel: (job, mode = 'now') => unary(jobMethods.Cancel, { job, mode }),
     watchEvents,
     close: () => server.client.close(),
   }

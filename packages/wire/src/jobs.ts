@@ -2,7 +2,7 @@
 // Times are milliseconds since 1970, durations milliseconds, sizes bytes.
 import type { ErrorMessage, GenerationMessage, InputStatus, RecoveryTimeline, TaskPhase, TaskStatus } from './messages.ts'
 
-export type JobState = 'submitted' | 'starting' | 'running' | 'restoring' | 'cancelling' | 'cancelled' | 'failed' | 'ended'
+export type JobState = 'submitted' | 'starting' | 'running' | 'restoring' | 'draining' | 'cancelling' | 'cancelled' | 'failed' | 'ended'
 
 export interface SubmitRequest {
   /** The logical plan, plain JSON. */
@@ -37,6 +37,8 @@ export interface JobSummary {
   /** Newest complete checkpoint, and when it was taken. */
   readonly checkpoint?: number
   readonly checkpointAt?: number
+  /** The checkpoint that a drain ended this run with: nothing was processed after it. */
+  readonly finalCheckpoint?: number
 }
 
 /** The last takeover of a task, from the death (or the move) to the first commit. */
@@ -104,10 +106,15 @@ export interface JobDescription {
   readonly error?: ErrorMessage
 }
 
+/** `drain`: no more input, a last checkpoint, then the end. `now`: the open batch is taken back, and that is the end. */
+export type CancelMode = 'drain' | 'now'
+
 export interface CancelAnswer {
   readonly job: string
   readonly run: number
   readonly state: JobState
+  /** Of a run that was drained, once it is cancelled. */
+  readonly finalCheckpoint?: number
 }
 
 export interface WatchRequest {
@@ -134,7 +141,7 @@ export interface JobHandlers {
   submit(request: SubmitRequest): Promise<SubmitAnswer>
   list(): Promise<readonly JobSummary[]>
   describe(job: string): Promise<JobDescription>
-  cancel(job: string): Promise<CancelAnswer>
+  cancel(job: string, mode: CancelMode): Promise<CancelAnswer>
   /** Emits until done; with `follow` until the signal is aborted. */
   watchEvents(request: WatchRequest, emit: (event: JobEvent) => void, signal: AbortSignal): Promise<void>
 }
@@ -143,7 +150,8 @@ export interface JobsClient {
   submit(request: SubmitRequest): Promise<SubmitAnswer>
   list(): Promise<readonly JobSummary[]>
   describe(job: string): Promise<JobDescription>
-  cancel(job: string): Promise<CancelAnswer>
+  /** `now` when not told otherwise. */
+  cancel(job: string, mode?: CancelMode): Promise<CancelAnswer>
   /** Ends when the server has no more (or, with `follow`, never); leaving the loop cancels the call. */
   watchEvents(request: WatchRequest): AsyncIterable<JobEvent>
   close(): void

@@ -128,6 +128,8 @@ export interface TaskAssignment {
   readonly slot: number
   /** The slot that had it has died while its executor lived: the new owner counts that in its claim. */
   readonly slotDied?: boolean
+  /** The run is being drained: the task is taken over, and takes no input. */
+  readonly still?: boolean
 }
 
 export type DriverMessage =
@@ -140,8 +142,8 @@ export type DriverMessage =
   | { readonly kind: 'prepare', readonly epoch: number, readonly slot: number, readonly job: JobId, readonly run: number }
   /** `move`: release record, then `released`. `stop`: the run ends; give up without a release. */
   | { readonly kind: 'revoke', readonly epoch: number, readonly tasks: readonly TaskRef[], readonly reason: 'move' | 'stop' }
-  /** Start walking for this checkpoint number. */
-  | { readonly kind: 'snapshot-begin', readonly epoch: number, readonly checkpoint: number, readonly tasks: readonly TaskRef[] }
+  /** Start walking for this checkpoint number. `last`, of a run that is drained: commit what is open, and take no more input. */
+  | { readonly kind: 'snapshot-begin', readonly epoch: number, readonly checkpoint: number, readonly tasks: readonly TaskRef[], readonly last?: boolean }
   /** All downstream tasks have their cut: complete the walk now (C1). */
   | { readonly kind: 'snapshot-complete', readonly epoch: number, readonly checkpoint: number, readonly tasks: readonly TaskRef[] }
   /** Store the shuffle blocks from the part's position to now whose batchId is at or below their writer's cut (C2). */

@@ -41,10 +41,10 @@ const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMe
   registered: [{ kind: 'registered', driver: 'd', epoch: 1, heartbeatIntervalMs: 250, heartbeatTimeoutMs: 2_000 }],
   'not-leader': [{ kind: 'not-leader' }, { kind: 'not-leader', leader: '127.0.0.1:7' }],
   refused: [{ kind: 'refused', error: { code: 'X', message: 'm', blame: 'environment', action: 'exit', hint: 'h' } }],
-  assign: [{ kind: 'assign', epoch: 1, tasks: [{ task, generation, slot: 0 }] }],
+  assign: [{ kind: 'assign', epoch: 1, tasks: [{ task, generation, slot: 0 }, { task, generation, slot: 1, slotDied: true, still: true }] }],
   prepare: [{ kind: 'prepare', epoch: 1, slot: 0, job: task.job, run: 2 }],
   revoke: [{ kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }, { kind: 'revoke', epoch: 1, tasks: [], reason: 'stop' }],
-  'snapshot-begin': [{ kind: 'snapshot-begin', epoch: 1, checkpoint: 2, tasks: [task] }],
+  'snapshot-begin': [{ kind: 'snapshot-begin', epoch: 1, checkpoint: 2, tasks: [task] }, { kind: 'snapshot-begin', epoch: 1, checkpoint: 3, tasks: [task], last: true }],
   'snapshot-complete': [{ kind: 'snapshot-complete', epoch: 1, checkpoint: 2, tasks: [task] }],
   'snapshot-in-flight': [{ kind: 'snapshot-in-flight', epoch: 1, checkpoint: 2, task, ref: { a: 1 }, cuts: [{ stage: 's0', partition: 0, batchId: 4 }], bytesMax: 5 }],
   'snapshot-abandon': [{ kind: 'snapshot-abandon', epoch: 1, checkpoint: 2 }],
@@ -52,7 +52,7 @@ const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMe
   drain: [{ kind: 'drain', epoch: 1 }],
 }
 const JOB: JobDescription = {
-  summary: { job: 'orders', version: '1', run: 1, state: 'running', reason: 'r', tasks: 2, tasksRunning: 1, tasksWaiting: 1, submittedAt: 1, lag: 0, checkpoint: 0, checkpointAt: 5 },
+  summary: { job: 'orders', version: '1', run: 1, state: 'running', reason: 'r', tasks: 2, tasksRunning: 1, tasksWaiting: 1, submittedAt: 1, lag: 0, checkpoint: 0, checkpointAt: 5, finalCheckpoint: 6 },
   tasks: [{
     stage: 's0', partition: 0, phase: 'running', waitingFor: 'w', executor: 'west', executorId: 'a1', slot: 0, generation, inputs: status.inputs, lag: 0, batchId: 1, watermark: 2, stateKeys: 3, stateBytes: 4,
     snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery: { cause: 'c', detectedAt: 1, assignedAt: 2, steps: recovery }, totals: { folded: 1 },
@@ -82,9 +82,14 @@ describe('jobs.proto', () => {
     expect(jobMethods.Describe.responseDeserialize(jobMethods.Describe.responseSerialize({ job: JOB }))).toEqual({ job: JOB })
   })
   test('a bare description → absent fields stay absent', () => {
-    const { reason: _reason, checkpoint: _checkpoint, checkpointAt: _at, ...summary } = JOB.summary
+    const { reason: _reason, checkpoint: _checkpoint, checkpointAt: _at, finalCheckpoint: _final, ...summary } = JOB.summary
     const bare: JobDescription = { summary, tasks: [], checkpoints: [], executors: [], warnings: [], startedFrom: 'empty' }
     expect(jobMethods.Describe.responseDeserialize(jobMethods.Describe.responseSerialize({ job: bare }))).toEqual({ job: bare })
+  })
+  test('cancel, of a client that knows no modes → now, as it always was', () => {
+    const plain = jobMethods.Describe.requestSerialize({ job: 'orders' })
+    expect(jobMethods.Cancel.requestDeserialize(plain)).toEqual({ job: 'orders', mode: 'now' })
+    for (const mode of ['drain', 'now'] as const) expect(jobMethods.Cancel.requestDeserialize(jobMethods.Cancel.requestSerialize({ job: 'orders', mode }))).toEqual({ job: 'orders', mode })
   })
   test('events and watch requests → arrive as they were sent', () => {
     const event = { sequence: 5, at: 6, event: 'executor.dead', job: 'orders', executor: 'a1', message: 'm', facts: { reason: ['x'] } }

@@ -3,7 +3,7 @@ import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js'
 import { driverMessage, executorMessage } from './codec/cluster.ts'
 import { message, text } from './codec/fields.ts'
 import type { Field } from './codec/fields.ts'
-import { cancelAnswer, describeAnswer, jobEvent, jobList, jobName, nothing, submitAnswer, submitHeader, watchRequest } from './codec/jobs.ts'
+import { cancelAnswer, cancelRequest, describeAnswer, jobEvent, jobList, jobName, nothing, submitAnswer, submitHeader, watchRequest } from './codec/jobs.ts'
 import type { SubmitHeader } from './codec/jobs.ts'
 import { loaded } from './proto.ts'
 
@@ -36,6 +36,6 @@ export const jobMethods = {
   Submit: method('JobService', 'Submit', submitChunk, submitAnswer),
   List: method('JobService', 'List', nothing, jobList),
   Describe: method('JobService', 'Describe', jobName, describeAnswer),
-  Cancel: method('JobService', 'Cancel', jobName, cancelAnswer),
+  Cancel: method('JobService', 'Cancel', cancelRequest, cancelAnswer),
   WatchEvents: method('JobService', 'WatchEvents', watchRequest, jobEvent),
 }

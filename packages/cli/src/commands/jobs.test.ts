@@ -32,7 +32,7 @@ describe('jobs', () => {
     const context = testContext({ json: true, openJobs: () => client })
     await listJobs(context)
     await describeJob(context, 'revenue')
-    await cancelJob(context, 'revenue')
+    await cancelJob(context, 'revenue', { now: true, wait: false, timeoutMs: 1_000 })
     expect(printed(context)).toEqual([[SUMMARY], DESCRIPTION, { job: 'revenue', run: 3, state: 'cancelling' }])
   })
 

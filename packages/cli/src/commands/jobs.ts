@@ -1,4 +1,6 @@
-// tidemark jobs, describe, cancel: one question to the driver each.
+// tidemark jobs, describe: one question to the driver each; tidemark cancel: a wish, and how it goes.
+import { formatDuration, TidemarkError } from '@tidemark/base'
+import type { CancelAnswer } from '@tidemark/wire'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { describeLines, jobTable } from '../format/job.ts'
@@ -17,9 +19,39 @@ export const describeJob = async (context: Context, job: string): Promise<void> 
   else for (const line of describeLines(description, context.clock.now(), terminal.paint)) terminal.line(line)
 }
 
-export const cancelJob = async (context: Context, job: string): Promise<void> => {
-  const answer = await withJobs(context, (client) => client.cancel(job))
-  const { terminal } = context
-  if (context.json) terminal.json(answer)
-  else terminal.line(`${answer.job}, run ${answer.run}: ${answer.state}. Its checkpoints are kept; the name is free again when it is cancelled.`)
+export interface CancelOptions {
+  readonly now: boolean
+  /** False: only ask for it. */
+  readonly wait: boolean
+  readonly timeoutMs: number
 }
+
+const CANCEL_POLL_MS = 100
+
+/** Ends when it is cancelled, or when that takes too long: the driver goes on with it all the same. */
+export const cancelJob = async (context: Context, job: string, { now, wait, timeoutMs }: CancelOptions): Promise<void> => {
+  const { terminal, clock } = context
+  const until = clock.monotonic() + timeoutMs
+  let answer: CancelAnswer = await withJobs(context, (client) => client.cancel(job, now ? 'now' : 'drain'))
+  let reason: string | undefined
+  while (wait && answer.state !== 'cancelled') {
+    if (context.signal.aborted) throw new TidemarkError(`${job} is ${answer.state}: that goes on without you`, { code: 'CLI_INTERRUPTED', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
+    if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
+    const { state, run, finalCheckpoint, reason: why } = await withJobs(context, async (client) => (await client.describe(job)).summary)
+    if (run !== answer.run) throw new TidemarkError(`somebody has submitted ${job} again: run ${run} of it is ${state}`, { code: 'CLI_OTHER_RUN', blame: 'user', action: 'exit', job, hint: `\`tidemark jobs\` shows it. Run ${answer.run} has ended.` })
+    if (state === 'failed') throw new TidemarkError(`${job} has failed while it was drained: ${why ?? 'no reason is known'}`, { code: 'CLI_DRAIN_FAILED', blame: 'environment', action: 'exit', job, hint: `\`tidemark cancel ${job} --now\` ends it without a last checkpoint.` })
+    answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }
+    reason = why
+    terminal.status(`${job} is ${state}${why === undefined ? '' : `: ${why}`}`)
+    if (state !== 'cancelled') await clock.sleep(CANCEL_POLL_MS)
+  }
+  terminal.status('')
+  if (context.json) return terminal.json(answer)
+  terminal.line(`${answer.job}, run ${answer.run}: ${answer.state}. ${answer.state === 'cancelled' ? 'The name is free, its checkpoints are kept.' : 'Its checkpoints are kept; the name is free when it is cancelled.'}`)
+  if (answer.finalCheckpoint !== undefined) terminal.line(`It was drained: \`tidemark submit <job file> --from ${answer.finalCheckpoint}\` goes on exactly where it ended.`)
+}
+
+const tooLong = ({ job, state }: CancelAnswer, reason: string | undefined, timeoutMs: number): TidemarkError => new TidemarkError(`${job} is still ${state} after ${formatDuration(timeoutMs)}${reason === undefined ? '' : `: ${reason}`}`, {
+  code: 'CLI_CANCEL_TIMEOUT', blame: 'environment', action: 'exit', job,
+  hint: state === 'draining' ? `It goes on: \`tidemark describe ${job}\` shows what it waits for. \`tidemark cancel ${job} --now\` ends it without a last checkpoint.` : `It goes on: \`tidemark events ${job}\` tells.`,
+})

@@ -7,7 +7,7 @@ import { facts, table } from './table.ts'
 import { ago, eventTime, number, plural, taskName } from './values.ts'
 
 const STATE_STYLE: Readonly<Record<JobState, Style>> = {
-  submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
+  submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
 }
 
 export const jobTable = (jobs: readonly JobSummary[], now: number, paint: Paint): string[] => jobs.length === 0 ? ['no jobs'] : table(

@@ -2,6 +2,7 @@
 import type { ExecutorId } from '@tidemark/base'
 import type { ExecutorEntry } from './executors.ts'
 import type { JobEntry, Place, TaskEntry } from './jobs.ts'
+import { isLive } from './lifecycle.ts'
 import { taskName } from './out.ts'
 import type { Ownership, Parts } from './ownership.ts'
 import { place, slotKey } from './placement.ts'
@@ -26,7 +27,7 @@ export class Balance {
   }
 
   run(): void {
-    const jobs = this.#with.jobs.all().filter(({ state }) => state === 'running')
+    const jobs = this.#with.jobs.all().filter(({ state }) => isLive(state))
     const usable = this.#usableSlots()
     const { targets } = place(jobs.map((job) => ({
       job: nameOf(job),
@@ -114,7 +115,7 @@ export class Balance {
         const ready = target !== undefined && this.#readiness.isReady(target, job)
         if (leaving?.draining) {
           if (target !== undefined && !ready && out.nowMs - leaving.sinceMs < settings.prepareTimeoutMs) continue
-        } else if (!settled || task.place.phase !== 'running' || !ready || slotKey(target) === slotKey(at(task.place))) continue
+        } else if (!settled || job.state !== 'running' || task.place.phase !== 'running' || !ready || slotKey(target) === slotKey(at(task.place))) continue
         moves.push({ task, place: task.place, to: target, why: leaving?.draining ? `${leaving.label} is leaving` : 'planned move to spread the load' })
         left -= 1
       }

@@ -6,12 +6,18 @@ import type { CheckpointFact, CheckpointProgress, CheckpointStep, ManifestInFlig
 import type { CheckpointDescription, JobDescription, SnapshotPart } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
 import type { JobEntry, JobTable, TaskEntry } from './jobs.ts'
+import { isLive } from './lifecycle.ts'
 import type { Out } from './out.ts'
+
+/** A last checkpoint that was given up is tried again this long after it began, ms. */
+const LAST_RETRY_MS = 1_000
 
 interface Current {
   readonly number: number
   readonly run: number
   readonly startedAtMs: number
+  /** Of a run that is drained: its tasks take no input any more. */
+  readonly last: boolean
   /** Undefined while the outputs' offsets are read. */
   progress: CheckpointProgress | undefined
 }
@@ -38,14 +44,21 @@ export class Checkpoints {
     const now = this.#out.nowMs
     for (const job of this.#jobs.all()) {
       const current = this.#current.get(job.id)
-      if (current !== undefined && (job.state !== 'running' || current.run !== job.run.record.run)) {
+      if (current !== undefined && (!isLive(job.state) || current.run !== job.run.record.run)) {
         this.#current.delete(job.id)
         this.#dueAtMs.delete(job.id)
       } else if (current !== undefined && now - current.startedAtMs >= job.run.settings.checkpointTimeoutMs) {
         if (current.progress) this.#advance(job, current, { kind: 'timed-out' })
         else this.#end(job, current, `checkpoint ${current.number} is given up: the offsets of its outputs could not be read in time`)
-      } else if (job.state === 'running' && current === undefined) this.#beginWhenDue(job)
+      } else if (current !== undefined && job.state === 'draining' && !current.last && (current.progress === undefined || current.progress.phase === 'walking')) {
+        this.#end(job, current, `checkpoint ${current.number} is given up: the job is drained, its last one comes instead`)
+      } else if (isLive(job.state) && current === undefined) this.#beginWhenDue(job)
     }
+  }
+
+  /** The next one of this job is due. */
+  hurry(job: JobEntry): void {
+    this.#dueAtMs.set(job.id, this.#out.nowMs)
   }
 
   /** The first one begins an interval after the run does; each further one an interval after the last began, and never before it ended. */
@@ -56,8 +69,8 @@ export class Checkpoints {
     // A task that waits for an owner would hold it up: the checkpoint waits for the first moment when all have one.
     else if (now >= due && [...job.tasks.values()].every(({ place }) => place?.phase === 'running')) {
       job.checkpointNumber += 1
-      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, progress: undefined })
-      this.#dueAtMs.set(job.id, now + job.run.settings.checkpointIntervalMs)
+      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, last: job.state === 'draining', progress: undefined })
+      this.#dueAtMs.set(job.id, now + (job.state === 'draining' ? LAST_RETRY_MS : job.run.settings.checkpointIntervalMs))
       this.#out.push({ kind: 'read-outputs', job: job.id, run: job.run.record.run, checkpoint: job.checkpointNumber })
     }
   }
@@ -107,14 +120,16 @@ export class Checkpoints {
     if (current) this.#fact(ref, current.number, { kind: 'owned', task: idOf(ref) })
   }
 
-  written(id: JobId, description: CheckpointDescription, retained: readonly CheckpointDescription[]): void {
+  /** True: it is the last of a run that is drained. */
+  written(id: JobId, description: CheckpointDescription, retained: readonly CheckpointDescription[]): boolean {
     const found = this.#at(id, description.checkpoint)
-    if (!found) return
+    if (!found) return false
     found.job.checkpoints = retained
     if (found.current.progress) this.#advance(found.job, found.current, { kind: 'written' })
     this.#current.delete(id)
     const tookMs = Math.round(this.#out.nowMs - found.current.startedAtMs)
     this.#out.happened({ event: 'checkpoint.completed', job: id, message: `checkpoint ${description.checkpoint} is complete: ${description.parts} parts, ${description.bytes} bytes, ${tookMs} ms`, facts: { ...description, tookMs } })
+    return found.current.last
   }
 
   writeFailed(id: JobId, checkpoint: number, reason: string): void {
@@ -157,7 +172,7 @@ export class Checkpoints {
     current.progress = progress
     for (const command of commands) {
       switch (command.kind) {
-        case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks })); break
+        case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks, ...(current.last ? { last: true } : {}) })); break
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
         case 'store-in-flight': {
           const { ref, cuts } = command
@@ -165,7 +180,7 @@ export class Checkpoints {
           break
         }
         case 'write-manifest':
-          this.#out.push({ kind: 'write-checkpoint', job: job.id, run: current.run, checkpoint: current.number, parts: command.parts, inFlight: command.inFlight, outputs: command.outputs })
+          this.#out.push({ kind: 'write-checkpoint', last: current.last, job: job.id, run: current.run, checkpoint: current.number, parts: command.parts, inFlight: command.inFlight, outputs: command.outputs })
           break
         case 'give-up': this.#end(job, current, command.reason)
       }

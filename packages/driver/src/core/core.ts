@@ -87,8 +87,9 @@ export class DriverCore {
         this.#checkpoints.outputsRead(event.job, event.checkpoint, event.outputs)
         return false
       case 'checkpoint-written':
-        this.#checkpoints.written(event.job, event.checkpoint, event.retained)
-        return false
+        if (!this.#checkpoints.written(event.job, event.checkpoint, event.retained)) return false
+        this.#control.drained(event.job, event.checkpoint.checkpoint)
+        return true
       case 'checkpoint-failed':
         this.#checkpoints.writeFailed(event.job, event.checkpoint, event.reason)
         return false

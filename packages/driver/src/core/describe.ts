@@ -2,6 +2,7 @@
 import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
+import { isLive } from './lifecycle.ts'
 import { isSilent } from './log-silence.ts'
 import { taskName } from './out.ts'
 import type { Out } from './out.ts'
@@ -10,7 +11,7 @@ const lagOf = (inputs: readonly InputStatus[]): number => inputs.reduce((sum, { 
 
 /** What is lacking, in one line; undefined while everything has an owner. */
 const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: ExecutorRegistry, nowMs: number): string | undefined => {
-  if (job.state !== 'running' || waiting.length === 0) return undefined
+  if (!isLive(job.state) || waiting.length === 0) return undefined
   const count = `${waiting.length} of ${job.tasks.size} tasks wait`
   const present = executors.present()
   if (present.length === 0) return `${count}: there is no executor`
@@ -32,6 +33,7 @@ export const summarise = (job: JobEntry, executors: ExecutorRegistry, out: Out):
     tasks: tasks.length, tasksRunning: tasks.filter(({ place }) => place?.phase === 'running').length, tasksWaiting: waiting.length,
     submittedAt: job.run.submittedAt, lag: tasks.reduce((sum, task) => sum + sourceLag(job, task), 0),
     ...(newest === undefined ? {} : { checkpoint: newest.checkpoint, checkpointAt: newest.takenAt }),
+    ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }),
   }
 }
 

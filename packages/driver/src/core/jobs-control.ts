@@ -1,14 +1,17 @@
 // The jobs' lives: what a submission, a cancellation, a failure or a finished procedure does to a job.
 import type { JobId } from '@tidemark/base'
-import type { ErrorMessage } from '@tidemark/wire'
+import type { ErrorMessage, JobState } from '@tidemark/wire'
 import { newJob, replaceRun } from './jobs.ts'
 import type { JobEntry } from './jobs.ts'
-import { canMove, transition } from './lifecycle.ts'
+import { canMove, isLive, transition } from './lifecycle.ts'
 import type { LifecycleMove } from './lifecycle.ts'
 import type { Ownership, Parts } from './ownership.ts'
 import type { DriverEvent, KnownJob } from './protocol.ts'
 
-type JobDriverEvent = Extract<DriverEvent, { readonly kind: 'job-known' | 'cancel' | 'run-ready' | 'run-cancelled' | 'procedure-failed' }>
+type JobDriverEvent = Extract<DriverEvent, { readonly kind: 'job-known' | 'drain' | 'cancel' | 'run-ready' | 'run-cancelled' | 'procedure-failed' }>
+
+/** What runs, or is about to. */
+const DRAINABLE: ReadonlySet<JobState> = new Set(['submitted', 'starting', 'restoring', 'running'])
 
 export class JobsControl {
   readonly #with: Parts
@@ -24,6 +27,7 @@ export class JobsControl {
     const job = this.#with.jobs.get(event.job)
     if (!job) return
     switch (event.kind) {
+      case 'drain': return this.#drain(job)
       case 'cancel': return this.#cancel(job)
       case 'run-ready': return this.#ready(job, event.run, event.notes)
       case 'run-cancelled': return this.#cancelled(job, event.run)
@@ -41,6 +45,7 @@ export class JobsControl {
     if (!job || !canMove(job.state, 'fail')) return
     this.#move(job, 'fail', error.message)
     job.error = error
+    job.drain = false
     job.procedure = undefined
     this.#with.out.push({ kind: 'record-failure', job: id, run: job.run.record.run, error })
     this.#with.out.happened({ event: 'job.failed', job: id, level: 'error', message: `job ${id} has failed: ${error.code}: ${error.message}`, facts: { error } })
@@ -52,6 +57,7 @@ export class JobsControl {
     const job = this.#with.jobs.get(id)
     if (!job || !canMove(job.state, 'over')) return
     this.#move(job, 'over', reason)
+    job.drain = false
     this.#with.out.happened({ event: 'job.ended', job: id, level: 'warn', message: `run ${job.run.record.run} of ${id} is over: ${reason}` })
     this.#ownership.stopAll(job, 'stop')
   }
@@ -78,6 +84,7 @@ export class JobsControl {
         // Whether earlier runs are left to end is found by the procedure; a run from a checkpoint says so from the start.
         this.#move(job, from === null ? 'begin' : 'end-earlier', undefined)
         if (started) this.#move(job, 'ready', undefined)
+        this.#drainIfWanted(job)
         job.procedure = { running: false, notBeforeMs: out.nowMs }
         break
       case 'cancelling':
@@ -88,9 +95,33 @@ export class JobsControl {
         break
       case 'failed':
         this.#move(job, 'fail', known.error?.message)
+        job.drain = false
     }
     out.happened({ event: known.state === 'new' ? 'job.submitted' : 'job.found', job: id, message: `job ${id}, version ${jobVersion}, run ${run}: ${job.state}`, facts: { run, version: jobVersion, state: job.state } })
     this.#proceed(job)
+  }
+
+  #drain(job: JobEntry): void {
+    if (job.drain || !DRAINABLE.has(job.state)) return
+    job.drain = true
+    this.#with.out.happened({ event: 'job.draining', job: job.id, message: `job ${job.id} is being drained: its tasks take no more input, and a last checkpoint is taken` })
+    this.#drainIfWanted(job)
+  }
+
+  /** One that starts is drained once it runs. */
+  #drainIfWanted(job: JobEntry): void {
+    if (!job.drain || !canMove(job.state, 'drain')) return
+    this.#move(job, 'drain', undefined)
+    this.#with.checkpoints.hurry(job)
+  }
+
+  /** Its last checkpoint is written, and nothing was processed after it: what is left is to end the run. */
+  drained(id: JobId, checkpoint: number): void {
+    const job = this.#with.jobs.get(id)
+    if (job?.state !== 'draining') return
+    job.finalCheckpoint = checkpoint
+    this.#with.out.happened({ event: 'job.drained', job: id, message: `job ${id} is drained: checkpoint ${checkpoint} is its last, a run from it goes on exactly there`, facts: { run: job.run.record.run, checkpoint } })
+    this.#cancel(job)
   }
 
   #cancel(job: JobEntry): void {
@@ -110,16 +141,17 @@ export class JobsControl {
     procedure.running = true
     const { run } = job.run.record
     const generation = generations.next()
-    out.push(state === 'cancelling' ? { kind: 'cancel-run', job: id, run, generation } : { kind: 'start-run', job: id, run, generation, started: job.startedBefore })
+    out.push(state === 'cancelling' ? { kind: 'cancel-run', job: id, run, generation, ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }) } : { kind: 'start-run', job: id, run, generation, started: job.startedBefore })
   }
 
   #ready(job: JobEntry, run: number, notes: readonly string[]): void {
     if (run !== job.run.record.run || this.#afterCancel(job)) return
     job.procedure = undefined
     if (!canMove(job.state, 'ready')) return
-    const first = job.state !== 'running'
+    const first = !isLive(job.state)
     this.#move(job, 'ready', undefined)
     if (first) this.#with.out.happened({ event: 'job.started', job: job.id, message: `run ${run} of ${job.id} starts${notes.length > 0 ? `: ${notes.join('; ')}` : ''}`, facts: { run, notes } })
+    this.#drainIfWanted(job)
   }
 
   /** A start that was under way when the job was cancelled has ended: now its topics can go. */
@@ -134,7 +166,7 @@ export class JobsControl {
     if (run !== job.run.record.run || job.state !== 'cancelling') return
     job.procedure = undefined
     this.#move(job, 'cancelled', undefined)
-    this.#with.out.happened({ event: 'job.cancelled', job: job.id, message: `job ${job.id} is cancelled: its topics are gone, its checkpoints stay`, facts: { run } })
+    this.#with.out.happened({ event: 'job.cancelled', job: job.id, message: `job ${job.id} is cancelled: its topics are gone, its checkpoints stay`, facts: { run, ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }) } })
   }
 
   /** The environment's failures are tried again; others fail a job that starts. A cancellation is never given up. */

@@ -58,6 +58,10 @@ export interface JobEntry {
   procedure: { running: boolean, notBeforeMs: number } | undefined
   checkpoints: readonly CheckpointDescription[]
   checkpointNumber: number
+  /** Somebody wants this run drained: it is, as soon as it runs. */
+  drain: boolean
+  /** The checkpoint that it was drained with. */
+  finalCheckpoint: number | undefined
 }
 
 const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskEntry> => new Map(record.stages.flatMap(({ stage, partitions }) =>
@@ -68,7 +72,7 @@ const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskE
 
 export const newJob = (known: KnownJob, nowMs: number, adoptUntilMs: number): JobEntry => ({
   id: known.run.record.job, run: known.run, state: 'submitted', reason: undefined, error: known.error, tasks: tasksOf(known.run, nowMs), adoptUntilMs,
-  startedBefore: known.state === 'started', procedure: undefined, checkpoints: known.checkpoints, checkpointNumber: known.checkpointNumber,
+  startedBefore: known.state === 'started', procedure: undefined, checkpoints: known.checkpoints, checkpointNumber: known.checkpointNumber, drain: known.drain === true, finalCheckpoint: known.finalCheckpoint,
 })
 
 /** The next run of the same job takes this one's place. */
@@ -81,6 +85,8 @@ export const replaceRun = (job: JobEntry, known: KnownJob, nowMs: number): void 
   job.startedBefore = false
   job.procedure = undefined
   job.checkpoints = known.checkpoints
+  job.drain = known.drain === true
+  job.finalCheckpoint = known.finalCheckpoint
   job.checkpointNumber = Math.max(job.checkpointNumber, known.checkpointNumber)
 }
 

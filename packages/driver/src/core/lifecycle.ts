@@ -3,8 +3,9 @@
 //   submitted ──begin──────► starting ───ready──► running ──restore──► restoring ──ready──► running
 //       └───────end-earlier────────────────────────────────────────────►┘
 //
-//   submitted, starting, restoring, running ──fail──► failed ──restore──► restoring
-//   running ──over──► ended ──restore──► restoring
+//   running ──drain──► draining ──cancel──► cancelling
+//   submitted, starting, restoring, running, draining ──fail──► failed ──restore──► restoring
+//   running, draining ──over──► ended ──restore──► restoring
 //   submitted, starting, restoring, running, failed, ended ──cancel──► cancelling ──cancelled──► cancelled
 //
 // `cancelled` is the end of that run; the name is free, and a new submission begins a new life.
@@ -20,6 +21,8 @@ export type LifecycleMove =
   /** Topics are there: tasks may be given out. */
   | 'ready'
   | 'restore'
+  /** Its tasks take no more input; with its last checkpoint it is cancelled. */
+  | 'drain'
   | 'cancel'
   | 'cancelled'
   | 'fail'
@@ -30,12 +33,16 @@ const TABLE: Readonly<Record<JobState, Partial<Record<LifecycleMove, JobState>>>
   submitted: { begin: 'starting', 'end-earlier': 'restoring', cancel: 'cancelling', fail: 'failed' },
   starting: { ready: 'running', cancel: 'cancelling', fail: 'failed' },
   restoring: { ready: 'running', cancel: 'cancelling', fail: 'failed' },
-  running: { ready: 'running', cancel: 'cancelling', fail: 'failed', restore: 'restoring', over: 'ended' },
+  running: { ready: 'running', drain: 'draining', cancel: 'cancelling', fail: 'failed', restore: 'restoring', over: 'ended' },
+  draining: { ready: 'draining', cancel: 'cancelling', fail: 'failed', over: 'ended' },
   ended: { cancel: 'cancelling', restore: 'restoring' },
   failed: { cancel: 'cancelling', restore: 'restoring' },
   cancelling: { cancelled: 'cancelled' },
   cancelled: {},
 }
+
+/** Its tasks have owners, or are to get some. */
+export const isLive = (state: JobState): boolean => state === 'running' || state === 'draining'
 
 export const canMove = (from: JobState, move: LifecycleMove): boolean => TABLE[from][move] !== undefined
 

@@ -6,6 +6,7 @@ import type { Checkpoints } from './checkpoints.ts'
 import type { ExecutorEntry, ExecutorRegistry } from './executors.ts'
 import type { Generations } from './generations.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
+import { isLive } from './lifecycle.ts'
 import { taskName } from './out.ts'
 import type { Out } from './out.ts'
 import type { SlotRef } from './placement.ts'
@@ -55,7 +56,7 @@ export class Ownership {
         task.status = undefined
         task.recovery = { cause: task.cause, detectedAt: out.wall(task.detectedAtMs), assignedAt: out.wall() }
         out.happened({ event: 'task.assigned', job: job.id, executor: id, message: `${taskName(task.ref)} goes to ${executor.label}, slot ${to.slot}, generation ${formatGeneration(generation)}: ${task.cause}`, facts: { task: task.ref, generation, slot: to.slot } })
-        return { task: task.ref, generation, slot: to.slot, ...(task.slotDied ? { slotDied: true } : {}) }
+        return { task: task.ref, generation, slot: to.slot, ...(task.slotDied ? { slotDied: true } : {}), ...(job.state === 'draining' ? { still: true } : {}) }
       })
       out.send(executor, { kind: 'assign', epoch, tasks })
     }
@@ -177,7 +178,7 @@ export class Ownership {
         continue
       }
       const found = jobs.task(one.task)
-      if (found?.job.state !== 'running') {
+      if (found === undefined || !isLive(found.job.state)) {
         stop.push(one.task)
         continue
       }

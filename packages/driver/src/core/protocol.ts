@@ -23,6 +23,10 @@ export interface KnownJob {
   readonly checkpoints: readonly CheckpointDescription[]
   /** The highest checkpoint number that was ever used under this name. */
   readonly checkpointNumber: number
+  /** It is to be drained. */
+  readonly drain?: boolean
+  /** Of one that was drained and is cancelled. */
+  readonly finalCheckpoint?: number
 }
 
 export type DriverEvent =
@@ -32,6 +36,7 @@ export type DriverEvent =
   /** Every `tickMs`. A late one says that this process was paused. */
   | { readonly kind: 'tick' }
   | { readonly kind: 'job-known', readonly job: KnownJob }
+  | { readonly kind: 'drain', readonly job: JobId }
   | { readonly kind: 'cancel', readonly job: JobId }
   | { readonly kind: 'run-ready', readonly job: JobId, readonly run: number, readonly notes: readonly string[] }
   | { readonly kind: 'run-cancelled', readonly job: JobId, readonly run: number }
@@ -56,11 +61,12 @@ export type DriverCommand =
   | { readonly kind: 'event', readonly event: JobEvent, readonly level: 'info' | 'warn' | 'error' }
   /** End earlier runs that still have topics (C3), then make this run's topics unless `started`, then delete the earlier runs' topics. */
   | { readonly kind: 'start-run', readonly job: JobId, readonly run: number, readonly generation: Generation, readonly started: boolean }
-  | { readonly kind: 'cancel-run', readonly job: JobId, readonly run: number, readonly generation: Generation }
+  | { readonly kind: 'cancel-run', readonly job: JobId, readonly run: number, readonly generation: Generation, readonly finalCheckpoint?: number }
   | { readonly kind: 'record-failure', readonly job: JobId, readonly run: number, readonly error: ErrorMessage }
   /** Stable offsets of every output partition, before the first cut. */
   | { readonly kind: 'read-outputs', readonly job: JobId, readonly run: number, readonly checkpoint: number }
-  | { readonly kind: 'write-checkpoint', readonly job: JobId, readonly run: number, readonly checkpoint: number, readonly parts: readonly ManifestPart[], readonly inFlight: readonly ManifestInFlight[], readonly outputs: readonly ManifestOutput[] }
+  /** `last`: its tasks stand still, so that what is in its outputs now is all that the run will ever have written. */
+  | { readonly kind: 'write-checkpoint', readonly last: boolean, readonly job: JobId, readonly run: number, readonly checkpoint: number, readonly parts: readonly ManifestPart[], readonly inFlight: readonly ManifestInFlight[], readonly outputs: readonly ManifestOutput[] }
   /** Another driver leads: a generation of a higher epoch was seen. */
   | { readonly kind: 'step-down', readonly reason: string }
 

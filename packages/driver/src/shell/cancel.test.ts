@@ -4,9 +4,11 @@ import { executorId, slotId, transactionalId } from '@tidemark/base'
 import { formatManifest, paths } from '@tidemark/checkpoint'
 import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import { bundle, JOB, lead, memoryPorts, planOf } from './cluster.sample.ts'
-import { readDefinition } from './definition.ts'
+import type { KnownJob } from '../core/protocol.ts'
+import { readDefinition, updateDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
 import { Leading } from './leading.ts'
+import { loadJob } from './load-jobs.ts'
 
 let leading: Leading | undefined
 afterEach(() => leading?.end(undefined))
@@ -26,9 +28,42 @@ test('cancel: while a restore of the job is being taken → it cancels no run th
     } })),
   }))
   const restore = handlers.submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })
-  const [restored, cancelled] = await Promise.allSettled([restore, handlers.cancel(JOB)])
+  const [restored, cancelled] = await Promise.allSettled([restore, handlers.cancel(JOB, 'now')])
   expect(restored).toMatchObject({ status: 'fulfilled', value: { run: 2 } })
   expect(cancelled).toMatchObject({ status: 'rejected', reason: { code: 'JOB_BUSY' } })
   expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, desired: 'running' })
   expect(now.core.job(JOB)?.state).not.toMatch(/cancel/)
+})
+
+test('cancel, drained and asked again, then now → what is stored says it each time; a job that has failed is not drained, and that is said', async () => {
+  const ports = await memoryPorts()
+  const begin = (epoch: number, jobs: readonly KnownJob[]): Leading => {
+    leading?.end(undefined)
+    return leading = new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  }
+  const comesTo = async (now: Leading, state: string): Promise<void> => {
+    for (const until = performance.now() + 5_000; now.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
+    expect(now.core.job(JOB)?.state).toBe(state)
+  }
+  const first = begin(5, [])
+  const handlers = jobHandlers(ports, async () => first)
+  await handlers.submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  for (const _again of [1, 2]) {
+    expect(await handlers.cancel(JOB, 'drain')).toEqual({ job: JOB, run: 1, state: 'draining' })
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ desired: 'cancelled', drain: true, state: 'started' })
+  }
+  await expect(handlers.submit({ plan: planOf(), bundle: bundle() })).rejects.toMatchObject({ code: 'JOB_BUSY' })
+  expect(await handlers.cancel(JOB, 'now')).toMatchObject({ run: 1 })
+  expect(await readDefinition(ports.store, JOB)).toMatchObject({ desired: 'cancelled', drain: false })
+  await comesTo(first, 'cancelled')
+  expect(await handlers.cancel(JOB, 'drain')).toEqual({ job: JOB, run: 1, state: 'cancelled' })
+
+  expect(await handlers.submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ run: 2 })
+  await comesTo(first, 'running')
+  await updateDefinition(ports.store, first.leadership, JOB, 2, { state: 'failed' })
+  const second = begin(6, [await loadJob(ports, JOB, 2)])
+  await expect(jobHandlers(ports, async () => second).cancel(JOB, 'drain')).rejects.toMatchObject({ code: 'JOB_NOT_DRAINABLE', hint: expect.stringContaining('--now') })
+  await jobHandlers(ports, async () => second).cancel(JOB, 'now')
+  await comesTo(second, 'cancelled')
 })

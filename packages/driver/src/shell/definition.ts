@@ -18,12 +18,17 @@ export interface Definition {
   /** Epoch of the driver that wrote it. */
   readonly epoch: number
   readonly error?: ErrorMessage
+  /** With `desired: 'cancelled'`: a last checkpoint comes first. */
+  readonly drain?: boolean
+  /** With `state: 'cancelled'`: the checkpoint that it was drained with. */
+  readonly finalCheckpoint?: number
 }
 
 const isDefinition = (value: unknown, job: JobId): value is Definition => {
   const found = value as Partial<Definition> | null
   return typeof found === 'object' && found !== null && found.formatVersion === 1 && found.job === job && Number.isSafeInteger(found.run) && Number.isSafeInteger(found.epoch)
     && (found.desired === 'running' || found.desired === 'cancelled') && ['new', 'started', 'failed', 'cancelled'].includes(found.state ?? '') && typeof found.submittedAt === 'number'
+    && (found.drain === undefined || typeof found.drain === 'boolean') && (found.finalCheckpoint === undefined || Number.isSafeInteger(found.finalCheckpoint))
 }
 
 /** The object's bytes, or undefined when there is none. */
@@ -80,7 +85,7 @@ export const completeDefinition = (store: ObjectStore, leadership: Leadership, {
   })
 
 /** Changes some fields of what is there; nothing when the job has gone on to another run. */
-export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error'>>): Promise<void> =>
+export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error' | 'drain' | 'finalCheckpoint'>>): Promise<void> =>
   leadership.exclusive(job, async () => {
     const before = await readDefinition(store, job)
     if (before === undefined || before.run !== run) return

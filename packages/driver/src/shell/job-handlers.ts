@@ -4,6 +4,7 @@ import type { JobId } from '@tidemark/base'
 import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
 import { updateDefinition } from './definition.ts'
+import type { JobEntry } from '../core/jobs.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
@@ -12,6 +13,10 @@ import { busy, submit } from './submit.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
+
+const notDrainable = (job: JobId, { state, checkpoints: [newest] }: JobEntry): TidemarkError => new TidemarkError(`${job} has ${state}: nothing of it runs that could be drained`, {
+  code: 'JOB_NOT_DRAINABLE', blame: 'user', action: 'fail-job', job, hint: `\`tidemark cancel ${job} --now\` ends it. ${newest === undefined ? 'It has no checkpoint' : `Its newest checkpoint is ${newest.checkpoint}`}.`,
+})
 
 const nameIn = (plan: unknown): JobId | undefined => {
   const name = (plan as { readonly job?: unknown } | null)?.job
@@ -40,20 +45,23 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
     if (!description) throw unknown(job)
     return description
   },
-  cancel: async (name) => {
+  cancel: async (name, mode) => {
     const { core, leadership, feed } = await bound(leading)
     const before = core.job(name)
     if (!before) throw unknown(name)
     const { id, run } = before
-    if (before.state !== 'cancelled' && before.state !== 'cancelling') {
-      await updateDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled' })
+    const drain = mode === 'drain'
+    if (before.state !== 'cancelled' && before.state !== 'cancelling' && !(drain && before.drain)) {
+      if (drain && (before.state === 'failed' || before.state === 'ended')) throw notDrainable(id, before)
+      await updateDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled', drain })
       await stillLeads(ports, leadership)
       // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
       const after = core.job(name)
       if (after !== undefined && after.run.record.run !== run.record.run) throw busy(id, after.state)
-      feed({ kind: 'cancel', job: id })
+      feed({ kind: drain ? 'drain' : 'cancel', job: id })
     }
-    return { job: id, run: run.record.run, state: core.job(name)?.state ?? 'cancelling' }
+    const { state, finalCheckpoint } = core.job(name) ?? before
+    return { job: id, run: run.record.run, state, ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) }
   },
   watchEvents: async ({ job, after, follow }, emit, signal) => {
     const now = await leading()

@@ -1,6 +1,7 @@
 // One leadership at work: feeds the core, carries its commands out, and brings the answers back. Ends with the lease.
 import { asTidemarkError } from '@tidemark/base'
 import type { JobId, Timer, TransactionalId } from '@tidemark/base'
+import type { ManifestOutput, RunRecord } from '@tidemark/checkpoint'
 import type { DriverStream, ErrorMessage, JobEvent } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import { DriverCore } from '../core/core.ts'
@@ -164,16 +165,14 @@ export class Leading {
           return
         }
         case 'cancel-run':
-          await cancelRun(ports, leadership, job, run, command.generation)
+          await cancelRun(ports, leadership, job, run, command.generation, command.finalCheckpoint)
           this.feed({ kind: 'run-cancelled', job, run })
           return
         case 'record-failure':
           await updateDefinition(ports.store, leadership, job, run, { state: 'failed', error: command.error })
           return
         case 'read-outputs': {
-          const record = await readRun(ports, job, run)
-          const plan = parsePlan(JSON.parse((await ports.store.get(record.plan)).toString()))
-          this.feed({ kind: 'outputs-read', job, checkpoint: command.checkpoint, outputs: await readOutputs(ports, plan) })
+          this.feed({ kind: 'outputs-read', job, checkpoint: command.checkpoint, outputs: await this.#outputs(await readRun(ports, job, run)) })
           return
         }
         case 'write-checkpoint': return await this.#writeCheckpoint(command)
@@ -186,11 +185,17 @@ export class Leading {
     }
   }
 
+  async #outputs({ plan }: RunRecord): Promise<readonly ManifestOutput[]> {
+    const { ports } = this.#options
+    return readOutputs(ports, parsePlan(JSON.parse((await ports.store.get(plan)).toString())))
+  }
+
   async #writeCheckpoint(command: Extract<DriverCommand, { readonly kind: 'write-checkpoint' }>): Promise<void> {
     const { engineVersion, ports } = this.#options
     const { job, run, checkpoint } = command
     const record = await readRun(ports, job, run)
-    const written = await writeCheckpoint(ports, this.leadership, record, engineVersion, command)
+    const outputs = command.last ? await this.#outputs(record) : command.outputs
+    const written = await writeCheckpoint(ports, this.leadership, record, engineVersion, { ...command, outputs })
     const newest = this.core.job(job)?.run.settings.checkpointsRetained
     const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, this.leadership, record, newest))
     this.feed({ kind: 'checkpoint-written', job, checkpoint: written, retained })

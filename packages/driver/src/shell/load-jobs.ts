@@ -45,9 +45,10 @@ export const loadJob = async (ports: DriverPorts, job: JobId, run: number): Prom
   const checkpoints = await listCheckpoints(ports, job)
   // A run record that is newer than the definition: its driver died between the two, this one finishes what it finds.
   const current = definition?.run === run ? definition : undefined
-  const state = current === undefined ? 'new' : current.desired === 'cancelled' && current.state !== 'cancelled' ? 'cancelling' : current.state
+  const state = current === undefined ? 'new' : current.desired === 'cancelled' && current.state !== 'cancelled' && current.drain !== true ? 'cancelling' : current.state
   return {
     run: { record, settings: plan.settings, submittedAt: current?.submittedAt ?? record.createdAt }, state, ...(current?.error === undefined ? {} : { error: current.error }),
+    ...(current?.drain === true ? { drain: true } : {}), ...(current?.finalCheckpoint === undefined ? {} : { finalCheckpoint: current.finalCheckpoint }),
     checkpoints, checkpointNumber: await highestNumber(ports, job, checkpoints),
   }
 }

@@ -67,9 +67,9 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
 }
 
 /** The run is over: `ended` records, then its topics go. Checkpoints stay; the name is free. */
-export const cancelRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation): Promise<void> => {
+export const cancelRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, finalCheckpoint?: number): Promise<void> => {
   const topics = await findTopics(ports.log, job, run)
   await endRuns(ports, leadership, job, topics, generation)
   await ports.log.deleteTopics(topics.map(({ topic }) => topic))
-  await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled' })
+  await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled', ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) })
 }

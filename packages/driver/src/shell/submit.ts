@@ -83,7 +83,7 @@ const answerAgain = async (ports: DriverPorts, { job, run }: Definition, { submi
 /** The name is taken: the same content changes nothing, other content is refused with the way out. */
 const answerTaken = async (ports: DriverPorts, definition: Definition, state: JobState, hash: string, sha256: string): Promise<SubmitAnswer> => {
   const { job, run } = definition
-  if (state === 'cancelling') throw busy(job, state)
+  if (state === 'cancelling' || state === 'draining') throw busy(job, state)
   const record = await readRun(ports, job, run)
   if (record.planHash === hash && record.bundle.sha256 === sha256 && state !== 'failed' && state !== 'ended') return { job, run, outcome: 'unchanged', notes: [`run ${run} of it is ${state} already`] }
   const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its plan or bundle is another'

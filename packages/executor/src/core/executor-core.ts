@@ -216,7 +216,7 @@ export class ExecutorCore {
       return
     }
     slot.tasks.set(taskKey(assignment.task), { assignment, next: undefined, status: undefined })
-    this.#out.push({ kind: 'slot-command', slotId: process.slotId, command: { kind: 'assign', tasks: [{ task: assignment.task, generation: assignment.generation, ...(assignment.slotDied ? { slotDied: true } : {}) }] } })
+    this.#out.push({ kind: 'slot-command', slotId: process.slotId, command: { kind: 'assign', tasks: [{ task: assignment.task, generation: assignment.generation, ...(assignment.slotDied ? { slotDied: true } : {}), ...(assignment.still ? { still: true } : {}) }] } })
   }
 
   /** Without a task yet. A slot that has work, or waits for a process to do it, is left alone: the driver will see what it is. */

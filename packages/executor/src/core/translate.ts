@@ -11,8 +11,9 @@ export const slotCommandOf = (message: DriverMessage, own: readonly TaskRef[]): 
     case 'revoke':
       return { kind: 'revoke', tasks: own, reason: message.reason }
     case 'snapshot-begin':
+      return { kind: 'snapshot-begin', checkpoint: message.checkpoint, tasks: own, ...(message.last ? { last: true } : {}) }
     case 'snapshot-complete':
-      return { kind: message.kind, checkpoint: message.checkpoint, tasks: own }
+      return { kind: 'snapshot-complete', checkpoint: message.checkpoint, tasks: own }
     case 'snapshot-in-flight':
       // The part came from a slot as a SnapshotRef and went through the driver unread.
       return { kind: 'snapshot-in-flight', checkpoint: message.checkpoint, task: message.task, ref: message.ref as SnapshotRef, cuts: message.cuts, bytesMax: message.bytesMax }

@@ -81,7 +81,7 @@ export class Fetching {
   #ask(): Map<string, Asked> {
     const asked = new Map<string, Asked>()
     for (const held of this.#running()) {
-      if (held.task.queuedBytes > QUEUED_BYTES_MAX) continue
+      if (held.still || held.task.queuedBytes > QUEUED_BYTES_MAX) continue
       for (const input of held.task.inputs()) {
         if (readerOf(input) !== this.#kind || input.inFlight !== undefined) continue
         const key = `${input.topic}/${input.partition}`

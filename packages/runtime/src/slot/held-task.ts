@@ -46,6 +46,8 @@ export class HeldTask {
   /** It has written a claim, or tried to: whoever lets it go owes a release record (R2), else its slot is fenced for nothing later. */
   claimed = false
   permit: CommitPermit | undefined
+  /** Its run is being drained: what is committed is committed, and nothing is processed any more. */
+  still = false
   /** The slot that had it before died, alone. */
   slotDied = false
   /** Of the owners before, as the own claim says. */

@@ -5,10 +5,11 @@ import type { TaskPhase } from './held-task.ts'
 import type { LogWord } from './log-watch.ts'
 
 export type SlotCommand =
-  | { readonly kind: 'assign', readonly tasks: readonly { readonly task: TaskRef, readonly generation: Generation, /** The slot that had it has died, alone. */ readonly slotDied?: boolean }[] }
+  | { readonly kind: 'assign', readonly tasks: readonly { readonly task: TaskRef, readonly generation: Generation, /** The slot that had it has died, alone. */ readonly slotDied?: boolean, /** Takes no input: its run is drained. */ readonly still?: boolean }[] }
   /** `move`: commit, release record, `released`. `stop`: drop what is not committed; the run ends. */
   | { readonly kind: 'revoke', readonly tasks: readonly TaskRef[], readonly reason: 'move' | 'stop' }
-  | { readonly kind: 'snapshot-begin', readonly checkpoint: number, readonly tasks: readonly TaskRef[] }
+  /** `last`: from now on these tasks take no input. */
+  | { readonly kind: 'snapshot-begin', readonly checkpoint: number, readonly tasks: readonly TaskRef[], readonly last?: boolean }
   | { readonly kind: 'snapshot-complete', readonly checkpoint: number, readonly tasks: readonly TaskRef[] }
   | { readonly kind: 'snapshot-in-flight', readonly checkpoint: number, readonly task: TaskRef, readonly ref: SnapshotRef, readonly cuts: readonly WriterCut[], readonly bytesMax: number }
   | { readonly kind: 'snapshot-abandon', readonly checkpoint: number }

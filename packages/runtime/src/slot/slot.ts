@@ -3,7 +3,6 @@
 import { asTidemarkError, invariantBroken, taskKey } from '@tidemark/base'
 import type { TaskRef, TidemarkError } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
-import type { Generation } from '@tidemark/checkpoint'
 import { BatchCommit } from './batch.ts'
 import { Claiming } from './claiming.ts'
 import { Fetching } from './fetching.ts'
@@ -137,7 +136,7 @@ export class Slot {
   async #dispatch(command: SlotCommand): Promise<void> {
     switch (command.kind) {
       case 'assign': {
-        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap(({ task, generation, slotDied }) => this.#make(task, generation, slotDied) ?? [])
+        const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap((one) => this.#make(one) ?? [])
         for (const held of fresh) this.#held.set(held.key, held)
         await this.#ready
         await this.#takeover.run(fresh)
@@ -151,6 +150,7 @@ export class Slot {
       case 'snapshot-begin':
         await this.#locked(async () => {
           await this.#commit()
+          for (const held of this.#find(command.tasks)) held.still ||= command.last === true
           for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
         })
         break
@@ -170,10 +170,11 @@ export class Slot {
   }
 
   /** Undefined: it has failed before it began. */
-  #make(task: TaskRef, generation: Generation, slotDied = false): HeldTask | undefined {
+  #make({ task, generation, slotDied = false, still = false }: (SlotCommand & { kind: 'assign' })['tasks'][number]): HeldTask | undefined {
     try {
       const held = new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
       held.slotDied = slotDied
+      held.still = still
       return held
     } catch (error) {
       const known = asTidemarkError(error)
@@ -202,7 +203,7 @@ export class Slot {
     const now = this.#ports.clock.now()
     const { settings } = this.#options
     for (const held of this.#running()) {
-      if (held.failure === undefined && !this.#paused(held)) {
+      if (held.failure === undefined && !held.still && !this.#paused(held)) {
         const done = this.#work(held, now)
         more ||= done.more
         full ||= done.full
@@ -324,7 +325,7 @@ export class Slot {
     const [held] = this.#find([command.task])
     if (held === undefined) return
     try {
-      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
+      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, this.#options, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
       this.#ports.emit({ kind: 'in-flight-stored', task: held.ref, checkpoint: command.checkpoint, ...stored })
     } catch (error) {
       this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: command.checkpoint, reason: asTidemarkError(error).message })

@@ -3,7 +3,7 @@ import { jobId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Watch } from './checks/watch.ts'
 import type { SimCluster } from './cluster.ts'
-import type { AfterCancel } from './fault-plan.ts'
+import type { AfterCancel, CancelMode } from './fault-plan.ts'
 
 const POLL_MS = 20
 
@@ -40,15 +40,15 @@ export class Client {
     }
   }
 
-  async cancel(afterwards: AfterCancel): Promise<void> {
+  async cancel(afterwards: AfterCancel, mode: CancelMode): Promise<void> {
     const { clock, trace, workload: { name } } = this.#cluster
     // What is still asked for could be answered behind this.
     while (this.asking > 0) await clock.sleep(POLL_MS)
     this.wanted = 'cancelled'
     try {
       await this.#asks(async () => {
-        trace.add('client', 'cancels', { afterwards })
-        trace.add('client', 'answer', await this.#cluster.ask((jobs) => jobs.cancel(name)))
+        trace.add('client', 'cancels', { afterwards, mode })
+        trace.add('client', 'answer', await this.#cluster.ask((jobs) => jobs.cancel(name, mode)))
         while ((await this.#cluster.ask((jobs) => jobs.describe(name))).summary.state !== 'cancelled') await clock.sleep(POLL_MS)
         trace.add('client', 'sees that it is cancelled')
         if (afterwards === 'nothing') return

@@ -31,9 +31,10 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   /** A record that kills whatever processes it, in the first operator with user code or in the last. */
   | { readonly kind: 'poison', readonly in: DeadlyAt }
   /** By the client, on purpose; what it does with the name after that. */
-  | { readonly kind: 'cancel', readonly afterwards: AfterCancel }
+  | { readonly kind: 'cancel', readonly afterwards: AfterCancel, readonly mode: CancelMode }
 )
 export type AfterCancel = 'nothing' | 'submit' | 'restore'
+export type CancelMode = 'drain' | 'now'
 export type Place = 'driver' | 'log' | 'store' | 'lease'
 
 /** Faults begin after the job has started, and while there is input. */
@@ -111,7 +112,10 @@ export const makePlan = (random: Random): Fault[] => {
     const make = MAKES.find(([weight]) => (at -= weight) < 0)?.[1] ?? mishap
     return { at: when(), ...make(random) } as Fault
   })
-  if (int(random, CANCELS_EVERY) === 0) plan.push({ at: when(), kind: 'cancel', afterwards: pick(random, ['nothing', 'submit', 'restore']) })
+  if (int(random, CANCELS_EVERY) === 0) {
+    const at = when()
+    plan.push({ at, kind: 'cancel', afterwards: pick(random, ['nothing', 'submit', 'restore']), mode: at % 2 === 0 ? 'drain' : 'now' })
+  }
   if (int(random, POISONS_EVERY) === 0) plan.push({ at: when(), kind: 'poison', in: pick(random, ['first', 'last']) })
   return plan.toSorted((a, b) => a.at - b.at)
 }

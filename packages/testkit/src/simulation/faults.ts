@@ -99,7 +99,7 @@ export class Faults {
         return
       case 'restore': return void this.#client.restore(fault.at % 2 === 1)
       case 'poison': return this.#cluster.poison(fault.in)
-      case 'cancel': return void this.#client.cancel(fault.afterwards)
+      case 'cancel': return void this.#client.cancel(fault.afterwards, fault.mode)
       case 'hang executor': return this.#hang([this.#executor(fault.who)?.process], fault.ms)
       case 'hang slot': return this.#hang([this.#slot(fault.who)?.process], fault.ms)
       case 'hang machine': {

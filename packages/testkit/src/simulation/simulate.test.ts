@@ -18,9 +18,9 @@ describe('simulation', () => {
     expect(outcome.trace().join('\n')).toMatch(/executor e1 is dead: .*; 1 tasks move[^]*e2\.0 +takeover\.running/)
   })
 
-  test.each(['nothing', 'submit', 'restore'] as const)('simulation, the job is cancelled while an executor is out of reach and the driver dies, then %s → its run ends for good, what follows is exact', async (afterwards) => {
+  test.each((['now', 'drain'] as const).flatMap((mode) => (['nothing', 'submit', 'restore'] as const).map((afterwards) => [mode, afterwards] as const)))('simulation, the job is cancelled (%s) while an executor is out of reach and the driver dies, then %s → its run ends for good, what follows is exact', async (mode, afterwards) => {
     const outcome = await simulate({ seed: 4, shape: 'shuffled', plan: [
-      { at: 550, kind: 'cut', who: 0, to: 'driver', way: 'both', ms: 600 }, { at: 600, kind: 'cancel', afterwards }, { at: 612, kind: 'kill driver' },
+      { at: 550, kind: 'cut', who: 0, to: 'driver', way: 'both', ms: 600 }, { at: 600, kind: 'cancel', afterwards, mode }, { at: 612, kind: 'kill driver' },
     ] })
     expect(await wrong(outcome)).toBe('')
     expect(outcome.trace().join('\n')).toMatch(afterwards === 'nothing' ? /job\.cancelled/ : /job\.cancelled[^]*job\.started +run 2/)

@@ -23,7 +23,7 @@ const taskStatus = message<TaskStatus>({
   watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers,
 })
 const runningTask = message<RunningTask>({ task: taskRef, generation, slot: integer, transactionalId: text() })
-const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer, slotDied: optional(bool) })
+const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer, slotDied: optional(bool), still: optional(bool) })
 
 type Executor<K extends ExecutorMessage['kind']> = Omit<Extract<ExecutorMessage, { readonly kind: K }>, 'kind'>
 type Driver<K extends DriverMessage['kind']> = Omit<Extract<DriverMessage, { readonly kind: K }>, 'kind'>
@@ -57,7 +57,7 @@ export const driverMessage: Field<DriverMessage> = variants<DriverMessage>({
   assign: message<Driver<'assign'>>({ epoch: integer, tasks: list(taskAssignment) }),
   prepare: message<Driver<'prepare'>>({ epoch: integer, slot: integer, job: text<JobId>(), run: integer }),
   revoke: message<Driver<'revoke'>>({ epoch: integer, tasks: list(taskRef), reason: oneOf('move', 'stop') }),
-  'snapshot-begin': message<Driver<'snapshot-begin'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
+  'snapshot-begin': message<Driver<'snapshot-begin'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef), last: optional(bool) }),
   'snapshot-complete': message<Driver<'snapshot-complete'>>({ epoch: integer, checkpoint: integer, tasks: list(taskRef) }),
   'snapshot-in-flight': message<Driver<'snapshot-in-flight'>>({
     epoch: integer, checkpoint: integer, task: taskRef, ref: json, bytesMax: integer,

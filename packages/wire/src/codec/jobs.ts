@@ -1,9 +1,10 @@
 // The messages of jobs.proto, field by field.
-import type { CancelAnswer, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
+import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
 import { errorFacts, generation, inputStatus, recoveryTimeline, takenSnapshot } from './cluster.ts'
+import type { Field } from './fields.ts'
 import { bool, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'
 
-const state = oneOf('submitted', 'starting', 'running', 'restoring', 'cancelling', 'cancelled', 'failed', 'ended')
+const state = oneOf('submitted', 'starting', 'running', 'restoring', 'draining', 'cancelling', 'cancelled', 'failed', 'ended')
 
 export interface SubmitHeader {
   readonly plan: unknown
@@ -17,7 +18,7 @@ export const submitAnswer = message<SubmitAnswer>({ job: text(), run: integer, o
 
 const jobSummary = message<JobSummary>({
   job: text(), version: text(), run: integer, state, reason: optional(text()), tasks: integer, tasksRunning: integer, tasksWaiting: integer,
-  submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer),
+  submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer), finalCheckpoint: optional(integer),
 })
 export const nothing = message<object>({})
 export const jobList = message<{ readonly jobs: readonly JobSummary[] }>({ jobs: list(jobSummary) })
@@ -39,7 +40,15 @@ const jobDescription = message<JobDescription>({
   warnings: list(text()), startedFrom: text(), error: optional(errorFacts),
 })
 export const describeAnswer = message<{ readonly job: JobDescription }>({ job: jobDescription })
-export const cancelAnswer = message<CancelAnswer>({ job: text(), run: integer, state })
+export const cancelAnswer = message<CancelAnswer>({ job: text(), run: integer, state, finalCheckpoint: optional(integer) })
+
+const MODES = { drain: 'CANCEL_MODE_DRAIN', now: 'CANCEL_MODE_NOW' } as const satisfies Record<CancelMode, string>
+/** A client that says nothing of it means `now`. */
+const cancelMode: Field<CancelMode> = {
+  toWire: (mode) => MODES[mode],
+  fromWire: (raw, path) => (raw === MODES.drain ? 'drain' : raw === 'CANCEL_MODE_UNSPECIFIED' ? 'now' : (oneOf(MODES.now).fromWire(raw, path), 'now')),
+}
+export const cancelRequest = message<{ readonly job: string, readonly mode: CancelMode }>({ job: text(), mode: cancelMode })
 
 export const watchRequest = message<WatchRequest>({ job: optional(text()), after: integer, follow: bool })
 export const jobEvent = message<JobEvent>({ sequence: integer, at: integer, event: text(), job: optional(text()), executor: optional(text()), message: text(), facts: json })

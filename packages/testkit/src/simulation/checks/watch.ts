@@ -52,6 +52,8 @@ export class Watch implements BrokerObserver {
   #begun = 0
   /** When the newest one that is complete began. */
   checkpointBegunAt = 0
+  /** Last checkpoints of runs that were drained. */
+  readonly #last = new Map<number, Manifest>()
   /** The newest run that has claimed anything. */
   run = 1
   lastRecordsAt = 0
@@ -79,6 +81,7 @@ export class Watch implements BrokerObserver {
       if (event === 'task.assigned') this.#assigned(facts)
       else if (event === 'checkpoint.begun') this.#begun = cluster.scheduler.now
       else if (event === 'checkpoint.completed') this.checkpointBegunAt = this.#begun
+      else if (event === 'job.drained') this.#drained(facts)
       else if (event === 'run.ended') this.ended.ended((facts as { readonly run: number }).run)
       else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
       else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
@@ -189,6 +192,7 @@ export class Watch implements BrokerObserver {
     if (newest === undefined || newest === before) return
     const { run } = journal.of.ref
     if (run < this.run) this.violations.add('ended', `run ${run} committed batch ${newest.content.batchId} of ${journal.of.ref.stage}-${journal.of.ref.partition} when run ${this.run} had begun`)
+    this.#endsThere(journal)
     if (newest.content.books.records > 0) this.lastRecordsAt = this.#cluster.scheduler.now
   }
 
@@ -237,6 +241,24 @@ export class Watch implements BrokerObserver {
       ...this.#job, ref: { job: run.job, run: run.run, stage: stage as RunRecord['stages'][number]['stage'], partition }, run, topics,
       partitionFor: () => 0, clock: { now: () => 0, monotonic: () => 0, after: () => ({ cancel: () => {} }), sleep: async () => {} },
     })
+  }
+
+  /** What a drained run has processed is what its last checkpoint says, then and for ever. */
+  #drained(facts: unknown): void {
+    const { facts: { run, checkpoint } } = facts as { readonly facts: { readonly run: number, readonly checkpoint: number } }
+    const key = paths.manifest(jobId(this.#cluster.workload.name), checkpoint)
+    const body = this.#cluster.objects.get(key)?.body
+    if (body === undefined) return this.violations.add('needed object', `${key}, the last of run ${run}, is not there`)
+    this.#last.set(run, parseManifest(body, key))
+    for (const journal of this.journals.values()) this.#endsThere(journal)
+  }
+
+  #endsThere({ newest, of: { ref } }: JournalCheck): void {
+    const part = this.#last.get(ref.run)?.parts.find(({ stage, partition }) => stage === ref.stage && partition === ref.partition)
+    if (part === undefined || newest === undefined) return
+    const moved = newest.content.positions.filter(({ input, topic, partition, next, inFlight }) =>
+      !part.ref.positions.some((at) => at.input === input && at.topic === topic && at.partition === partition && at.next === next && at.inFlight === inFlight))
+    if (moved.length > 0) this.violations.add('drained', `${taskKey(ref)} has gone on behind the last checkpoint of its run: ${moved.map(({ input, partition, next }) => `${input}/${partition} to ${next}`).join(', ')}`)
   }
 
   /** R1: a generation is given once, to one slot. */

@@ -1,0 +1,61 @@
+// tidemark cancel: what it asks for, how it waits, what it says.
+import { expect, test } from '@jest/globals'
+import { realClock, TidemarkError } from '@tidemark/base'
+import type { CancelMode, JobSummary } from '@tidemark/wire'
+import { exitCodeOf } from '../exit.ts'
+import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import { cancelJob } from './jobs.ts'
+
+const OPTIONS = { now: false, wait: true, timeoutMs: 60_000 }
+
+/** A driver whose job is in these states, one after the other. */
+const driver = (states: readonly Partial<JobSummary>[], asked: (CancelMode | undefined)[] = []) => {
+  const left = [...states]
+  return fakeJobs({
+    cancel: async (job, mode) => {
+      asked.push(mode)
+      return { job, run: 3, state: 'draining' }
+    },
+    describe: async () => ({ ...DESCRIPTION, summary: { ...SUMMARY, ...left.length > 1 ? left.shift() : left[0] } }),
+  })
+}
+/** Sleeps are over at once, and take their time. */
+const clock = () => {
+  let passed = 0
+  return { ...realClock, now: () => 0, monotonic: () => passed, sleep: async (ms: number) => { passed += ms } }
+}
+
+test('cancel → it is drained, waited for, and the checkpoint to go on from is told', async () => {
+  const asked: (CancelMode | undefined)[] = []
+  const context = (json: boolean) => {
+    const client = driver([{ state: 'draining' }, { state: 'cancelling' }, { state: 'cancelled', finalCheckpoint: 8 }], asked)
+    return testContext({ clock: clock(), json, openJobs: () => client })
+  }
+  const [people, machine] = [context(false), context(true)]
+  await cancelJob(people, 'revenue', OPTIONS)
+  await cancelJob(machine, 'revenue', { ...OPTIONS, now: true })
+  expect(people.out).toEqual(['revenue, run 3: cancelled. The name is free, its checkpoints are kept.', 'It was drained: `tidemark submit <job file> --from 8` goes on exactly where it ended.'])
+  expect(printed(machine)).toEqual([{ job: 'revenue', run: 3, state: 'cancelled', finalCheckpoint: 8 }])
+  expect(asked).toEqual(['drain', 'now'])
+})
+
+test.each<[string, readonly Partial<JobSummary>[], string, RegExp]>([
+  ['it takes too long', [{ state: 'draining', reason: '2 of 2 tasks wait: there is no executor' }], 'CLI_CANCEL_TIMEOUT', /still draining after 60\.0 s: 2 of 2 tasks wait/],
+  ['it fails', [{ state: 'draining' }, { state: 'failed', reason: 'no broker answers' }], 'CLI_DRAIN_FAILED', /no broker answers/],
+  ['somebody submits it again', [{ state: 'running', run: 4 }], 'CLI_OTHER_RUN', /run 4 of it is running/],
+])('cancel, %s → said, with what to do; exit code 1', async (_what, states, code, message) => {
+  const client = driver(states)
+  const error: unknown = await cancelJob(testContext({ clock: clock(), openJobs: () => client }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code, hint: expect.stringContaining('tidemark'), message: expect.stringMatching(message) })
+  expect(exitCodeOf(error)).toBe(1)
+})
+
+test('cancel --no-wait → asked for, and that is all', async () => {
+  const context = testContext({ openJobs: () => driver([]) })
+  await cancelJob(context, 'revenue', { ...OPTIONS, wait: false })
+  expect(context.out).toEqual(['revenue, run 3: draining. Its checkpoints are kept; the name is free when it is cancelled.'])
+})
+
+test('cancel, interrupted → it goes on without you', async () => {
+  await expect(cancelJob(testContext({ clock: clock(), openJobs: () => driver([{ state: 'draining' }]), signal: AbortSignal.abort() }), 'revenue', OPTIONS)).rejects.toBeInstanceOf(TidemarkError)
+})

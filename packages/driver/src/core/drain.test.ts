@@ -1,0 +1,109 @@
+// A job that is drained, on virtual time: its tasks stand still, a last checkpoint comes, then the run ends.
+import { expect, test } from '@jest/globals'
+import { executorId, jobId } from '@tidemark/base'
+import type { SnapshotRef } from '@tidemark/checkpoint'
+import { Cluster, known, ofKind, runRecord } from './cluster.sample.ts'
+import type { DriverCommand } from './protocol.ts'
+
+const JOB = jobId('orders')
+const running = (): Cluster => {
+  const cluster = new Cluster()
+  cluster.join('a')
+  cluster.start(runRecord({ tasks: 2 }))
+  cluster.runs('a')
+  return cluster
+}
+const stateOf = (cluster: Cluster) => cluster.core.list(cluster.now)[0]
+const drain = (cluster: Cluster): DriverCommand[] => [...cluster.event({ kind: 'drain', job: JOB }), ...cluster.pass(50, ['a'])]
+const ref = (partition: number, checkpoint: number): SnapshotRef => ({
+  generation: { epoch: 1, counter: 1 }, owner: { executor: executorId('a'), slot: 0, slotId: 'p' as never }, transactionalId: 'x' as never, checkpoint, batchId: 1, journalNext: 1, positions: [], keys: 0, objects: [{ key: `k${partition}`, sizeBytes: 5, sha256: 'a'.repeat(64) }],
+})
+/** Up to where the manifest is asked for. */
+const takes = (cluster: Cluster, checkpoint: number): DriverCommand[] => [
+  ...cluster.event({ kind: 'outputs-read', job: JOB, checkpoint, outputs: [] }),
+  ...[0, 1].flatMap((partition) => cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: 's0' as never, partition }, checkpoint, ref: ref(partition, checkpoint), upstreams: [] } })),
+]
+const written = (cluster: Cluster, checkpoint: number): DriverCommand[] => {
+  const description = { checkpoint, run: 1, takenAt: 1, bytes: 10, parts: 2 }
+  return cluster.event({ kind: 'checkpoint-written', job: JOB, checkpoint: description, retained: [description] })
+}
+
+test('drain → the last checkpoint at once, not at its interval; then owners stop, the run ends, and its number is told', () => {
+  const cluster = running()
+  expect(ofKind(drain(cluster), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 1 })])
+  expect(stateOf(cluster)?.state).toBe('draining')
+  const commands = takes(cluster, 1)
+  expect(cluster.told('a', 'snapshot-begin', commands)).toEqual([expect.objectContaining({ last: true, checkpoint: 1 })])
+  expect(ofKind(commands, 'write-checkpoint')).toEqual([expect.objectContaining({ last: true })])
+  const end = written(cluster, 1)
+  expect(cluster.told('a', 'revoke', end)).toEqual([expect.objectContaining({ reason: 'stop' })])
+  expect(ofKind(end, 'cancel-run')).toEqual([expect.objectContaining({ run: 1, finalCheckpoint: 1 })])
+  cluster.event({ kind: 'run-cancelled', job: JOB, run: 1 })
+  expect(stateOf(cluster)).toMatchObject({ state: 'cancelled', finalCheckpoint: 1 })
+  expect(cluster.eventNames()).toEqual(expect.arrayContaining(['job.draining', 'job.drained', 'job.cancelled']))
+})
+
+test('a task loses its owner while it is drained → the next owner takes it over and takes no input; the last checkpoint begins again', () => {
+  const cluster = running()
+  drain(cluster)
+  takes(cluster, 1)
+  cluster.join('b')
+  cluster.breaks('a')
+  const moved = [...cluster.event({ kind: 'probed', executor: executorId('a'), answer: { kind: 'refused', reason: 'x' } }), ...cluster.pass(1_000, ['b'])]
+  expect(cluster.told('b', 'assign', moved).flatMap(({ tasks }) => tasks.map(({ still }) => still))).toEqual([true, true])
+  cluster.runs('b')
+  // Complete in itself all the same: what the dead owner named is in the journal, and nobody has gone on from there.
+  expect(ofKind(written(cluster, 1), 'cancel-run')).toHaveLength(1)
+})
+
+test('a checkpoint is under way when a drain begins → it is given up for the last one, which is tried again when it is given up', () => {
+  const cluster = running()
+  cluster.pass(30_050, ['a'])
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const commands = [...drain(cluster), ...cluster.pass(50, ['a'])]
+  expect(cluster.eventNames(commands)).toContain('checkpoint.given-up')
+  expect(ofKind(commands, 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 2 })])
+  cluster.event({ kind: 'checkpoint-failed', job: JOB, checkpoint: 2, reason: 'the store is away' })
+  expect(ofKind(cluster.pass(1_050, ['a']), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 3 })])
+})
+
+test('drain while it starts → drained once it runs: its tasks are given out to stand still', () => {
+  const cluster = new Cluster()
+  cluster.join('a')
+  cluster.event({ kind: 'job-known', job: known(runRecord({ tasks: 2 })) })
+  cluster.event({ kind: 'drain', job: JOB })
+  expect(stateOf(cluster)?.state).toBe('starting')
+  const commands = cluster.event({ kind: 'run-ready', job: JOB, run: 1, notes: [] })
+  expect(stateOf(cluster)?.state).toBe('draining')
+  expect(cluster.told('a', 'assign', commands).flatMap(({ tasks }) => tasks.map(({ still }) => still))).toEqual([true, true])
+})
+
+test('a new driver finds a job that is to be drained → it goes on with that', () => {
+  const cluster = new Cluster({ epoch: 2 })
+  cluster.event({ kind: 'job-known', job: known(runRecord({ tasks: 2 }), { state: 'started', drain: true, checkpointNumber: 7 }) })
+  cluster.event({ kind: 'run-ready', job: JOB, run: 1, notes: [] })
+  cluster.join('a', 2, [0, 1].map((partition) => ({ task: { job: JOB, run: 1, stage: 's0' as never, partition }, generation: { epoch: 1, counter: partition + 1 }, slot: 0, transactionalId: 'x' })))
+  expect(ofKind(cluster.pass(50, ['a']), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 8 })])
+  const commands = cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 8, outputs: [] })
+  expect(cluster.told('a', 'snapshot-begin', commands)).toEqual([expect.objectContaining({ last: true })])
+})
+
+test('cancel now while it is drained → that ends it, without a last checkpoint; a late manifest changes nothing', () => {
+  const cluster = running()
+  drain(cluster)
+  takes(cluster, 1)
+  expect(ofKind(cluster.event({ kind: 'cancel', job: JOB }), 'cancel-run')).toEqual([expect.not.objectContaining({ finalCheckpoint: 1 })])
+  written(cluster, 1)
+  cluster.event({ kind: 'run-cancelled', job: JOB, run: 1 })
+  expect(stateOf(cluster)).toMatchObject({ state: 'cancelled' })
+  expect(stateOf(cluster)?.finalCheckpoint).toBeUndefined()
+})
+
+test('it fails while it is drained → failed, and not drained any more', () => {
+  const cluster = running()
+  drain(cluster)
+  const [task] = cluster.tasksOn('a')
+  cluster.says('a', { kind: 'failed', task: task?.ref as never, generation: task?.generation as never, error: { code: 'X', message: 'it throws', blame: 'user', action: 'fail-job' } })
+  expect(stateOf(cluster)?.state).toBe('failed')
+  expect(ofKind(written(cluster, 1), 'cancel-run')).toEqual([])
+})
