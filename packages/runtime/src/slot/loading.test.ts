@@ -1,12 +1,13 @@
 import { expect, test } from '@jest/globals'
-import { jobId, noFaults, silentLogger, slotId, executorId, stageId } from '@tidemark/base'
-import { ALL_RULES, emptyChain, JournalCursor } from '@tidemark/checkpoint'
+import { jobId, noFaults, silentLogger, slotId, executorId, stageId, transactionalId } from '@tidemark/base'
+import { ALL_RULES, emptyChain, encodeSnapshot, JournalCursor } from '@tidemark/checkpoint'
 import { MemoryLog, MemoryObjectStore, seededRandom, VirtualClock } from '@tidemark/testkit'
 import { cutStages, job, jobFunctions, json, topic, topicSink } from 'tidemark'
 import { createTask } from '../task/create-task.ts'
 import { HeldTask } from './held-task.ts'
 import { load } from './loading.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
+import { encodeContent } from './snapshot-objects.ts'
 
 const fixture = (): { readonly ports: SlotPorts, readonly options: SlotOptions, readonly held: HeldTask, readonly from: { readonly run: number, readonly checkpoint: number, readonly manifest: string } } => {
   const clock = new VirtualClock()
@@ -44,4 +45,37 @@ test('takeover: what it begins with is loaded, and then the journal is trimmed b
   held.startOver(cursor())
   expect(held.loaded).toBe(false)
   expect(held.task).not.toBe(task)
+})
+
+test('takeover: a snapshot of many blocks → applied in slices, the slot has its turns in between; begun anew meanwhile, the rest goes nowhere', async () => {
+  const { ports, options, held } = fixture()
+  const { task } = held
+  const stamp = { generation: { epoch: 1, counter: 1 }, owner: options.owner, transactionalId: transactionalId('t') }
+  const header = { task: held.ref, ...stamp, checkpoint: 3, batchId: 1, keys: 0, timestamp: 0, engineVersion: '0.1.0', jobVersion: '1' }
+  const encoded = encodeSnapshot(header, [encodeContent({ ...task.content(), batchId: 1 })])
+  const objects = encoded.map(({ body, sha256 }, i) => ({ key: `o${i}`, sizeBytes: body.length, sha256 }))
+  for (const [i, { body }] of encoded.entries()) await ports.store.put(`o${i}`, body)
+  const start = { kind: 'snapshot', ref: { ...stamp, checkpoint: 3, batchId: 1, journalNext: 1, positions: [], keys: 0, objects }, tailBegin: 1 } as const
+  const [blocks, blockMs] = [10, 4]
+  let [at, applied, pauses] = [0, 0, 0]
+  let between = (): void => {}
+  const clock = { ...ports.clock, now: () => 0, monotonic: () => at, after: ports.clock.after.bind(ports.clock), sleep: async () => {
+    pauses += 1
+    between()
+  } }
+  Object.assign(task, {
+    * loadingSnapshot(): Generator<void> {
+      for (; applied < blocks; at += blockMs, applied += 1) yield
+    },
+  })
+  expect(await load({ clock, store: ports.store }, options, held, start)).toEqual({ kind: 'loaded' })
+  expect([applied, pauses]).toEqual([blocks, 1 + 4])
+  expect(held.timeline.snapshot).toMatchObject({ checkpoint: 3 })
+
+  ;[applied, pauses] = [0, 0]
+  between = () => {
+    if (pauses === 3) held.task = options.makeTask(held.ref)
+  }
+  await load({ clock, store: ports.store }, options, held, start)
+  expect(applied).toBeLessThan(blocks)
 })

@@ -11,6 +11,8 @@ import { readSnapshot } from './snapshot-objects.ts'
 
 /** Pause between tries to reach the store, ms. */
 const STORE_RETRY_MS = 500
+/** A snapshot is applied for so long before the slot's other tasks get their turn: a large one takes seconds. */
+const LOAD_SLICE_MS = 8
 /** Errors that say "this snapshot is no good"; the way after it is tried. */
 const NO_GOOD = new Set(['SNAPSHOT_CORRUPT', 'STORE_NOT_FOUND'])
 
@@ -59,13 +61,19 @@ export const load = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: P
   }
 }
 
-const loadRef = async (ports: Pick<SlotPorts, 'clock' | 'store'>, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
+const loadRef = async ({ clock, store }: Pick<SlotPorts, 'clock' | 'store'>, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
   const { task } = held
-  const { content, blocks, bytes } = await readSnapshot(ports.store, ports.clock, ref)
+  const { content, blocks, bytes } = await readSnapshot(store, clock, ref)
   // In a new run batches count from 1 again, and so do those of the upstream tasks.
   const upstreams = content.upstreams.map((mark) => ({ ...mark, batchId: 0 }))
-  task.loadSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)
-  // The takeover may have begun anew meanwhile, with another task.
+  let pauseAt = clock.monotonic() + LOAD_SLICE_MS
+  for (const _loaded of task.loadingSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)) {
+    if (clock.monotonic() < pauseAt) continue
+    await clock.sleep(0)
+    // The takeover may have begun anew meanwhile, with another task.
+    if (held.task !== task) return
+    pauseAt = clock.monotonic() + LOAD_SLICE_MS
+  }
   if (held.task !== task) return
   held.timeline.snapshot = { checkpoint: ref.checkpoint, keys: ref.keys, bytes }
   held.timeline.loadedMs = held.elapsed()

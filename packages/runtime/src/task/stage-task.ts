@@ -85,8 +85,15 @@ export class StageTask implements Task {
   // Restore
 
   loadSnapshot(blocks: readonly Buffer[], content: Content): void {
+    for (const _loaded of this.loadingSnapshot(blocks, content)) continue
+  }
+
+  * loadingSnapshot(blocks: readonly Buffer[], content: Content): Generator<void, void> {
     if (this.batchId !== 0 || this.#parts.state.keys > 0) throw invariantBroken('1', `a snapshot was to be loaded into a task that is at batch ${this.batchId} and has ${this.#parts.state.keys} keys`, this.ref)
-    for (const block of blocks) this.#parts.state.apply(block)
+    for (const block of blocks) {
+      this.#parts.state.apply(block)
+      yield
+    }
     this.#goOnFrom(content)
   }
 

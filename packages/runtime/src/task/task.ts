@@ -71,6 +71,8 @@ export interface Task {
   // Restore: blocks of a snapshot and its content first, then the tail in order. No user code runs.
   /** `content` is that of the batch at which the snapshot is exact. */
   loadSnapshot(blocks: readonly Buffer[], content: Omit<BatchContent, 'state'>): void
+  /** The same, a block at a time: whoever loads may do something else in between. Nothing else may be asked of the task until it is through. */
+  loadingSnapshot(blocks: readonly Buffer[], content: Omit<BatchContent, 'state'>): Iterable<void>
   /** Requires `record.content.batchId === batchId + 1` (invariant 2). */
   apply(record: CommitRecord): void
 
