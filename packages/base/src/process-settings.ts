@@ -67,7 +67,7 @@ export const EXECUTOR_SETTINGS = {
   slots: setting.integer('TIDEMARK_SLOTS', 1, 'Slot processes. Default: 1', 1),
   slotHeapMiB: setting.integer('TIDEMARK_SLOT_HEAP', 2_048, 'Heap of a slot process, MiB. Default: 2048', 64),
   slotMemoryMiB: setting.integer('TIDEMARK_SLOT_MEMORY', 0, 'Resident memory at which a slot process is killed, MiB; buffers outside of the heap count too. Default: its heap and 1024', 0),
-  slotStuckMs: setting.durationMs('TIDEMARK_SLOT_STUCK', 30_000, 'A slot that says nothing for this long is killed. Default: 30s'),
+  slotStuckMs: setting.durationMs('TIDEMARK_SLOT_STUCK', 5_000, 'A slot that says nothing for this long, because it was stopped or one call of your code does not return, is killed. Default: 5s'),
   faultFolder: setting.text('TIDEMARK_FAULT_FOLDER', '', 'For crash tests: folder of armed fault points. Default: none'),
   logLevel: setting.logLevel('TIDEMARK_LOG_LEVEL'),
 } as const

@@ -9,7 +9,7 @@ import { Executor } from './shell/executor.ts'
 import { Leftovers } from './shell/leftovers.ts'
 import { checkMemory } from './shell/memory.ts'
 import { pidStartOf, SlotProcesses } from './shell/processes.ts'
-import { checkAcross, EXECUTOR_SETTINGS, slotMemoryBytes } from './settings.ts'
+import { checkAcross, EXECUTOR_SETTINGS, slotMemoryBytes, slotWorkStuckMs } from './settings.ts'
 import { ENGINE_VERSION } from './version.ts'
 
 const main = async (): Promise<void> => {
@@ -31,7 +31,7 @@ const main = async (): Promise<void> => {
   const pidStart = pidStartOf(process.pid) ?? ''
   let slots: SlotProcesses | undefined
   const executor = new Executor({
-    facts: { executor: id, label, slots: settings.slots, probeAddress: probe.address, engineVersion: ENGINE_VERSION, pid: process.pid, pidStart, slotStuckMs: settings.slotStuckMs },
+    facts: { executor: id, label, slots: settings.slots, probeAddress: probe.address, engineVersion: ENGINE_VERSION, pid: process.pid, pidStart, slotStuckMs: settings.slotStuckMs, slotWorkStuckMs: slotWorkStuckMs(settings) },
     drivers: settings.driver.split(','), clock: realClock, logger, connect: connectCluster,
     slots: ({ onReady, onEvent, onExit }) => {
       slots = new SlotProcesses({

@@ -9,6 +9,9 @@ import type { Stage } from './stage.ts'
 /** The heartbeat time-out is 2 s. */
 const PAST_TIMEOUT_MS = 4_000
 const BELOW_TIMEOUT_MS = 600
+/** A slot counts as stuck after 5 s. */
+const PAST_STUCK_MS = 7_000
+const BELOW_STUCK_MS = 4_000
 const STATES_LINES_MAX = 4
 /** pino's number for `warn`. */
 const WARN = 40
@@ -91,8 +94,12 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     strike: (stage) => hang(stage, (victim) => [victim.pid], PAST_TIMEOUT_MS, true),
   },
   {
-    name: 'hang slot', what: `SIGSTOP of a slot for ${PAST_TIMEOUT_MS} ms, less than it takes until it counts as stuck`, setting: 'plain',
-    strike: (stage) => hang(stage, (victim) => stage.slotsOf(victim), PAST_TIMEOUT_MS, false),
+    name: 'hang slot', what: `SIGSTOP of a slot for ${PAST_STUCK_MS} ms, past what makes it count as stuck: its executor kills it`, setting: 'plain',
+    strike: (stage) => hang(stage, (victim) => stage.slotsOf(victim), PAST_STUCK_MS, true),
+  },
+  {
+    name: 'hang slot shortly', what: `SIGSTOP of a slot for ${BELOW_STUCK_MS} ms, below what makes it count as stuck, then SIGCONT: nothing moves`, setting: 'plain',
+    strike: (stage) => hang(stage, (victim) => stage.slotsOf(victim), BELOW_STUCK_MS, false),
   },
   {
     name: 'drain', what: 'SIGTERM: an executor hands its tasks over and leaves', setting: 'plain', times: 3,

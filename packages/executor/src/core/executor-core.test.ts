@@ -1,6 +1,7 @@
 // What an executor tells and commands when messages cross: while it registers, and while a task leaves and comes back.
 import { describe, expect, test } from '@jest/globals'
 import { executorId, jobId, slotId, stageId, transactionalId } from '@tidemark/base'
+import type { SlotEvent } from '@tidemark/runtime'
 import type { DriverMessage, SlotProcess } from '@tidemark/wire'
 import { ExecutorCore } from './executor-core.ts'
 import type { ExecutorCommand, ExecutorEvent } from './executor-core.ts'
@@ -14,7 +15,7 @@ const prepare = (run: number): DriverMessage => ({ kind: 'prepare', epoch: 1, sl
 const revoke: DriverMessage = { kind: 'revoke', epoch: 1, tasks: [task], reason: 'move' }
 
 class Talk {
-  readonly core = new ExecutorCore({ executor: executorId('e'), label: 'e', slots: 2, probeAddress: 'here:1', engineVersion: '0', pid: 1, pidStart: '1', slotStuckMs: 30_000 })
+  readonly core = new ExecutorCore({ executor: executorId('e'), label: 'e', slots: 2, probeAddress: 'here:1', engineVersion: '0', pid: 1, pidStart: '1', slotStuckMs: 5_000, slotWorkStuckMs: 30_000 })
   #at = 0
 
   feed(...events: readonly ExecutorEvent[]): ExecutorCommand[] {
@@ -22,6 +23,16 @@ class Talk {
   }
   hear(...messages: readonly DriverMessage[]): ExecutorCommand[] {
     return this.feed(...messages.map((message) => ({ kind: 'driver-message' as const, message })))
+  }
+  /** One tick after the other for so long, and before each what the slot says then. */
+  live(ms: number, says: readonly SlotEvent[] = [], everyMs = 250): string[] {
+    const commands: ExecutorCommand[] = []
+    for (const until = this.#at + ms; this.#at < until;) {
+      this.#at += everyMs
+      for (const event of says) this.core.handle({ kind: 'slot-event', slotId: slotId('p0'), event }, this.#at)
+      commands.push(...this.core.handle({ kind: 'tick' }, this.#at))
+    }
+    return commands.flatMap((command) => (command.kind === 'kill-slot' ? [command.reason] : []))
   }
   from(slot: string, kind: 'released' | 'given-up', counter: number): ExecutorCommand[] {
     const word = { task, generation: generation(counter) }
@@ -128,5 +139,55 @@ describe('executor core', () => {
     talk.hear(registered, assign(1))
     talk.feed({ kind: 'drain' })
     expect(talk.hear(revoke).map((command) => command.kind)).toContain('exit')
+  })
+
+  describe('a slot that is stuck', () => {
+    const work: SlotEvent = { kind: 'status', tasks: [] }
+    const life: SlotEvent = { kind: 'log', heard: true, silentMs: 0 }
+    const atWork = (): Talk => {
+      const talk = Talk.ready()
+      talk.hear(assign(1))
+      talk.live(1_000, [work, life])
+      return talk
+    }
+
+    test('it says nothing at all past its limit → killed, once, with the time', () => {
+      const talk = atWork()
+      expect(talk.live(4_750)).toEqual([])
+      expect(talk.live(4_000)).toEqual([expect.stringMatching(/^stuck: it said nothing for 5250 ms/)])
+    })
+
+    test('it waits for a log or a store: its thread comes back, its work does not → it may wait for longer, and not for ever', () => {
+      const talk = atWork()
+      expect(talk.live(29_000, [life])).toEqual([])
+      expect(talk.live(2_000, [life])).toEqual([expect.stringMatching(/^stuck: it lives, but its work did not go round for 30250 ms/)])
+    })
+
+    test('it has not begun to work: code of its bundle may take as long as work may', () => {
+      const talk = Talk.ready()
+      talk.hear(assign(1))
+      expect(talk.live(29_000)).toEqual([])
+      expect(talk.live(2_000)).toHaveLength(1)
+    })
+
+    test('the executor stood still, alone or with its machine → nobody is killed for what it did not hear, and the time before counts on', () => {
+      const talk = atWork()
+      for (let nap = 0; nap < 5; nap += 1) {
+        expect(talk.live(3_600_000, [], 3_600_000)).toEqual([])
+        expect(talk.live(3_000)).toEqual([])
+        talk.live(250, [work, life])
+      }
+      talk.live(3_000)
+      expect(talk.live(3_600_000, [], 3_600_000)).toEqual([])
+      expect(talk.live(1_250)).toEqual([])
+      expect(talk.live(500)).toHaveLength(1)
+    })
+
+    test('without a task nothing counts, and a task that comes then finds it fresh', () => {
+      const talk = Talk.ready()
+      expect(talk.live(60_000)).toEqual([])
+      talk.hear(assign(1))
+      expect(talk.live(5_000)).toEqual([])
+    })
   })
 })

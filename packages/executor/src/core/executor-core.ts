@@ -5,12 +5,16 @@ import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
 import { compareGenerations } from '@tidemark/checkpoint'
 import type { LogWord, SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { DriverMessage, ExecutorMessage, GenerationMessage, SlotLog, SlotProcess, TaskAssignment, TaskStatus } from '@tidemark/wire'
+import { SlotSigns } from './stuck.ts'
+import type { StuckLimits } from './stuck.ts'
 import { driverMessageOf, slotCommandOf } from './translate.ts'
 
 /** Messages kept for the driver while there is none; older ones go first. Their facts are found again by the journal. */
 const UNSENT_MAX = 1_000
+/** Until the driver says how often it wants to be told, ms. */
+export const FIRST_HEARTBEAT_MS = 250
 
-export interface ExecutorFacts {
+export interface ExecutorFacts extends StuckLimits {
   readonly executor: ExecutorId
   readonly label: string
   readonly slots: number
@@ -18,8 +22,6 @@ export interface ExecutorFacts {
   readonly engineVersion: string
   readonly pid: number
   readonly pidStart: string
-  /** A slot process that says nothing for this long is killed, ms. */
-  readonly slotStuckMs: number
 }
 
 export type ExecutorEvent =
@@ -59,7 +61,7 @@ interface SlotState {
   readonly tasks: Map<string, HeldAssignment>
   /** Waiting for a fresh process of this slot. */
   pending: TaskAssignment[]
-  heardAt: number
+  signs: SlotSigns
   /** Of its process. */
   log: LogWord | undefined
 }
@@ -71,13 +73,15 @@ export class ExecutorCore {
   #connected = false
   #epoch = 0
   #sequence = 0
+  #heartbeatMs = FIRST_HEARTBEAT_MS
+  #tickedAt: number | undefined
   #draining = false
   #unsent: ExecutorMessage[] = []
   #out: ExecutorCommand[] = []
 
   constructor(facts: ExecutorFacts) {
     this.#facts = facts
-    this.#slots = Array.from({ length: facts.slots }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], heardAt: 0, log: undefined }))
+    this.#slots = Array.from({ length: facts.slots }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], signs: new SlotSigns(), log: undefined }))
   }
 
   start(): ExecutorCommand[] {
@@ -107,10 +111,10 @@ export class ExecutorCore {
         this.#driverSays(event.message, at)
         break
       case 'slot-ready':
-        this.#slotReady(event.process, at)
+        this.#slotReady(event.process)
         break
       case 'slot-event':
-        this.#slotSays(event.slotId, event.event, at)
+        this.#slotSays(event.slotId, event.event)
         break
       case 'slot-exited':
         this.#slotExited(event.slotId, event.slot, event.reason)
@@ -136,6 +140,7 @@ export class ExecutorCore {
     switch (message.kind) {
       case 'registered':
         this.#registered = true
+        this.#heartbeatMs = message.heartbeatIntervalMs
         this.#out.push({ kind: 'heartbeat-interval', ms: message.heartbeatIntervalMs })
         for (const unsent of this.#unsent.splice(0)) this.#out.push({ kind: 'send', message: unsent })
         if (this.#draining) this.#tell({ kind: 'draining' })
@@ -231,27 +236,27 @@ export class ExecutorCore {
     else if (transactionalId !== undefined) this.#tell({ kind: 'session', slot: number, transactionalId })
   }
 
-  #slotReady(process: SlotProcess, at: number): void {
+  #slotReady(process: SlotProcess): void {
     const slot = this.#slots[process.slot]
     if (slot === undefined) return
     slot.process = process
     slot.bound = undefined
     slot.log = undefined
     slot.transactionalIds = []
-    slot.heardAt = at
+    slot.signs = new SlotSigns()
     this.#tell({ kind: 'slot-started', process })
     for (const assignment of slot.pending.splice(0)) this.#assign(assignment)
   }
 
-  #slotSays(slotId: SlotId, event: SlotEvent, at: number): void {
+  #slotSays(slotId: SlotId, event: SlotEvent): void {
     const slot = this.#slots.find((one) => one.process?.slotId === slotId)
     if (slot === undefined) return
-    // No sign of life: it comes from beside the loop that does the work.
     if (event.kind === 'log') {
       slot.log = event
+      slot.signs.lives()
       return
     }
-    slot.heardAt = at
+    slot.signs.works()
     if (event.kind === 'status') {
       for (const status of event.tasks) {
         const held = slot.tasks.get(taskKey(status.task))
@@ -301,17 +306,26 @@ export class ExecutorCore {
   }
 
   #tick(at: number): void {
-    for (const slot of this.#slots) {
-      if (slot.process !== undefined && slot.tasks.size > 0 && at - slot.heardAt > this.#facts.slotStuckMs) {
-        this.#out.push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: `stuck: it said nothing for ${Math.round(at - slot.heardAt)} ms` })
-        slot.heardAt = at
-      }
-    }
+    this.#lookForStuck(at)
     if (!this.#registered) return
     this.#sequence += 1
     this.#out.push({ kind: 'send', message: {
       kind: 'heartbeat', sequence: this.#sequence, tasks: this.#slots.flatMap((slot) => [...slot.tasks.values()].flatMap((held) => held.status ?? [])), logs: this.#slots.flatMap(({ number, log }) => (log === undefined ? [] : [logOf(number, log)])),
     } })
+  }
+
+  #lookForStuck(at: number): void {
+    // Who stood still itself, alone or with the whole machine, did not listen: what was said to it meanwhile it is about to hear.
+    const passed = Math.min(at - (this.#tickedAt ?? at), 2 * this.#heartbeatMs)
+    this.#tickedAt = at
+    for (const { process, tasks, signs } of this.#slots) {
+      if (tasks.size === 0) signs.rests()
+      else signs.passed(passed)
+      const reason = signs.stuck(this.#facts)
+      if (process === undefined || reason === undefined) continue
+      this.#out.push({ kind: 'kill-slot', slotId: process.slotId, reason })
+      signs.rests()
+    }
   }
 
   #busy(): boolean {

@@ -2,12 +2,9 @@
 import type { Clock, Logger, SlotId, Timer } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { ErrorMessage, ExecutorStream, SlotProcess } from '@tidemark/wire'
-import { ExecutorCore } from '../core/executor-core.ts'
+import { ExecutorCore, FIRST_HEARTBEAT_MS } from '../core/executor-core.ts'
 import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/executor-core.ts'
 import { DriverLink } from './driver-link.ts'
-
-/** Until the driver says how often it wants to be told. */
-const FIRST_HEARTBEAT_MS = 250
 
 /** What slot processes report. */
 export interface SlotReports {
