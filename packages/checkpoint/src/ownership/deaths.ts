@@ -10,7 +10,10 @@ export interface Deaths {
   readonly executors: number
 }
 
-/** An owner that has committed for so long, from its first commit to its last, has got away from what killed the one before: the next death is the first again, ms. */
+/**
+ * An owner that has committed for so long, from its first commit to its last, has got away from what killed the one before: the next death is the first
+ * again, ms. So has one that for so long had nothing to commit, after it had looked at its inputs to their ends: it says so in a commit without a count.
+ */
 export const AWAY_AFTER_MS = 10_000
 /**
  * Executors are killed for many reasons: one that committed for longer (ms), or more batches of input, counts for nothing. Whatever killed the one

@@ -74,6 +74,7 @@ export class HeldTask {
   #counted = false
   #firstCommitAt: number | undefined
   #batches = 0
+  #quietSince: number | undefined
   readonly #makeTask: () => Task
   readonly #told: number
   readonly #clock: Clock
@@ -112,9 +113,24 @@ export class HeldTask {
 
   /** Before each commit, with the offsets that it passes. The count that is left stands in it: who takes over may read no record before it. */
   commits(offsets: number): void {
-    this.deaths = deathsLeft(this.deaths, this.#committedForMs, this.#batches)
+    this.deaths = this.#gotAwayQuietly ? undefined : deathsLeft(this.deaths, this.#committedForMs, this.#batches)
     this.#firstCommitAt ??= this.#clock.now()
     if (offsets > 0) this.#batches += 1
+  }
+
+  /** After each turn of its work: for how long it has had nothing to do is reckoned only where that matters. */
+  worked(): void {
+    this.#quietSince = this.deaths !== undefined && this.task.quiet ? this.#quietSince ?? this.#clock.monotonic() : undefined
+  }
+
+  /** What killed those before was in their input, and there is none: without a batch that says so their deaths would count for ever, for it has none to commit. */
+  get #gotAwayQuietly(): boolean {
+    return this.deaths !== undefined && this.#quietSince !== undefined && this.#clock.monotonic() - this.#quietSince >= AWAY_AFTER_MS
+  }
+
+  /** There is something to commit, of the task or about it. */
+  get dirty(): boolean {
+    return this.task.dirty || this.unnamed !== undefined || this.#gotAwayQuietly
   }
 
   get #committedForMs(): number {

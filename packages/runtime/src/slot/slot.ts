@@ -207,11 +207,12 @@ export class Slot {
         const done = this.#work(held, now)
         more ||= done.more
         full ||= done.full
+        held.worked()
       }
       const failure = held.failure ?? held.task.failure
       if (failure !== undefined) await this.#fail(held, failure)
     }
-    const dirty = this.#running().filter((held) => held.task.dirty || held.unnamed !== undefined)
+    const dirty = this.#running().filter((held) => held.dirty)
     const at = this.#ports.clock.monotonic()
     if (dirty.length > 0) this.#openedAt ??= at
     else this.#openedAt = undefined
@@ -246,7 +247,7 @@ export class Slot {
   /** Commits what is open: one transaction for all, a suspect task in its own. After a lost session the owner has claimed again. */
   async #commit(): Promise<void> {
     this.#openedAt = undefined
-    const dirty = this.#running().filter((held) => held.failure === undefined && (held.task.dirty || held.unnamed !== undefined))
+    const dirty = this.#running().filter((held) => held.failure === undefined && held.dirty)
     const together = dirty.filter((held) => !held.suspect)
     for (const group of [together, ...dirty.filter((held) => held.suspect).map((held) => [held])]) {
       if (group.length === 0) continue

@@ -5,7 +5,7 @@ import { decodeBlock } from '@tidemark/checkpoint'
 import { count, job, json, topic, topicSink, tumbling } from 'tidemark'
 import type { Job } from 'tidemark'
 import type { Task } from './task.ts'
-import { drain, feed, feedNothing, fixtureOf, pass } from './task-fixture.ts'
+import { drain, feed, feedNothing, fixtureOf, pass, ROOMY } from './task-fixture.ts'
 import type { Sent } from './task-fixture.ts'
 
 interface Order {
@@ -159,5 +159,31 @@ describe('idle sources', () => {
     expect(marksIn(pass(task, 0, 2_000).appends).filter(({ idle }) => idle).length).toBeGreaterThanOrEqual(3)
     drain(task, { now: 2_500 })
     expect(marksIn(drain(task, { now: 60_000 }).appends)).toEqual([])
+  })
+
+  test('quiet is a task that has itself seen the ends of all its inputs, is idle, and has nothing to commit', () => {
+    const fixture = fixtureOf(perUser(true), { sourcePartitions: 2, tasks: 1 })
+    const owner = fixture.task(0)
+    feed(owner, [order('a', 10)])
+    const records = [...drain(owner).records, ...pass(owner, 0, 2_000).records]
+    expect([owner.content().idle, owner.quiet]).toEqual([true, true])
+    const heir = fixture.task(0)
+    for (const record of records) heir.apply(record)
+    drain(heir, { now: 3_000 })
+    expect(heir.quiet).toBe(false)
+    feedNothing(heir, 0)
+    drain(heir, { now: 3_001 })
+    expect(heir.quiet).toBe(false)
+    drain(heir, { now: 9_000 })
+    expect(heir.quiet).toBe(false)
+    for (let look = 1; look <= 4; look += 1) {
+      for (const at of [0, 1]) feedNothing(heir, at)
+      drain(heir, { now: 9_000 + look })
+    }
+    expect([heir.dirty, heir.quiet]).toEqual([false, true])
+    feed(heir, [order('a', 20)], 1)
+    expect(heir.quiet).toBe(false)
+    heir.work(ROOMY, 9_010)
+    expect([heir.dirty, heir.quiet]).toEqual([true, false])
   })
 })

@@ -206,6 +206,10 @@ export class StageTask implements Task {
       || writers.some((writer) => writer.owes(this.#announcement(writer), this.#now))
   }
 
+  get quiet(): boolean {
+    return this.#processing.idle && this.#parts.inputs.every((input) => input.endSeen) && !this.dirty
+  }
+
   /** `generation` stands in the blocks of shuffles. */
   freeze(generation: Generation = NO_GENERATION): FrozenBatch {
     if (this.#frozen !== undefined) throw invariantBroken('1', 'a batch was to be frozen twice', this.ref)

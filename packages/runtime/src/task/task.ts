@@ -103,6 +103,8 @@ export interface Task {
   setAside(subject: Subject, error: unknown): void
   /** The open batch has something to record: records processed, or without input a timer, a watermark or idle mark, acknowledged outbox entries. */
   readonly dirty: boolean
+  /** Every input is idle and was looked at to its end by this very task; nothing is open. Whatever an owner before had open lies behind it. */
+  readonly quiet: boolean
   /** Also without anything to record (a batch without input is a batch: to name a snapshot). `generation`, the owner's, stands in the blocks of shuffles. */
   freeze(generation?: Generation): FrozenBatch
   /** The frozen batch's transaction has committed. */

@@ -1,0 +1,58 @@
+// How long the deaths before an owner count for it: until it has got away, with input or without.
+import { describe, expect, test } from '@jest/globals'
+import { executorId, slotId } from '@tidemark/base'
+import { AWAY_AFTER_MS } from '@tidemark/checkpoint'
+import { count, job, json, topic, topicSink } from 'tidemark'
+import { fixtureOf, standingClock } from '../task/task-fixture.ts'
+import { HeldTask } from './held-task.ts'
+
+const counting = job('orders').source('in', topic('in', { value: json<{ readonly user: string }>() })).keyBy((order) => order.user, { copartitioned: true })
+  .aggregate('totals', { n: count() }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))
+
+/** One whose slot before died, with its claim written; `quiet` is what its task says of itself. */
+const heir = (slotDied: boolean): { readonly held: HeldTask, readonly task: { quiet: boolean }, readonly clock: { at: number } } => {
+  const clock = standingClock()
+  const task = Object.defineProperty(Object.assign(fixtureOf(counting, { tasks: 1 }).task(0)), 'quiet', { value: true, writable: true })
+  const held = new HeldTask(() => task, { epoch: 1, counter: 2 }, 'journal', clock)
+  held.slotDied = slotDied
+  held.claims({ executor: executorId('e'), slot: 0, slotId: slotId('s') })
+  return { held, task, clock }
+}
+
+describe('deaths before a task without input', () => {
+  test('it has nothing to do for as long as getting away takes → one batch that carries no count, and no second', () => {
+    const { held, clock } = heir(true)
+    expect(held.deaths).toEqual({ slots: 1, executors: 0 })
+    held.worked()
+    clock.at += AWAY_AFTER_MS - 1
+    held.worked()
+    expect(held.dirty).toBe(false)
+    clock.at += 1
+    expect(held.dirty).toBe(true)
+    held.commits(0)
+    expect([held.deaths, held.dirty]).toEqual([undefined, false])
+  })
+
+  test('it had something to do in between → the time begins anew', () => {
+    const { held, task, clock } = heir(true)
+    held.worked()
+    clock.at += AWAY_AFTER_MS - 1
+    task.quiet = false
+    held.worked()
+    task.quiet = true
+    clock.at += 1
+    held.worked()
+    clock.at += AWAY_AFTER_MS - 1
+    expect(held.dirty).toBe(false)
+    held.commits(1)
+    expect(held.deaths).toEqual({ slots: 1, executors: 0 })
+  })
+
+  test('nobody died before → it writes nothing', () => {
+    const { held, clock } = heir(false)
+    held.worked()
+    clock.at += AWAY_AFTER_MS
+    held.worked()
+    expect(held.dirty).toBe(false)
+  })
+})
