@@ -3,6 +3,7 @@ import { PORT_MAX, setting } from './settings.ts'
 import type { Settings, SettingSpec } from './settings.ts'
 
 const SECRET_KEY: SettingSpec<string> = { ...setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'), secret: true }
+const LOG_LEVEL = setting.logLevel('TIDEMARK_LOG_LEVEL')
 
 /** Of the command line: where log, store, lease and driver are. */
 export const CLI_SETTINGS = {
@@ -17,14 +18,19 @@ export const CLI_SETTINGS = {
   s3Bucket: setting.text('TIDEMARK_S3_BUCKET', 'tidemark', 'Bucket. Default: tidemark'),
 } as const
 
-/** Of a driver process. */
-export const DRIVER_SETTINGS = {
+/** Of driver and executor processes alike: what they work on. `folderHolds`: in the folder, where there are no servers. */
+const serverSettings = (folderHolds: string) => ({
   kafka: setting.addresses('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it the embedded log is used.'),
-  folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log, store and lease. Default: .tidemark'),
+  folder: setting.text('TIDEMARK_DIR', '.tidemark', `Folder of ${folderHolds}. Default: .tidemark`),
   s3Endpoint: setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], 'S3 endpoint, http://host:port. Without it objects are kept in TIDEMARK_DIR.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
+} as const)
+
+/** Of a driver process. */
+export const DRIVER_SETTINGS = {
+  ...serverSettings('the embedded log, store and lease'),
   redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', true),
   leaseKey: setting.matching('TIDEMARK_LEASE_KEY', 'tidemark', /^[^{}\s]+$/, 'one word without braces', 'Name of the lease in Redis; clusters that share a Redis need one each. Default: tidemark'),
   leaseMs: setting.durationMs('TIDEMARK_LEASE', 2_000, 'How long a lease holds unless renewed. Default: 2s'),
@@ -35,7 +41,7 @@ export const DRIVER_SETTINGS = {
   logSilenceMaxMs: setting.durationMs('TIDEMARK_LOG_SILENCE', 5_000, 'A slot that the log does not answer for this long, while it answers others, gives its tasks to those. Default: 5s'),
   reconnectGraceMs: setting.durationMs('TIDEMARK_RECONNECT_GRACE', 200, 'After a lost stream: how long a reconnect or an answer to the probe may take. Default: 200ms'),
   releaseTimeoutMs: setting.durationMs('TIDEMARK_RELEASE_TIMEOUT', 5_000, 'A planned release that takes longer costs that slot its process. Default: 5s'),
-  logLevel: setting.logLevel('TIDEMARK_LOG_LEVEL'),
+  logLevel: LOG_LEVEL,
 } as const
 
 /** A slot without work asks the log twice a second, and half of the silence must be plenty for an answer. */
@@ -54,12 +60,7 @@ export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>):
 
 /** Of an executor and its slots. Slots read the same environment. */
 export const EXECUTOR_SETTINGS = {
-  kafka: setting.addresses('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it the embedded log is used.'),
-  folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store, and of pid files. Default: .tidemark'),
-  s3Endpoint: setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], 'S3 endpoint, http://host:port. Without it objects are kept in TIDEMARK_DIR.'),
-  s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
-  s3SecretKey: SECRET_KEY,
-  s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
+  ...serverSettings('the embedded log and store, and of pid files'),
   driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers to register with, host:port, comma-separated. Default: 127.0.0.1:7400'),
   label: setting.text('TIDEMARK_LABEL', '', 'Name shown to people; two executors may have the same. Default: host name and pid'),
   probeHost: setting.matching('TIDEMARK_PROBE_HOST', '127.0.0.1', /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/, 'a host name or address without port', 'Host under which the driver reaches this executor. Default: 127.0.0.1'),
@@ -69,7 +70,7 @@ export const EXECUTOR_SETTINGS = {
   slotMemoryMiB: setting.integer('TIDEMARK_SLOT_MEMORY', 0, 'Resident memory at which a slot process is killed, MiB; buffers outside of the heap count too. Default: its heap and 1024', 0),
   slotStuckMs: setting.durationMs('TIDEMARK_SLOT_STUCK', 5_000, 'A slot that says nothing for this long, because it was stopped or one call of your code does not return, is killed. Default: 5s'),
   faultFolder: setting.text('TIDEMARK_FAULT_FOLDER', '', 'For crash tests: folder of armed fault points. Default: none'),
-  logLevel: setting.logLevel('TIDEMARK_LOG_LEVEL'),
+  logLevel: LOG_LEVEL,
 } as const
 
 /** A slot says something several times a second; a full collection of a large heap takes longer. */
