@@ -52,6 +52,7 @@ describe('docs: the protocol', () => {
       paths.inFlightObject({ ...task, stage: stageId(1) }, 7, generation, 'nonce', 0), paths.manifest(job, 7), paths.offsets(job, 7), paths.savepoint(job, 7), paths.metadata(job), paths.run(job, 3), paths.definition(job, 2), paths.driverEpoch(2),
     ]
     expect(missing(made.map((name) => `\`${name}\``))).toEqual([])
+    expect(missing([`\`${paths.origin(job, 3, '`SHA-256`')}\``])).toEqual([])
   })
 
   test('protocol, the claim and the mark → decode, and are what the code writes', () => {

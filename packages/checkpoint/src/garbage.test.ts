@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import { jobId, stageId } from '@tidemark/base'
 import type { ObjectInfo } from '@tidemark/base'
 import { GARBAGE_AGE_MS, garbagePlan } from './garbage.ts'
-import type { GarbageFacts } from './garbage.ts'
+import type { GarbageFacts, Origin } from './garbage.ts'
 import { buildManifest, objectsOf } from './manifest.ts'
 import type { Manifest } from './manifest.ts'
 import { paths } from './paths.ts'
@@ -14,11 +14,12 @@ const job = jobId('orders')
 const now = 1_700_000_000_000
 const old = now - GARBAGE_AGE_MS
 const manifests: Manifest[] = [20, 21, 22].map((n) => buildManifest(runRecord, manifestFacts(n)))
+const manifest20 = manifests[0] as Manifest
 const orphan = (checkpoint: number, modifiedAt = old): ObjectInfo =>
   ({ key: paths.snapshotObject({ job, run: 2, stage: stageId(0), partition: 0 }, checkpoint, { epoch: 1, counter: 1 }, 'orphan', 0), sizeBytes: 10, modifiedAt })
 const named = manifests.flatMap(objectsOf).map(({ key, sizeBytes }): ObjectInfo => ({ key, sizeBytes, modifiedAt: old }))
 const plan = (change: Partial<GarbageFacts>): ReturnType<typeof garbagePlan> =>
-  garbagePlan({ job, run: 2, objects: [...named, orphan(19), orphan(20)], objectsListedAt: 1, manifests, manifestsListedAt: 2, now, ...change })
+  garbagePlan({ job, run: 2, from: undefined, origins: [], originsListedAt: 3, objects: [...named, orphan(19), orphan(20)], objectsListedAt: 1, manifests, manifestsListedAt: 2, now, ...change })
 
 describe('garbage (S7)', () => {
   test('what nobody names goes, with its bytes', () => {
@@ -37,6 +38,22 @@ describe('garbage (S7)', () => {
   test('what is not a state object of this job is never touched', () => {
     const strange = [{ key: 'orders/state/1/readme.txt', sizeBytes: 1, modifiedAt: 0 }, { ...orphan(1), key: orphan(1).key.replace('orders/', 'others/') }]
     expect(plan({ objects: strange })).toMatchObject({ remove: [], spared: { unknown: 2 } })
+  })
+  test('C4: its manifest is gone, a run has a copy → what it names stays while the run may need it, and goes after', () => {
+    const origin = (run: number): Origin => ({ run, key: paths.origin(job, run, 'a'.repeat(64)), manifest: manifest20 })
+    const of20 = objectsOf(manifest20).map(({ key }): ObjectInfo => ({ key, sizeBytes: 10, modifiedAt: old }))
+    const gone = (change: Partial<GarbageFacts>): number => plan({ objects: of20, manifests: manifests.slice(1), ...change }).remove.length
+    expect(gone({})).toBe(of20.length)
+    // A run record that is still to come, perhaps from a driver that stands still.
+    expect(gone({ origins: [origin(3)] })).toBe(0)
+    // There is a run of this number, and it began from something else, or empty: it will never be this one's.
+    expect(gone({ origins: [origin(2)] })).toBe(of20.length)
+    expect(gone({ origins: [origin(2)], from: origin(2).key })).toBe(of20.length)
+    expect(gone({ origins: [origin(2)], from: origin(2).key, manifests: manifests.slice(2) })).toBe(0)
+    expect(gone({ origins: [origin(1)] })).toBe(of20.length)
+  })
+  test('C4: origins read before the manifests could miss one: refused', () => {
+    expect(() => plan({ originsListedAt: 1 })).toThrow('before the manifests')
   })
   test('manifests read before the objects were listed could miss one: refused', () => {
     expect(() => plan({ objectsListedAt: 3 })).toThrow('before the objects')

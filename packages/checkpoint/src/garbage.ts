@@ -1,5 +1,6 @@
 // S7: what of a job's state objects nobody will read again. Objects are listed first, then manifests: an object uploaded in between is not
-// on the list, a manifest written in between is. A dry run prints the same plan.
+// on the list, a manifest written in between is. C4: origins last. Who submits copies a manifest and then sees that it is still there: if it was gone
+// when manifests were listed here, the copy was there before, and is on the list. A dry run prints the same plan.
 import { invariantBroken } from '@tidemark/base'
 import type { JobId, ObjectInfo } from '@tidemark/base'
 import { objectsOf } from './manifest.ts'
@@ -11,10 +12,19 @@ import type { Rules } from './rules.ts'
 /** An object younger than this is never garbage: its naming record may still be under way, whoever wrote it. */
 export const GARBAGE_AGE_MS = 24 * 3_600_000
 
+/** A copy of a manifest that a run began from, or is about to. */
+export interface Origin {
+  readonly key: string
+  readonly run: number
+  readonly manifest: Manifest
+}
+
 export interface GarbageFacts {
   readonly job: JobId
-  /** The present run (or the last one). */
+  /** The newest run. */
   readonly run: number
+  /** Key of the manifest that it began from; undefined: empty. */
+  readonly from: string | undefined
   /** Everything under the job's state prefix. */
   readonly objects: readonly ObjectInfo[]
   /** Monotonic, ms: when the listing of objects began. */
@@ -22,6 +32,9 @@ export interface GarbageFacts {
   /** Every manifest and savepoint there is, read after the listing. */
   readonly manifests: readonly Manifest[]
   readonly manifestsListedAt: number
+  /** Every copy for a run, read after the manifests. */
+  readonly origins: readonly Origin[]
+  readonly originsListedAt: number
   /** By the store's clock, ms. */
   readonly now: number
 }
@@ -37,10 +50,14 @@ export const garbagePlan = (facts: GarbageFacts, rules: Rules = ALL_RULES): Garb
   if (rules.S7 && facts.manifestsListedAt < facts.objectsListedAt) {
     throw invariantBroken('S7', `manifests were listed at ${facts.manifestsListedAt}, before the objects at ${facts.objectsListedAt}`, { job: facts.job })
   }
-  const named = new Set(facts.manifests.flatMap((manifest) => objectsOf(manifest).map((object) => object.key)))
+  if (rules.C4 && facts.originsListedAt < facts.manifestsListedAt) {
+    throw invariantBroken('C4', `origins were listed at ${facts.originsListedAt}, before the manifests at ${facts.manifestsListedAt}`, { job: facts.job })
+  }
   const numbers = [...new Set(facts.manifests.filter((manifest) => manifest.run === facts.run).map((manifest) => manifest.checkpoint))].toSorted((a, b) => b - a)
   // Journals may name what is at or above it and no manifest does yet. A run with fewer than two: everything.
   const spareFrom = numbers[1] ?? 0
+  const origins = rules.C4 ? facts.origins.filter((origin) => isNeeded(origin, facts, numbers.length)).map(({ manifest }) => manifest) : []
+  const named = new Set([...facts.manifests, ...origins].flatMap((manifest) => objectsOf(manifest).map((object) => object.key)))
   const spared = { named: 0, 'recent-checkpoint': 0, young: 0, unknown: 0 }
   const remove = facts.objects.filter((object) => {
     const parsed = paths.parseStateObject(object.key)
@@ -54,3 +71,6 @@ export const garbagePlan = (facts: GarbageFacts, rules: Rules = ALL_RULES): Garb
   })
   return { remove, bytes: remove.reduce((sum, object) => sum + object.sizeBytes, 0), spared }
 }
+
+/** No is for ever. A run without a record yet may get one at any time, from a driver that stood still however long: until there is a later run. */
+const isNeeded = ({ key, run }: Origin, { run: newest, from }: GarbageFacts, ownManifests: number): boolean => run > newest || (run === newest && key === from && ownManifests < 2)

@@ -52,6 +52,8 @@ describe('paths', () => {
         expect(read[kinds.findIndex(([one]) => one === format)]).toEqual({ job: name, number: n })
       }
       expect(paths.parseDriverEpoch(paths.driverEpoch(n))).toBe(n)
+      const origin = paths.origin(name, n, 'a'.repeat(64))
+      expect([paths.parseOrigin(origin), kinds.map(([, parse]) => parse(origin)).filter(Boolean), origin.startsWith(paths.originPrefix(name))]).toEqual([{ job: name, number: n }, [], true])
     }))
   })
   test('layout: the keys are those of the design page', () => {
@@ -59,10 +61,10 @@ describe('paths', () => {
     const task = { job: name, run: 2, stage: stageId(1), partition: 3 }
     expect([
       paths.metadata(name), paths.offsets(name, 12345), paths.manifest(name, 12345), paths.savepoint(name, 7), paths.snapshotObject(task, 12345, { epoch: 4, counter: 9 }, 'ab', 0),
-      paths.definition(name, 4), paths.bundle(name, 'ff'), paths.plan(name, 'aa'), paths.run(name, 2), paths.driverEpoch(4), paths.deadLetterTopic(name), paths.mirrorGroup(name),
+      paths.definition(name, 4), paths.bundle(name, 'ff'), paths.plan(name, 'aa'), paths.run(name, 2), paths.origin(name, 2, 'cc'), paths.driverEpoch(4), paths.deadLetterTopic(name), paths.mirrorGroup(name),
     ]).toEqual([
       'orders/metadata.json', 'orders/offsets/12345.json', 'orders/commits/12345.json', 'orders/savepoints/7.json', 'orders/state/12345/s1-3/g4.9-ab-0.snapshot',
-      'jobs/orders/definition/4.json', 'jobs/orders/bundles/ff.js', 'jobs/orders/plans/aa.json', 'jobs/orders/runs/2.json', 'drivers/epochs/4.json', 'orders.dead-letters', 'tidemark.orders',
+      'jobs/orders/definition/4.json', 'jobs/orders/bundles/ff.js', 'jobs/orders/plans/aa.json', 'jobs/orders/runs/2.json', 'jobs/orders/origins/2/cc.json', 'drivers/epochs/4.json', 'orders.dead-letters', 'tidemark.orders',
     ])
   })
   test('reserved: a job called as a folder of ours is refused, a topic too long as well', () => {

@@ -119,6 +119,10 @@ export const paths = {
   run: (job: JobId, run: number): string => `jobs/${job}/runs/${run}.json`,
   runPrefix: (job: JobId): string => `jobs/${job}/runs/`,
   parseRun: (key: string) => numbered(`jobs/${JOB}/runs/${NUMBER}\\.json`, key),
+  /** A run's own copy of the manifest that it began from. */
+  origin: (job: JobId, run: number, sha256: string): string => `jobs/${job}/origins/${run}/${sha256}.json`,
+  originPrefix: (job: JobId): string => `jobs/${job}/origins/`,
+  parseOrigin: (key: string) => numbered(`jobs/${JOB}/origins/${NUMBER}/[0-9a-f]{64}\\.json`, key),
   driverEpoch: (epoch: number): string => `drivers/epochs/${epoch}.json`,
   driverEpochPrefix: 'drivers/epochs/',
   parseDriverEpoch: (key: string): number | undefined => {

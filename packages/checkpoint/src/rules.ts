@@ -33,8 +33,10 @@ export interface Rules {
   readonly C2: boolean
   /** A restore is a new run; the old one is closed by `ended` records first. */
   readonly C3: boolean
+  /** What a run begins from is its own: the manifest is copied for it before the run record is written, and the checkpoint looked at again after. */
+  readonly C4: boolean
 }
 
 export type RuleName = keyof Rules
 
-export const ALL_RULES: Rules = Object.freeze({ R1: true, R2: true, R3: true, R4: true, R5: true, R6: true, R7: true, R8: true, S1: true, S2: true, S7: true, S8: true, S9: true, C1: true, C2: true, C3: true })
+export const ALL_RULES: Rules = Object.freeze({ R1: true, R2: true, R3: true, R4: true, R5: true, R6: true, R7: true, R8: true, S1: true, S2: true, S7: true, S8: true, S9: true, C1: true, C2: true, C3: true, C4: true })

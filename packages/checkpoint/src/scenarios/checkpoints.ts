@@ -1,9 +1,14 @@
-// C1, C2, C3: a checkpoint across a shuffle, and the run that comes after it.
+// C1 to C4: a checkpoint across a shuffle, and the run that comes after it.
 import assert from 'node:assert/strict'
+import { GARBAGE_AGE_MS, garbagePlan } from '../garbage.ts'
+import { buildManifest, objectsOf } from '../manifest.ts'
 import { afterClaim, beforeClaim } from '../ownership/decide.ts'
 import { emptyView, see } from '../ownership/view.ts'
 import type { JournalRecord } from '../records/records.ts'
-import { claim, commit, driverStamp, ended, stamp } from '../samples/records.ts'
+import { paths } from '../paths.ts'
+import { manifestFacts } from '../samples/manifest.ts'
+import { claim, commit, driverStamp, ended, stamp, task } from '../samples/records.ts'
+import { runRecord } from '../samples/run.ts'
 import { INPUTS, Pipeline } from './pipeline.ts'
 import type { Scenario } from './scenario.ts'
 
@@ -52,4 +57,20 @@ const oldRunGoesOn: Scenario = {
   },
 }
 
-export const CHECKPOINT_SCENARIOS: readonly Scenario[] = [downstreamAhead, lostInFlight, oldRunGoesOn]
+const removedUnderRestore: Scenario = {
+  rule: 'C4', breaks: 'the checkpoint that a run is about to begin from is removed by a driver that was replaced, and its objects are collected',
+  play: (rules) => {
+    const now = 1_700_000_000_000
+    const chosen = buildManifest(runRecord, manifestFacts(20))
+    const objects = objectsOf(chosen)
+    // Its manifest was read, the run record is on its way; meanwhile an old removal arrives, and somebody collects garbage.
+    const copies = [{ key: paths.origin(task.job, 3, 'a'.repeat(64)), run: 3, manifest: chosen }]
+    const plan = garbagePlan({
+      job: task.job, run: 2, from: undefined, now, objects: objects.map(({ key, sizeBytes }) => ({ key, sizeBytes, modifiedAt: now - 2 * GARBAGE_AGE_MS })), objectsListedAt: 1, manifestsListedAt: 2, originsListedAt: 3,
+      manifests: [21, 22].map((n) => buildManifest(runRecord, manifestFacts(n))), origins: copies,
+    }, rules)
+    assert.deepEqual(plan.remove, [], 'objects that the new run begins from were removed')
+  },
+}
+
+export const CHECKPOINT_SCENARIOS: readonly Scenario[] = [downstreamAhead, lostInFlight, oldRunGoesOn, removedUnderRestore]

@@ -77,7 +77,7 @@ const collectedTooEarly: Scenario = {
     // Named by a commit record; its checkpoint was slow and is now two days old, the manifest is still to be written.
     const named = commit(stamp('A', 1), 90, [{ ...snapshot(stamp('A', 1), 23, 80, 800), objects: [{ key, sizeBytes: 9, sha256: 'a'.repeat(64) }] }])
     const plan = garbagePlan({
-      job: task.job, run: 2, now, objects: [{ key, sizeBytes: 9, modifiedAt: now - 2 * GARBAGE_AGE_MS }], objectsListedAt: 1, manifestsListedAt: 2,
+      job: task.job, run: 2, from: undefined, origins: [], originsListedAt: 3, now, objects: [{ key, sizeBytes: 9, modifiedAt: now - 2 * GARBAGE_AGE_MS }], objectsListedAt: 1, manifestsListedAt: 2,
       manifests: [21, 22].map((n) => buildManifest(runRecord, manifestFacts(n))),
     }, rules)
     const removed = new Set(plan.remove.map((object) => object.key))

@@ -1,7 +1,7 @@
 // The state that a restored run began from, as its checkpoint holds it: for journals that still reach back to their first batch.
-import { decodeBlock, decodeInFlight, openSnapshot, parseManifest } from '@tidemark/checkpoint'
+import { decodeBlock, decodeInFlight, openSnapshot, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Findings, JournalBase, Manifest, ReadSnapshot, RunRecord, RunStage, SourcePosition } from '@tidemark/checkpoint'
-import type { ObjectStore, TaskRef } from '@tidemark/base'
+import type { JobId, ObjectStore, TaskRef } from '@tidemark/base'
 import { getObject } from './run.ts'
 
 export interface Origin {
@@ -11,10 +11,18 @@ export interface Origin {
   readonly inFlight: ReadonlyMap<string, readonly number[]>
 }
 
-/** Undefined: the run began empty, or the manifest is gone (retention keeps it until the run has two of its own). */
-export const readOrigin = async (store: ObjectStore, { from }: RunRecord): Promise<Manifest | undefined> => {
-  const body = from === null ? undefined : await getObject(store, from.manifest)
-  return body === undefined || from === null ? undefined : parseManifest(body, from.manifest)
+/** Undefined: the run began empty, or has two checkpoints of its own and that one has been removed: the run's copy of the manifest stays, what it names does not. */
+export const readOrigin = async (store: ObjectStore, { from, job, run }: RunRecord): Promise<Manifest | undefined> => {
+  if (from === null) return undefined
+  const body = await getObject(store, from.manifest)
+  if (body === undefined) return undefined
+  const is = await Promise.all([paths.manifest(job, from.checkpoint), paths.savepoint(job, from.checkpoint)].map((key) => getObject(store, key)))
+  return is.some((one) => one !== undefined) || await ownCheckpoints(store, job, run) < 2 ? parseManifest(body, from.manifest) : undefined
+}
+
+const ownCheckpoints = async (store: ObjectStore, job: JobId, run: number): Promise<number> => {
+  const bodies = await Promise.all((await store.list(paths.manifestPrefix(job))).map(async ({ key }) => ({ key, body: await getObject(store, key) })))
+  return bodies.filter(({ key, body }) => body !== undefined && parseManifest(body, key).run === run).length
 }
 
 /** Undefined: not there any more, or damaged. */

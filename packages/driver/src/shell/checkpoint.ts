@@ -1,7 +1,7 @@
 // A checkpoint's part of the driver: offsets of its outputs before the first cut, the manifest as the last file, retention, garbage.
 import type { JobId } from '@tidemark/base'
 import { buildManifest, DEFAULT_RETENTION, formatManifest, garbagePlan, metadataFile, objectsOf, offsetsFile, parseManifest, paths, retentionPlan } from '@tidemark/checkpoint'
-import type { GarbagePlan, Manifest, ManifestOutput, RunRecord } from '@tidemark/checkpoint'
+import type { GarbagePlan, Manifest, ManifestOutput, Origin, RunRecord } from '@tidemark/checkpoint'
 import type { CheckpointDescription } from '@tidemark/wire'
 import type { LogicalPlan } from 'tidemark'
 import type { DriverCommand } from '../core/protocol.ts'
@@ -33,7 +33,7 @@ export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership:
 /**
  * Removes what retention does not keep, the file for people with it. Returns what is left, newest first. What a run that is about to start
  * begins from stays: the newest run record says so, whatever run the checkpoint was taken of. The caller lets no submission in between.
- * Another leader may have taken one: whoever was replaced since it looked removes nothing, for what it chose may be what a run has begun from meanwhile.
+ * Another leader may have taken one: whoever was replaced since it looked removes nothing. A removal that is on its way then harms no run: each has its own copy (C4).
  */
 export const retain = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
   const { store, clock, logger } = ports
@@ -52,8 +52,8 @@ export const retain = async (ports: DriverPorts, leadership: Pick<Leadership, 'e
   return there.filter(({ checkpoint }) => !gone.has(checkpoint))
 }
 
-/** S7: objects are listed first, then manifests. */
-export const collectGarbage = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, { dryRun }: { readonly dryRun: boolean }): Promise<GarbagePlan> => {
+/** S7, C4: objects are listed first, then manifests, then origins. */
+export const collectGarbage = async (ports: DriverPorts, leadership: Leadership, job: JobId, { dryRun }: { readonly dryRun: boolean }): Promise<GarbagePlan> => {
   const { store, clock, logger } = ports
   const objectsListedAt = clock.monotonic()
   const objects = await store.list(paths.statePrefix(job))
@@ -61,7 +61,16 @@ export const collectGarbage = async (ports: DriverPorts, leadership: Leadership,
   const keys = [...await store.list(paths.manifestPrefix(job)), ...await store.list(paths.savepointPrefix(job))].map(({ key }) => key)
   const manifests: Manifest[] = []
   for (const key of keys) manifests.push(parseManifest(await store.get(key), key))
-  const plan = garbagePlan({ job, run, objects, objectsListedAt, manifests, manifestsListedAt, now: clock.now() }, leadership.rules)
+  const run = await newestRun(ports, job)
+  const { from } = await readRun(ports, job, run)
+  const originsListedAt = clock.monotonic()
+  const origins: Origin[] = []
+  for (const { key } of await store.list(paths.originPrefix(job))) {
+    const of = paths.parseOrigin(key)?.number ?? 0
+    // Those of earlier runs have done their service.
+    if (of >= run) origins.push({ key, run: of, manifest: parseManifest(await store.get(key), key) })
+  }
+  const plan = garbagePlan({ job, run, from: from?.manifest, objects, objectsListedAt, manifests, manifestsListedAt, origins, originsListedAt, now: clock.now() }, leadership.rules)
   if (!dryRun && plan.remove.length > 0) {
     await stillLeads(ports, leadership)
     await store.delete(plan.remove.map(({ key }) => key))

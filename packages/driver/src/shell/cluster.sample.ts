@@ -1,8 +1,8 @@
 // For the shell's tests: memory ports, a plan, and journals written by owners that the test plays.
-import { executorId, jobId, realClock, silentLogger, slotId } from '@tidemark/base'
+import { executorId, jobId, realClock, silentLogger, slotId, transactionalId } from '@tidemark/base'
 import type { Log, ProducerSession } from '@tidemark/base'
-import { ALL_RULES, encodeRecord, paths } from '@tidemark/checkpoint'
-import type { Books, CommitRecord, Generation, Stamp } from '@tidemark/checkpoint'
+import { ALL_RULES, encodeRecord, formatManifest, paths } from '@tidemark/checkpoint'
+import type { Books, CommitRecord, Generation, Manifest, SnapshotRef, Stamp } from '@tidemark/checkpoint'
 import { MemoryBroker, MemoryLog, MemoryObjectStore } from '@tidemark/testkit'
 import type { LogicalPlan } from 'tidemark'
 import { job, json, topic, topicSink } from 'tidemark'
@@ -36,6 +36,20 @@ export const planOf = ({ version = '1', input = 'in', output = 'out' } = {}): Lo
 export const bundle = (text = 'export default job'): Buffer => Buffer.from(text)
 
 const BOOKS: Books = { offsets: 0, noRecord: 0, records: 0, shuffleRecords: 0, blocks: 0, folded: 0, passedOn: 0, filtered: 0, late: 0, deadLettered: 0, skipped: 0, emitted: 0 }
+
+/** A complete checkpoint of a run of that plan, without its objects. */
+export const storeCheckpoint = async ({ store }: DriverPorts, run: number, checkpoint: number): Promise<void> => {
+  const generation = { epoch: 5, counter: 1 }
+  const ref = (partition: number): SnapshotRef => ({
+    generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('x'), checkpoint, batchId: 1, journalNext: 1, positions: [{ input: 'n0', topic: 'in', partition, next: 0 }], keys: 1,
+    objects: [{ key: paths.snapshotObject({ job: JOB, run, stage: 's0' as never, partition }, checkpoint, generation, 'n', 0), sizeBytes: 3, sha256: 'b'.repeat(64) }],
+  })
+  const manifest: Manifest = {
+    formatVersion: 1, job: JOB, run, checkpoint, engineVersion: '0.1.0', jobVersion: '1', schemas: {}, driverEpoch: 5, timestamp: 1, inFlight: [], outputs: [{ topic: 'out', partition: 0, next: 0 }],
+    parts: [0, 1].map((partition) => ({ stage: 's0' as never, partition, ref: ref(partition), upstreams: [] })),
+  }
+  await store.put(paths.manifest(JOB, checkpoint), formatManifest(manifest))
+}
 
 /** An executor's slot that owns tasks of a run. */
 export class PlayedOwner {

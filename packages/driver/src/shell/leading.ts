@@ -199,12 +199,12 @@ export class Leading {
     const newest = this.core.job(job)?.run.settings.checkpointsRetained
     const retained = newest === undefined ? [written] : await this.leadership.exclusive(job, () => retain(ports, this.leadership, record, newest))
     this.feed({ kind: 'checkpoint-written', job, checkpoint: written, retained })
-    if (checkpoint % this.#options.settings.garbageEvery === 0) await this.#garbage(job, run)
+    if (checkpoint % this.#options.settings.garbageEvery === 0) await this.#garbage(job)
   }
 
-  async #garbage(job: JobId, run: number): Promise<void> {
+  async #garbage(job: JobId): Promise<void> {
     try {
-      await collectGarbage(this.#options.ports, this.leadership, job, run, { dryRun: false })
+      await collectGarbage(this.#options.ports, this.leadership, job, { dryRun: false })
     } catch (error) {
       this.#options.ports.logger.warn({ job, error: asTidemarkError(error) }, 'garbage.failed')
     }

@@ -1,17 +1,14 @@
 // Submit, start, end, restore and cancel over ports in memory.
 import { beforeEach, describe, expect, test } from '@jest/globals'
-import { formatManifest, parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
-import type { JournalRecord, Manifest, SnapshotRef } from '@tidemark/checkpoint'
-import { executorId, slotId, transactionalId } from '@tidemark/base'
+import { parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
+import type { JournalRecord } from '@tidemark/checkpoint'
 import type { ObjectStore, TransactionalId } from '@tidemark/base'
 import type { JobState } from '@tidemark/wire'
-import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner } from './cluster.sample.ts'
+import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
-import { retain } from './checkpoint.ts'
 import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import { loadJobs } from './load-jobs.ts'
-import type { DriverPorts } from './ports.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
 import { submit } from './submit.ts'
 
@@ -31,17 +28,7 @@ const journal = async (run: number, partition: number): Promise<JournalRecord[]>
   return (fetched?.records ?? []).flatMap(({ value, offset }) => (value ? assembler.push(value, offset)?.record : undefined) ?? [])
 }
 const topicsLeft = async (): Promise<string[]> => (await ports.log.listTopics()).filter((topic) => topic.startsWith('tidemark.')).toSorted()
-const store = async (run: number, checkpoint: number): Promise<void> => {
-  const ref = (partition: number): SnapshotRef => ({
-    generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('x'), checkpoint, batchId: 1, journalNext: 1, positions: [{ input: 'n0', topic: 'in', partition, next: 0 }], keys: 1,
-    objects: [{ key: paths.snapshotObject({ job: JOB, run, stage: 's0' as never, partition }, checkpoint, generation, 'n', 0), sizeBytes: 3, sha256: 'b'.repeat(64) }],
-  })
-  const manifest: Manifest = {
-    formatVersion: 1, job: JOB, run, checkpoint, engineVersion: '0.1.0', jobVersion: '1', schemas: {}, driverEpoch: 5, timestamp: 1, inFlight: [], outputs: [{ topic: 'out', partition: 0, next: 0 }],
-    parts: [0, 1].map((partition) => ({ stage: 's0' as never, partition, ref: ref(partition), upstreams: [] })),
-  }
-  await ports.store.put(paths.manifest(JOB, checkpoint), formatManifest(manifest))
-}
+const store = (run: number, checkpoint: number): Promise<void> => storeCheckpoint(ports, run, checkpoint)
 
 describe('submit', () => {
   test('a first time → bundle, plan, run record and definition are stored before the answer', async () => {
@@ -76,12 +63,14 @@ describe('submit', () => {
     await send()
     await expect(send({ from: 9 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' })
   })
-  test('from a checkpoint → the next run names its manifest', async () => {
+  test('from a checkpoint → the next run names a copy of its manifest that is its own', async () => {
     await send()
     await store(1, 3)
     const { answer } = await send({ from: 3, version: '2' }, 'running')
     expect(answer).toMatchObject({ run: 2, outcome: 'restored' })
-    expect((await readRun(ports, JOB, 2)).from).toEqual({ run: 1, checkpoint: 3, manifest: paths.manifest(JOB, 3) })
+    const { from } = await readRun(ports, JOB, 2)
+    expect(from).toEqual({ run: 1, checkpoint: 3, manifest: expect.stringMatching(/^jobs\/orders\/origins\/2\/[0-9a-f]{64}\.json$/) })
+    expect(await ports.store.get(from?.manifest ?? '')).toEqual(await ports.store.get(paths.manifest(JOB, 3)))
   })
   test('the answer was lost and the client submits again, by the same id → no second run, a restore neither, even when it was cancelled since; another id is another submission', async () => {
     expect(await send({ id: 'a' })).toMatchObject({ answer: { run: 1, outcome: 'created' } })
@@ -114,55 +103,6 @@ describe('a driver died between run record and definition', () => {
     expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, desired: 'running', state: 'started', epoch: 6 })
     await updateDefinition(ports.store, lead(6), JOB, 2, { desired: 'cancelled' })
     expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ state: 'cancelling' })
-  })
-})
-
-describe('retention', () => {
-  test('a run was submitted from a checkpoint that a checkpoint of the run before would push out → it stays until the new run has two of its own', async () => {
-    await send()
-    for (const checkpoint of [1, 2, 3]) await store(1, checkpoint)
-    await send({ from: 1, version: '2' }, 'running')
-    expect((await retain(ports, leader, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2, 1])
-    await store(2, 4)
-    await store(2, 5)
-    expect((await retain(ports, leader, await readRun(ports, JOB, 2), 2)).map(({ checkpoint }) => checkpoint)).toEqual([5, 4])
-  })
-})
-
-describe('retention of a driver that was replaced', () => {
-  /** It stands still when it has chosen, and before it removes: meanwhile another leads, and takes a submission from what was chosen. */
-  const replacedAfter = (prefix: string, epoch: number): DriverPorts => {
-    let replaced = false
-    const { store: real } = ports
-    const list: ObjectStore['list'] = async (asked) => {
-      const found = await real.list(asked)
-      if (asked !== prefix || replaced) return found
-      replaced = true
-      await real.putIfAbsent(paths.driverEpoch(epoch), Buffer.from('{}'))
-      await submit({ ...ports, store: real }, lead(epoch), { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => 'running')
-      return found
-    }
-    const one: ObjectStore = {
-      name: real.name, list, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given),
-      delete: (keys) => real.delete(keys), close: () => real.close(),
-    }
-    return { ...ports, store: one }
-  }
-  const begin = async (): Promise<void> => {
-    await send()
-    for (const checkpoint of [1, 2, 3]) await store(1, checkpoint)
-  }
-
-  test('a run has begun meanwhile from a checkpoint that it chose → it removes nothing', async () => {
-    await begin()
-    await expect(retain(replacedAfter(paths.runPrefix(JOB), 6), leader, await readRun(ports, JOB, 1), 2)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
-    expect((await readRun(ports, JOB, 2)).from).toMatchObject({ checkpoint: 1 })
-    expect((await ports.store.list(paths.manifestPrefix(JOB))).map(({ key }) => key)).toContain(paths.manifest(JOB, 1))
-  })
-  test('nobody leads since → it removes what it chose', async () => {
-    await begin()
-    await ports.store.putIfAbsent(paths.driverEpoch(leader.epoch), Buffer.from('{}'))
-    expect((await retain(ports, leader, await readRun(ports, JOB, 1), 2)).map(({ checkpoint }) => checkpoint)).toEqual([3, 2])
   })
 })
 

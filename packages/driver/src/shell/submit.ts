@@ -1,8 +1,8 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
 import { jobId, TidemarkError } from '@tidemark/base'
-import type { JobId } from '@tidemark/base'
+import type { JobId, ObjectStore } from '@tidemark/base'
 import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
-import type { Manifest, RunRecord } from '@tidemark/checkpoint'
+import type { Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
 import type { JobState, SubmitAnswer, SubmitRequest } from '@tidemark/wire'
 import { createHash } from 'node:crypto'
 import { parsePlan, planHash } from 'tidemark'
@@ -42,8 +42,9 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const run = await newestRun(ports, job) + 1
   const bundle = { key: paths.bundle(job, sha256), sha256, sizeBytes: request.bundle.length }
   const origin = request.fromCheckpoint === undefined ? undefined : await findCheckpoint(ports, job, request.fromCheckpoint)
-  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...(request.submissionId === undefined ? {} : { submissionId: request.submissionId }), ...fromOrigin(origin) })
+  const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...(request.submissionId === undefined ? {} : { submissionId: request.submissionId }), ...fromOrigin(job, run, origin, leadership.rules) })
   if (origin !== undefined) await checkFits(ports, record, origin.manifest)
+  if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
 
   // Content-addressed: whoever wrote them before wrote the same.
   await store.put(bundle.key, request.bundle)
@@ -56,9 +57,26 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   }
 }
 
-const fromOrigin = (origin: { readonly manifest: Manifest, readonly key: string } | undefined): Pick<RunFrame, 'from' | 'tasks'> => (origin === undefined
+interface FoundCheckpoint {
+  readonly key: string
+  readonly body: Buffer
+  readonly manifest: Manifest
+}
+
+const originKey = (job: JobId, run: number, body: Buffer): string => paths.origin(job, run, createHash('sha256').update(body).digest('hex'))
+
+const fromOrigin = (job: JobId, run: number, origin: FoundCheckpoint | undefined, { C4 }: Pick<Rules, 'C4'>): Pick<RunFrame, 'from' | 'tasks'> => (origin === undefined
   ? { from: null }
-  : { from: { run: origin.manifest.run, checkpoint: origin.manifest.checkpoint, manifest: origin.key }, tasks: tasksOf(origin.manifest) })
+  : { from: { run: origin.manifest.run, checkpoint: origin.manifest.checkpoint, manifest: C4 ? originKey(job, run, origin.body) : origin.key }, tasks: tasksOf(origin.manifest) })
+
+/**
+ * C4: the manifest is copied for the run, and only then seen to be there still. A removal of the checkpoint that somebody else has sent, a leader
+ * that was replaced included, comes too late from now on: who looks for garbage behind it finds the copy.
+ */
+const secureOrigin = async ({ store }: DriverPorts, job: JobId, run: number, { key, body, manifest }: FoundCheckpoint): Promise<void> => {
+  await store.put(originKey(job, run, body), body)
+  if (await getIfThere(store, key) === undefined) throw await unknownCheckpoint(store, job, manifest.checkpoint)
+}
 
 const tasksOf = (manifest: Manifest): ReadonlyMap<string, number> => new Map([...Map.groupBy(manifest.parts, ({ stage }) => stage)].map(([stage, parts]) => [stage, parts.length]))
 
@@ -93,13 +111,17 @@ const answerTaken = async (ports: DriverPorts, definition: Definition, state: Jo
   })
 }
 
-const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: number): Promise<{ readonly manifest: Manifest, readonly key: string }> => {
+const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: number): Promise<FoundCheckpoint> => {
   for (const key of [paths.manifest(job, checkpoint), paths.savepoint(job, checkpoint)]) {
     const body = await getIfThere(store, key)
-    if (body !== undefined) return { manifest: parseManifest(body, key), key }
+    if (body !== undefined) return { manifest: parseManifest(body, key), body, key }
   }
+  throw await unknownCheckpoint(store, job, checkpoint)
+}
+
+const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: number): Promise<TidemarkError> => {
   const there = (await store.list(paths.manifestPrefix(job))).flatMap(({ key }) => paths.parseManifest(key)?.number ?? []).toSorted((a, b) => b - a)
-  throw new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
+  return new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
 }
 
 /** The state must find its tasks again, and the input behind its positions must still be there. */

@@ -19,6 +19,8 @@ export type Fault = { /** Virtual ms since the beginning. */ readonly at: number
   | { readonly kind: 'cut driver', readonly to: 'log' | 'store' | 'lease', readonly ms: number }
   | { readonly kind: 'down', readonly service: 'log' | 'store' | 'lease', readonly ms: number }
   | { readonly kind: 'mishap', readonly call: string, readonly fate: Fate, readonly ms: number, /** So many calls go well first. */ readonly after: number, /** Within reach of drivers, or of slots. */ readonly by: 'driver' | 'slot' }
+  /** The next removal that a driver asks for is under way for so long. It dies meanwhile, and the job is restored from what is being removed. */
+  | { readonly kind: 'late removal', readonly ms: number }
   | { readonly kind: 'crash', readonly point: FaultPoint, readonly after: number, readonly whole: boolean }
   /** The next commit of the process that reaches this point goes wrong. */
   | { readonly kind: 'spoil', readonly point: FaultPoint, readonly after: number, readonly fate: Fate, readonly ms: number }
@@ -46,6 +48,9 @@ const FAULTS_MEAN = 3
 const CANCELS_EVERY = 10
 /** And in one of so many a record comes that kills. */
 const POISONS_EVERY = 10
+
+/** In one of so many a removal of a driver that was replaced comes late. */
+const LATE_REMOVALS_EVERY = 20
 
 type Make = (random: Random) => Omit<Fault, 'at'>
 
@@ -117,5 +122,6 @@ export const makePlan = (random: Random): Fault[] => {
     plan.push({ at, kind: 'cancel', afterwards: pick(random, ['nothing', 'submit', 'restore']), mode: at % 2 === 0 ? 'drain' : 'now' })
   }
   if (int(random, POISONS_EVERY) === 0) plan.push({ at: when(), kind: 'poison', in: pick(random, ['first', 'last']) })
+  if (int(random, LATE_REMOVALS_EVERY) === 0) plan.push({ at: when(), kind: 'late removal', ms: 400 + int(random, 600) })
   return plan.toSorted((a, b) => a.at - b.at)
 }

@@ -13,7 +13,7 @@ const LOOK_MS = 50
 
 type Armed<K extends Fault['kind']> = { readonly fault: Extract<Fault, { readonly kind: K }>, left: number }
 /** Waits for a process; any one of drivers or of slots when it names none. */
-type ArmedMishap = Omit<Armed<'mishap'>, 'fault'> & { readonly fault: Pick<Extract<Fault, { readonly kind: 'mishap' }>, 'call' | 'fate' | 'ms' | 'by'>, readonly process?: string }
+type ArmedMishap = Omit<Armed<'mishap'>, 'fault'> & { readonly fault: Pick<Extract<Fault, { readonly kind: 'mishap' }>, 'call' | 'fate' | 'ms' | 'by'>, readonly process?: string, readonly meanwhile?: () => void }
 type ArmedCrash = { readonly point: string, readonly whole: boolean, readonly host?: string, left: number }
 
 export class Faults {
@@ -40,6 +40,7 @@ export class Faults {
       if (armed === undefined || armed.left-- > 0) return undefined
       this.#mishaps = this.#mishaps.filter((one) => one !== armed)
       watch.disturbed(process.host, scheduler.now + armed.fault.ms)
+      armed.meanwhile?.()
       return { fate: armed.fault.fate, ms: armed.fault.ms }
     }
     cluster.reached = (slot, point) => {
@@ -136,6 +137,7 @@ export class Faults {
         for (const { process } of this.#cluster.executors.values()) this.#watch.disturbed(process.host, scheduler.now + fault.ms)
         servers.down.set(fault.service, scheduler.now + fault.ms)
         return
+      case 'late removal': return void this.#mishaps.push({ fault: { call: 'store.delete', fate: 'late', ms: fault.ms, by: 'driver' }, left: 0, meanwhile: () => this.#replaceLeader() })
       case 'mishap': return void this.#mishaps.push({ fault, left: fault.after })
       case 'crash': return void this.#crashes.push({ point: fault.point, whole: fault.whole, left: fault.after })
       case 'cut off and crash': {
@@ -193,6 +195,15 @@ export class Faults {
     const { drivers, servers } = this.#cluster
     const all = [...drivers.values()].filter(({ process }) => process.state !== 'dead')
     return all.find(({ address }) => address === servers.lease.held?.holder) ?? all[0]
+  }
+
+  /** Whoever leads next is asked for what the one before was removing. */
+  #replaceLeader(): void {
+    const leader = this.#leader()
+    this.#cluster.scheduler.after(1, () => {
+      leader?.process.kill()
+      void this.#client.restore(true)
+    })
   }
 
   #places(to: Place): readonly string[] {

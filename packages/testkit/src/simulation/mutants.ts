@@ -202,6 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
   rule('C1', 'a task completes its walk before those downstream of it'),
   rule('C2', 'what is in flight belongs to no checkpoint'),
   rule('C3', 'a restore does not end the run before'),
+  rule('C4', 'a run reads the manifest of the checkpoint that it began from, and has none of its own'),
   {
     name: 'invariant 1', what: 'outputs are written beside the transaction',
     make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => outputsOutside(log, log.session(id)) })) }),

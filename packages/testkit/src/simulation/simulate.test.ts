@@ -60,6 +60,12 @@ describe('simulation', () => {
     expect(outcome.trace().join('\n')).toMatch(/run 2 starts from checkpoint[^]*run 3 starts from checkpoint[^]*takeover\.running +\{"task":"generated\/3\/s1/)
   })
 
+  test.each([[1, 'shuffled', 337, 453], [2, 'copartitioned', 374, 506]] as const)('simulation, seed %i, %s, a leader asks for the removal of a checkpoint and dies, the next restores from it, the removal comes → the run has its own copy, all is said, once', async (seed, shape, at, ms) => {
+    const outcome = await simulate({ seed, shape, plan: [{ at, kind: 'late removal', ms }] })
+    expect(await wrong(outcome)).toBe('')
+    expect(outcome.trace().join('\n')).toMatch(/fault late[^]*run 2 starts from checkpoint/)
+  })
+
   test.each([0, 1, 2, 3, 7])('simulation, seed %i twice → the same trace', async (seed) => {
     const [once, again] = [await simulate({ seed }), await simulate({ seed })]
     expect(again.trace()).toEqual(once.trace())
