@@ -1,12 +1,15 @@
-// `npm run bench -- windowed|recovery`: measures a real cluster on real servers and checks its output. Exit codes: 0 measured and exact, 1 not, 2 wrong use.
+// `npm run bench -- windowed|running|latency|recovery|memory|all`: measures a real cluster on real servers and checks its output. Exit codes: 0 measured and exact, 1 not, 2 wrong use.
+import { runAll } from './all/run.ts'
 import { Ending } from './ending.ts'
+import { runLatency } from './latency/run.ts'
+import { runMemory } from './memory/run.ts'
 import { readOptions, USAGE, WrongUse } from './options.ts'
 import type { BenchOptions } from './options.ts'
+import { runRunning, runWindowed } from './preloaded/run.ts'
 import { runRecovery } from './recovery/run.ts'
 import { Report } from './report.ts'
-import { runWindowed } from './windowed/run.ts'
 
-const RUN = { windowed: runWindowed, recovery: runRecovery }
+const RUN = { windowed: runWindowed, running: runRunning, latency: runLatency, recovery: runRecovery, memory: runMemory, all: runAll }
 
 const measure = async (options: BenchOptions): Promise<number> => {
   const [ending, report] = [new Ending(), new Report(options.json)]

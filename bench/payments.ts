@@ -1,6 +1,6 @@
-// The input of all workloads: payments of 100,000 users, uniform, one millisecond apart in event time, keyed by user; kept as numbers for whoever
+// The input of all workloads: payments of users (100,000, if not said otherwise), uniform, one millisecond apart in event time, keyed by user; kept as numbers for whoever
 // checks the output.
-import type { Append, AppendRecord, Log } from '@tidemark/base'
+import type { AppendRecord, Log } from '@tidemark/base'
 import { events } from '../test/workload/events.ts'
 
 export const USERS = 100_000
@@ -13,18 +13,30 @@ export const OUTPUT_TOPIC = 'bench.totals'
 /** Events of one `write` call, over all partitions. */
 const WRITE_EVENTS = 20_000
 
+export interface PaymentsOptions {
+  /** Default: `USERS`. */
+  readonly users?: number
+  /** The first events are one of each user, so that all of them are there; the others are uniform as ever. */
+  readonly eachUserFirst?: boolean
+}
+
 /** Makes the events in order, writes them, and remembers each as two numbers. The n-th event is the same for one seed. */
 export class Payments {
+  readonly users: number
+  readonly #eachUserFirst: boolean
   readonly #log: Log
   readonly #source: Iterator<{ readonly user: string, readonly amount: number, readonly ts: number }>
-  readonly #partitionOf = new Uint8Array(USERS).fill(255)
+  readonly #partitionOf: Uint8Array
   #users = new Uint32Array(1 << 20)
   #amounts = new Uint8Array(1 << 20)
   #count = 0
 
-  constructor(log: Log, seed: number) {
+  constructor(log: Log, seed: number, { users = USERS, eachUserFirst = false }: PaymentsOptions = {}) {
     this.#log = log
-    this.#source = events({ seed, users: USERS, startTs: START_TS, stepMs: 1 })
+    this.users = users
+    this.#eachUserFirst = eachUserFirst
+    this.#partitionOf = new Uint8Array(users).fill(255)
+    this.#source = events({ seed, users, startTs: START_TS, stepMs: 1 })
   }
 
   get count(): number {
@@ -61,11 +73,14 @@ export class Payments {
     const lists: AppendRecord[][] = Array.from({ length: PARTITIONS }, () => [])
     for (let i = 0; i < count; i += 1) {
       const { value: event } = this.#source.next() as IteratorYieldResult<{ readonly user: string, readonly amount: number, readonly ts: number }>
-      const user = Number(event.user.slice(1))
+      const user = this.#eachUserFirst && this.#count < this.users ? this.#count : Number(event.user.slice(1))
       this.#remember(user, event.amount)
-      lists[this.partitionOf(user)]?.push({ key: event.user, value: `{"user":"${event.user}","amount":${event.amount},"ts":${event.ts}}`, timestamp: event.ts })
+      lists[this.partitionOf(user)]?.push({ key: `u${user}`, value: `{"user":"u${user}","amount":${event.amount},"ts":${event.ts}}`, timestamp: event.ts })
     }
-    await this.#log.write(lists.flatMap((records, partition): Append[] => records.length === 0 ? [] : [{ topic: INPUT_TOPIC, partition, records }]))
+    // One call each: none waits for the answer to another.
+    await Promise.all(lists.map(async (records, partition) => {
+      if (records.length > 0) await this.#log.write([{ topic: INPUT_TOPIC, partition, records }])
+    }))
   }
 
   #remember(user: number, amount: number): void {

@@ -21,14 +21,19 @@ export const cpuSeconds = (pid: number): number => {
   return fields.length === 0 ? 0 : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
-/** Highest resident size so far, MB; 0 for a process that is gone. */
-export const peakMemoryMb = (pid: number): number => {
+const statusMb = (pid: number, field: RegExp): number => {
   try {
-    return Math.round(Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024 / 1e6)
+    return Math.round(Number(field.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024 / 1e6)
   } catch {
     return 0
   }
 }
+
+/** Highest resident size so far, MB; 0 for a process that is gone. */
+export const peakMemoryMb = (pid: number): number => statusMb(pid, /^VmHWM:\s+(\d+) kB/m)
+
+/** Resident size now, MB; 0 for a process that is gone. */
+export const memoryMb = (pid: number): number => statusMb(pid, /^VmRSS:\s+(\d+) kB/m)
 
 /** SIGKILL; a process that is gone already is no error. */
 export const kill = (pid: number): void => {

@@ -1,4 +1,5 @@
 // What a benchmark prints: sentences for people while it runs, and one JSON line last.
+import { loadavg } from 'node:os'
 
 export interface Figures {
   readonly workload: string
@@ -10,6 +11,8 @@ export interface Figures {
 
 export class Report {
   readonly #json: boolean
+  /** Of the last minute, before anything was started: what the machine does besides. */
+  readonly #loadBefore = Number((loadavg()[0] ?? NaN).toFixed(1))
   #figures: Figures | undefined
 
   constructor(json: boolean) {
@@ -27,7 +30,7 @@ export class Report {
   /** Prints the JSON line. False: nothing was measured, or the output was not exact. */
   print(): boolean {
     if (this.#figures === undefined) return false
-    process.stdout.write(`${JSON.stringify(this.#figures)}\n`)
+    process.stdout.write(`${JSON.stringify({ ...this.#figures, loadBefore: this.#loadBefore })}\n`)
     return this.#figures.lost === 0 && this.#figures.doubled === 0 && this.#figures.wrong === 0
   }
 }

@@ -1,4 +1,4 @@
-// Checks the recovery workload's output against the input alone: of each user the count goes up by one, the sum by that event's amount. Shares no code with the runtime.
+// Checks the output of the running job against the input alone: of each user the count goes up by one, the sum by that event's amount. Shares no code with the runtime.
 import { USERS } from '../payments.ts'
 
 interface Input {
@@ -27,8 +27,15 @@ export class RunningCheck {
   #doubled = 0
   #wrong = 0
   readonly #examples: string[] = []
-  readonly #counts = new Uint32Array(USERS)
-  readonly #sums = new Float64Array(USERS)
+  readonly #users: number
+  readonly #counts: Uint32Array
+  readonly #sums: Float64Array
+
+  constructor(users = USERS) {
+    this.#users = users
+    this.#counts = new Uint32Array(users)
+    this.#sums = new Float64Array(users)
+  }
 
   /** Results of one user in the order of their topic. */
   take(text: string): void {
@@ -51,14 +58,14 @@ export class RunningCheck {
 
   /** After the last result: what was said last of each user is what the whole input gives. */
   finish(input: Input): Faults {
-    const [counts, sums] = [new Uint32Array(USERS), new Float64Array(USERS)]
+    const [counts, sums] = [new Uint32Array(this.#users), new Float64Array(this.#users)]
     for (let n = 0; n < input.count; n += 1) {
       const user = input.userOf(n)
       counts[user] = (counts[user] as number) + 1
       sums[user] = (sums[user] as number) + input.amountOf(n)
     }
     let [lost, wrong] = [0, this.#wrong]
-    for (let user = 0; user < USERS; user += 1) {
+    for (let user = 0; user < this.#users; user += 1) {
       const [count, sum] = [this.#counts[user] as number, this.#sums[user] as number]
       if (count === counts[user] && sum === sums[user]) continue
       if (count < (counts[user] as number)) lost += (counts[user] as number) - count

@@ -7,6 +7,7 @@ import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { Payments } from '../payments.ts'
 import { childrenOf, peakMemoryMb } from '../processes.ts'
+import { measureRaw } from '../raw.ts'
 import type { Report } from '../report.ts'
 import { startServers } from '../servers.ts'
 import { RunningCheck } from './check.ts'
@@ -17,7 +18,6 @@ import { Output } from './output.ts'
 import { median } from './silence.ts'
 
 const JOB = 'bench-running'
-const EVENTS_PER_SECOND = 5_000
 const EXECUTORS = 2
 /** Both executors work this long, and up to as long again, before one is killed. */
 const STEADY_MS = 3_000
@@ -27,13 +27,13 @@ const READY_MS_MAX = 120_000
 /** How long nobody leads when the driver is killed. */
 const DRIVER_AWAY_MS = 1_000
 
-const untilBalanced = async (cluster: Cluster): Promise<void> => {
+const untilBalanced = async (cluster: Cluster, rate: number): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < READY_MS_MAX;) {
     const { tasks, checkpoints, summary } = await cluster.jobs.describe(JOB)
     if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
     const owners = Map.groupBy(tasks.filter(({ phase }) => phase === 'running'), ({ executor }) => executor)
     const each = [...owners.values()].map(({ length }) => length)
-    if (checkpoints.length > 0 && summary.lag < EVENTS_PER_SECOND && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
+    if (checkpoints.length > 0 && summary.lag < rate && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
     await realClock.sleep(100)
   }
   throw new Error(`the tasks are not spread over ${EXECUTORS} executors, with a checkpoint, in ${READY_MS_MAX / 1_000} s\n${JSON.stringify(await cluster.jobs.describe(JOB), undefined, 1)}\n${cluster.story()}`)
@@ -50,16 +50,16 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
   await payments.write(options.events)
   await cluster.submit(join(import.meta.dirname, '..', 'jobs', 'running.ts'))
   const output = new Output(log, check)
-  const feed = new Feed(payments, EVENTS_PER_SECOND)
+  const feed = new Feed(payments, options.rate)
   output.follow()
   feed.start()
   ending.add(() => Promise.allSettled([feed.stop(), output.stop()]))
-  report.say(`${options.events} events preloaded, ${EVENTS_PER_SECOND} a second follow; waiting for a checkpoint`)
+  report.say(`${options.events} events preloaded, ${options.rate} a second follow; waiting for a checkpoint`)
 
   const kills: KillFigures[] = []
   let rssMb = 0
   while (kills.length < options.kills) {
-    await untilBalanced(cluster)
+    await untilBalanced(cluster, options.rate)
     await realClock.sleep(STEADY_MS * (1 + random()))
     const alive = cluster.executors.filter((executor) => executor.alive)
     rssMb = Math.max(rssMb, ...alive.flatMap(({ pid }) => childrenOf(pid)).map(peakMemoryMb))
@@ -76,12 +76,13 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
   for (const began = realClock.monotonic(); check.results < payments.count && realClock.monotonic() - began < DRAINED_MS_MAX;) await realClock.sleep(50)
   await output.stop()
   const { lost, doubled, wrong, examples } = check.finish(payments)
+  const raw = await measureRaw(log, payments.count)
   const gapsMs = kills.map(({ gapMs }) => gapMs)
   report.say(`${check.results} results for ${payments.count} events: ${lost} lost, ${doubled} doubled, ${wrong} wrong`)
   for (const example of examples) report.say(`  ${example}`)
   report.finish({
-    workload: 'recovery', how: options.how, log: options.log, slots: options.slots, eventsPerSecond: EVENTS_PER_SECOND, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
-    firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), survivorGapMs: Math.max(...kills.map(({ survivorGapMs }) => survivorGapMs)), survivorGapsMs: kills.map(({ survivorGapMs }) => survivorGapMs),
+    workload: 'recovery', how: options.how, log: options.log, slots: options.slots, eventsPerSecond: options.rate, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
+    firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), rawEventsPerSecond: raw.eventsPerSecond, survivorGapMs: Math.max(...kills.map(({ survivorGapMs }) => survivorGapMs)), survivorGapsMs: kills.map(({ survivorGapMs }) => survivorGapMs),
     beforeGapsMs: kills.map(({ beforeGapMs }) => beforeGapMs), rssMb, lost, doubled, wrong, seed: options.seed,
   })
 }

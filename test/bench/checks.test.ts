@@ -1,5 +1,7 @@
 // The benchmarks' own checks, tested: what is lost, doubled or wrong is found, and a silence is measured from end to end.
 import { describe, expect, test } from '@jest/globals'
+import { rowsOf, tableOf } from '../../bench/all/table.ts'
+import { Latencies, Stamps } from '../../bench/latency/stamps.ts'
 import { START_TS, USERS } from '../../bench/payments.ts'
 import { RunningCheck } from '../../bench/recovery/check.ts'
 import { longestSilence, median } from '../../bench/recovery/silence.ts'
@@ -77,5 +79,47 @@ describe('benchmarks: silence', () => {
 
   test('median, even and odd', () => {
     expect([median([4, 1, 3]), median([4, 1, 3, 2])]).toEqual([3, 2.5])
+  })
+})
+
+describe('benchmarks: latency', () => {
+  test('latencies, 100 events of which one took long and some were sent outside of the time → percentiles of those inside', () => {
+    const latencies = new Latencies()
+    latencies.begin(1_000)
+    for (let n = 0; n < 100; n += 1) latencies.take(1_000 + n, 1_000 + n + (n === 51 ? 900 : 10 + n % 2))
+    latencies.end(1_200)
+    latencies.take(999, 5_000)
+    latencies.take(1_200, 5_000)
+    latencies.take(NaN, 5_000)
+    expect([latencies.count, latencies.percentile(50), latencies.percentile(99), latencies.percentile(100)]).toEqual([100, 10, 11, 900])
+  })
+
+  test('stamps, what was there before and two steps of events → an event and the result it made have the time of their step', () => {
+    const stamps = new Stamps({ userOf: (n) => n % 2 })
+    stamps.sending(4, 2)
+    const before = stamps.ofInput(JSON.stringify({ ts: START_TS + 4 }))
+    stamps.sending(6, 2)
+    const after = stamps.ofInput(JSON.stringify({ ts: START_TS + 6 }))
+    expect(after).toBeGreaterThanOrEqual(before)
+    // Of u0 are events 0, 2, 4, 6; of u1 1, 3, 5, 7.
+    expect([stamps.ofResult('{"key":"u0","count":3}'), stamps.ofResult('{"key":"u0","count":4}'), stamps.ofResult('{"key":"u1","count":3}')]).toEqual([before, after, before])
+    expect([stamps.ofInput(JSON.stringify({ ts: START_TS })), stamps.ofResult('{"key":"u0","count":1}'), stamps.ofResult('{"key":"u1","count":5}')]).toEqual([NaN, NaN, NaN])
+  })
+})
+
+describe('benchmarks: table', () => {
+  const latency = (p50Ms: number, p99Ms: number): object => ({ p50Ms, p99Ms, floorP50Ms: 5, floorP99Ms: 20 })
+
+  test('rows, three runs → the median, how far apart they are, whether the goal is reached, the median ratio', () => {
+    const rows = rowsOf(new Map([['latency', [{ ...latency(20, 90) }, { ...latency(30, 70) }, { ...latency(22, 85) }]]]))
+    expect(rows.map(({ measured, least, most, reached, rawRatio }) => [measured, least, most, reached, rawRatio])).toEqual([[22, 20, 30, true, 4.4], [85, 70, 90, false, 4.25]])
+  })
+
+  test('table, a figure that has no raw client and misses its goal → says so', () => {
+    const text = tableOf(rowsOf(new Map([['recovery', [{ p50Ms: 140, worstMs: 700, survivorGapMs: 68 }]]])), 1)
+    expect(text.split('\n').map((line) => line.replaceAll(/ +/g, ' ')).slice(2, 5)).toEqual([
+      '| silence after a kill, 100,000 keys, half within | 140 ms | ≤ 300 ms | yes | - |', '| silence after a kill, 100,000 keys, worst | 700 ms | ≤ 600 ms | no | - |',
+      '| the survivor\'s own partitions meanwhile, worst | 68 ms | ≤ 100 ms | yes | - |',
+    ])
   })
 })
