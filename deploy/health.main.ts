@@ -1,7 +1,7 @@
 // Whether a driver or an executor answers, as grpc.health.v1 says it: `node deploy/health.main.ts <host:port>` ends with 0 or 1. On Node alone, for it runs every few seconds.
 import { connect } from 'node:http2'
 
-const ANSWER_MS_MAX = 2_500
+const ANSWER_MS_MAX = 5_000
 /** gRPC's frame: not compressed, four bytes of length, the message. A request for the whole server is empty. */
 const REQUEST = Buffer.alloc(5)
 /** Field 1, `status`: 1, SERVING. */

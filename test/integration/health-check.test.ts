@@ -38,5 +38,5 @@ test('health check, a process that is stopped, whose kernel still accepts → 1 
     for (const socket of accepted) socket.destroy()
     mute.close()
   })
-  expect(await check(`127.0.0.1:${(mute.address() as AddressInfo).port}`)).toEqual({ code: 1, err: expect.stringMatching(/did not answer in 2500 ms$/m) })
+  expect(await check(`127.0.0.1:${(mute.address() as AddressInfo).port}`)).toEqual({ code: 1, err: expect.stringMatching(/did not answer in 5000 ms$/m) })
 })
