@@ -48,6 +48,7 @@ export interface TaskStatus {
   readonly watermark?: number
   readonly stateKeys: number
   readonly stateBytes: number
+  /** `takenAt` 0: by the owner before, who knew when. */
   readonly snapshot?: { readonly checkpoint: number, readonly takenAt: number, readonly bytes: number }
   readonly recovery?: RecoveryTimeline
   /** Running totals of the books, by their names. */

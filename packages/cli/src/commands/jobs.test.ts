@@ -51,6 +51,13 @@ describe('jobs', () => {
     expect(text).toMatch(/executor east-1 dead: stream ended, probe refused: s0-0\n {2}s0-0: the newest snapshot is corrupt/)
   })
 
+  test('describe, a task whose new owner has taken no snapshot yet → which it has and that it is not its own, never an age since 1970', async () => {
+    const tasks = DESCRIPTION.tasks.map((task) => task.snapshot === undefined ? task : { ...task, snapshot: { ...task.snapshot, takenAt: 0 } })
+    const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, tasks }) }) })
+    await describeJob(context, 'revenue')
+    expect(context.out.join('\n')).toMatch(/83\.0 KiB +7, by the owner before/)
+  })
+
   test('drivers, the first of two does not answer → the second is asked; an error that is an answer is not asked again', async () => {
     const asked: string[] = []
     const drivers = (answer: () => never) => testContext({

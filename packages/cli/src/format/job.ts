@@ -48,6 +48,10 @@ const executorLines = ({ executors }: JobDescription, now: number, paint: Paint)
   executors.map((one) => [one.label, paint(one.state === 'alive' ? 'green' : one.state === 'dead' ? 'red' : 'yellow', one.state), ago(one.since, now), String(one.slots), String(one.tasks), one.executor.slice(0, 8), one.reason ?? '']),
 )
 
+/** An owner that went on from it does not know when the one before took it. */
+const snapshotCell = (snapshot: TaskDescription['snapshot'], now: number): string =>
+  snapshot === undefined ? 'none yet' : `${snapshot.checkpoint}, ${snapshot.takenAt === 0 ? 'by the owner before' : ago(snapshot.takenAt, now)}`
+
 const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => tasks.length === 0 ? [] : table(
   [
     { title: 'task' }, { title: 'owner' }, { title: 'phase' }, { title: 'generation', align: 'right' }, { title: 'batch', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'watermark' },
@@ -56,6 +60,6 @@ const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => 
   tasks.map((task) => [
     taskName(task), task.executor === undefined ? '' : `${task.executor}${task.slot === undefined ? '' : ` #${task.slot}`}`, task.waitingFor === undefined ? task.phase : `${task.phase}: ${task.waitingFor}`,
     task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), `${task.lagAsOf === undefined ? '' : '≥ '}${number(task.lag)}`, task.watermark === undefined ? '' : eventTime(task.watermark),
-    number(task.stateKeys), formatSize(task.stateBytes), task.snapshot === undefined ? 'none yet' : `${task.snapshot.checkpoint}, ${ago(task.snapshot.takenAt, now)}`,
+    number(task.stateKeys), formatSize(task.stateBytes), snapshotCell(task.snapshot, now),
   ]),
 )
