@@ -1,6 +1,5 @@
 // The flags of a process, read by the names of its settings; what its exit code says when it can't start.
 import { parseArgs } from 'node:util'
-import { isTidemarkError } from './errors.ts'
 import { flagOf, settingsInvalid } from './settings.ts'
 import type { SettingSpecs } from './settings.ts'
 
@@ -13,5 +12,12 @@ export const readFlags = (specs: SettingSpecs, args: readonly string[]): Record<
   }
 }
 
-/** 2: started wrongly; 1: anything else. */
-export const processExitCode = (error: unknown): number => isTidemarkError(error) && error.code === 'SETTINGS_INVALID' ? 2 : 1
+const STARTED_WRONGLY: ReadonlySet<string> = new Set(['SETTINGS_INVALID', 'LOG_ADDRESS_INVALID'])
+const NOT_REACHED: ReadonlySet<string> = new Set(['LOG_UNAVAILABLE', 'STORE_UNAVAILABLE', 'LEASE_UNAVAILABLE', 'EXECUTOR_NO_DRIVER'])
+
+/** 2: started wrongly; 3: what it needs is not reached; 1: anything else. */
+export const processExitCode = (error: unknown): number => {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  if (STARTED_WRONGLY.has(code)) return 2
+  return NOT_REACHED.has(code) ? 3 : 1
+}

@@ -62,6 +62,7 @@ export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>):
 export const EXECUTOR_SETTINGS = {
   ...serverSettings('the embedded log and store, and of pid files'),
   driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers to register with, host:port, comma-separated. Default: 127.0.0.1:7400'),
+  driverWaitMs: setting.durationMs('TIDEMARK_DRIVER_WAIT', 60_000, 'At its start: how long to look for a driver before ending with 3; 0s: for ever. Later it looks for ever. Default: 1m', 0),
   label: setting.text('TIDEMARK_LABEL', '', 'Name shown to people; two executors may have the same. Default: host name and pid'),
   probeHost: setting.matching('TIDEMARK_PROBE_HOST', '127.0.0.1', /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])$/, 'a host name or address without port', 'Host under which the driver reaches this executor. Default: 127.0.0.1'),
   probePort: setting.integer('TIDEMARK_PROBE_PORT', 0, 'Port under which the driver, and a health check, reaches this executor; 0 picks a free one. Default: 0', 0, PORT_MAX),

@@ -87,6 +87,21 @@ describe('main', () => {
     expect(answer.err).toMatch(message)
   })
 
+  test.each([
+    ['a driver, no broker there', ['driver', '--kafka', 'NOBODY'], /^LOG_UNAVAILABLE: .*127\.0\.0\.1/m],
+    ['a driver, no object store there', ['driver', '--s3-endpoint', 'http://NOBODY', '--s3-access-key', 'a', '--s3-secret-key', 'b'], /^STORE_UNAVAILABLE: .*127\.0\.0\.1/m],
+    ['a driver, no Redis there', ['driver', '--redis', 'redis://NOBODY'], /^LEASE_UNAVAILABLE: .*127\.0\.0\.1/m],
+    ['an executor, no driver there', ['executor', '--driver', 'NOBODY', '--driver-wait', '1s'], /^EXECUTOR_NO_DRIVER: no driver answered in 1000 ms: 127\.0\.0\.1.*\n {2}Is one running/m],
+  ] as const)('main, %s → 3, and who did not answer', async (_what, args, message) => {
+    const place = mkdtempSync(join(tmpdir(), 'tidemark-nobody-'))
+    try {
+      const answer = await run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', place, ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []])
+      expect([answer.code, answer.err]).toEqual([3, expect.stringMatching(message)])
+    } finally {
+      rmSync(place, { recursive: true, force: true })
+    }
+  }, 40_000)
+
   test('main, no terminal → no colours, unless they are asked for; NO_COLOR → none in any case', async () => {
     const answers = await Promise.all([run(['jobs']), run(['jobs'], { FORCE_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '' })])
     expect(answers.map(({ out }) => out.includes('\u001B['))).toEqual([false, true, false, true])

@@ -36,6 +36,8 @@ const main = async (): Promise<void> => {
   const lease = openLease(settings, logger)
   await log.check()
   await store.check()
+  // Whoever holds it: what matters is that somebody answers.
+  await lease.holder()
   // Nothing waits for it.
   void store.remarks?.().then((remarks) => remarks.forEach((remark) => logger.warn({ store: store.name, remark }, 'store.remark')))
 

@@ -32,7 +32,7 @@ const main = async (): Promise<void> => {
   let slots: SlotProcesses | undefined
   const executor = new Executor({
     facts: { executor: id, label, slots: settings.slots, probeAddress: probe.address, engineVersion: ENGINE_VERSION, pid: process.pid, pidStart, slotStuckMs: settings.slotStuckMs, slotWorkStuckMs: slotWorkStuckMs(settings) },
-    drivers: settings.driver.split(','), clock: realClock, logger, connect: connectCluster,
+    drivers: settings.driver.split(','), driverWaitMs: settings.driverWaitMs, clock: realClock, logger, connect: connectCluster,
     slots: ({ onReady, onEvent, onExit }) => {
       slots = new SlotProcesses({
         executor: id, random: realRandom, clock: realClock, slotHeapMiB: settings.slotHeapMiB, memoryBytesMax: slotMemoryBytes(settings), onEvent,
@@ -47,12 +47,13 @@ const main = async (): Promise<void> => {
       })
       return slots
     },
-    onExit: (refused) => {
+    onExit: (unwanted) => {
       slots?.killAll()
       leftovers.remove()
       logger.info({}, 'executor.left')
       // The goodbye has to reach the driver before the process is gone.
-      realClock.after(100, () => process.exit(refused === undefined ? 0 : 1))
+      if (unwanted !== undefined) process.stderr.write(`${unwanted.code}: ${unwanted.message}\n${unwanted.hint === undefined ? '' : `  ${unwanted.hint}\n`}`)
+      realClock.after(100, () => process.exit(unwanted === undefined ? 0 : processExitCode(unwanted)))
     },
   })
   process.on('SIGTERM', () => executor.drain())

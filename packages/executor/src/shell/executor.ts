@@ -6,6 +6,9 @@ import { ExecutorCore, FIRST_HEARTBEAT_MS } from '../core/executor-core.ts'
 import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/executor-core.ts'
 import { DriverLink } from './driver-link.ts'
 
+/** That it still waits for its first driver is said so often. */
+const WAIT_SAID_MS = 5_000
+
 /** What slot processes report. */
 export interface SlotReports {
   readonly onReady: (process: SlotProcess) => void
@@ -25,12 +28,14 @@ export interface ExecutorOptions {
   readonly facts: ExecutorFacts
   /** Addresses of one or several drivers. */
   readonly drivers: readonly string[]
+  /** So long it looks for one at its start, then it gives up; 0: it never does. */
+  readonly driverWaitMs: number
   readonly clock: Clock
   readonly logger: Logger
   readonly connect: (address: string) => ExecutorStream
   readonly slots: (reports: SlotReports) => SlotHost
-  /** Everything is handed over: the process may go once the goodbye has been sent. `refused`: no driver wants it. */
-  readonly onExit: (refused?: ErrorMessage) => void
+  /** Everything is handed over: the process may go once the goodbye has been sent. `unwanted`: no driver wants it, or there is none. */
+  readonly onExit: (unwanted?: ErrorMessage) => void
 }
 
 export class Executor {
@@ -40,6 +45,8 @@ export class Executor {
   readonly #link: DriverLink
   #heartbeatMs = FIRST_HEARTBEAT_MS
   #timer: Timer | undefined
+  /** Until the first word of a driver. */
+  #waiting: Timer | undefined
 
   constructor(options: ExecutorOptions) {
     this.#options = options
@@ -53,14 +60,46 @@ export class Executor {
       drivers: options.drivers, clock: options.clock, logger: options.logger, connect: options.connect,
       onConnected: () => this.#feed({ kind: 'driver-connected' }),
       onLost: () => this.#feed({ kind: 'driver-lost' }),
-      onMessage: (message) => (message.kind === 'refused' ? this.#refused(message.error) : this.#feed({ kind: 'driver-message', message })),
+      onMessage: (message) => {
+        this.#waiting?.cancel()
+        this.#waiting = undefined
+        if (message.kind === 'refused') this.#refused(message.error)
+        else this.#feed({ kind: 'driver-message', message })
+      },
     })
   }
 
   start(): void {
     for (const command of this.#core.start()) this.#carryOut(command)
     this.#beat()
+    this.#wait(0)
     this.#link.connect()
+  }
+
+  /** Nobody has answered since it started: that is said again and again, until it takes too long. It runs nothing, so nothing is lost by its end. */
+  #wait(waitedMs: number): void {
+    const { clock, drivers, driverWaitMs, logger } = this.#options
+    const nextMs = driverWaitMs === 0 ? WAIT_SAID_MS : Math.min(WAIT_SAID_MS, driverWaitMs - waitedMs)
+    this.#waiting = clock.after(nextMs, () => {
+      const waited = waitedMs + nextMs
+      if (driverWaitMs === 0 || waited < driverWaitMs) {
+        logger.warn({ drivers, waitedMs: waited }, 'executor.waits-for-driver')
+        return this.#wait(waited)
+      }
+      const error: ErrorMessage = {
+        code: 'EXECUTOR_NO_DRIVER', message: `no driver answered in ${waited} ms: ${drivers.join(', ')}`, blame: 'environment', action: 'exit',
+        hint: 'Is one running, and is TIDEMARK_DRIVER right? TIDEMARK_DRIVER_WAIT says how long to look for one; 0s: for ever.',
+      }
+      logger.error({ error }, 'executor.no-driver')
+      this.#end()
+      this.#options.onExit(error)
+    })
+  }
+
+  #end(): void {
+    this.#timer?.cancel()
+    this.#waiting?.cancel()
+    this.#link.stop()
   }
 
   /** SIGTERM: hands everything over, then calls `onExit`. */
@@ -72,8 +111,7 @@ export class Executor {
   #refused(error: ErrorMessage): void {
     this.#options.logger.error({ error }, 'executor.refused')
     if (this.#core.busy) return this.#link.follow(undefined)
-    this.#timer?.cancel()
-    this.#link.stop()
+    this.#end()
     this.#options.onExit(error)
   }
 
@@ -106,9 +144,8 @@ export class Executor {
       case 'other-driver':
         return this.#link.follow(command.address)
       case 'exit':
-        this.#timer?.cancel()
         this.#options.onExit()
-        this.#link.stop()
+        this.#end()
         return undefined
     }
   }

@@ -121,6 +121,7 @@ export class ExecutorNode {
     const probeAddress = `${name}:${this.id.slice(0, 4)}`
     probes.set(probeAddress, this)
     this.#executor = new Executor({
+      driverWaitMs: 0,
       facts: { executor: executorId(this.id), label: name, slots, probeAddress, engineVersion: ENGINE_VERSION, pid: 1, pidStart: name, slotStuckMs: SLOT_STUCK_MS, slotWorkStuckMs: SLOT_STUCK_MS },
       drivers, clock: process.clock, logger: trace.logger(name), connect: (address) => network.connect(process, address),
       slots: (reports) => this.#host(around, reports),
