@@ -1,6 +1,7 @@
 // Somebody edits a consumer group's offsets while the job runs: the group that positions are published to, or any other on its input. Nothing moves.
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { realClock } from '@tidemark/base'
+import type { JobEvent } from '@tidemark/wire'
 import { MainJob, SEED } from '../cluster/main-job.ts'
 import { serversOf } from '../cluster/servers.ts'
 import { describeWith, groupOffsets, setGroupOffsets } from '../services/index.ts'
@@ -20,6 +21,12 @@ describeWith(['kafka', 'minio', 'redis'], `group offsets edited by a person (see
     return [0, 1, 2, 3].every((partition) => wanted(offsets[partition] ?? -1))
   }
   const set = (name: string, offset: number): Promise<void> => setGroupOffsets(server('kafka').brokers, name, main.job.input, [0, 1, 2, 3].map((partition) => ({ partition, offset })))
+  /** What `tidemark events` shows of it. */
+  const told = async (): Promise<JobEvent[]> => {
+    const found: JobEvent[] = []
+    for await (const event of main.cluster.jobs.watchEvents({ job: main.job.name, after: 0, follow: false })) if (event.event === 'group.offsets-edited') found.push(event)
+    return found
+  }
   const until = async (what: string, wanted: () => Promise<boolean>): Promise<void> => {
     for (const began = realClock.monotonic(); !await wanted();) {
       if (realClock.monotonic() - began > 30_000) throw new Error(`seed ${SEED}: not so: ${what}\n${main.cluster.story()}`)
@@ -38,6 +45,9 @@ describeWith(['kafka', 'minio', 'redis'], `group offsets edited by a person (see
     await main.recovered(2)
     await main.fed(1_000)
     await until('it is noticed', async () => main.cluster.executors.some(({ lines }) => lines.slice(before.get(lines) ?? 0).some(({ msg }) => msg === 'log.group_offsets_edited')))
+    await until('the driver tells it too', async () => (await told()).length > 0)
+    expect((await told())[0]).toMatchObject({ job: main.job.name, message: expect.stringContaining(`offsets of the group ${group()}`), facts: { group: group(), offsets: expect.arrayContaining([expect.objectContaining({ topic: main.job.input })]) } })
+    expect((await main.cluster.jobs.describe(main.job.name)).warnings.join()).toContain('somebody set the offsets under which positions are published')
     await until('positions are published anew', async () => await publishedAre((one) => one > 0 && one < 1_000_000))
     expect(await main.soFar()).toEqual([])
   }, 120_000)

@@ -9,7 +9,7 @@ export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts
 export type { Duration, Size } from './units.ts'
 export { realClock, realRandom } from './real.ts'
 export type { Clock, Random, Timer } from './ports/clock.ts'
-export type { Append, Appended, AppendRecord, FetchedPartition, FetchOptions, FetchRequest, Headers, Log, LogReader, LogRecord, PartitionOffsets, ProducerSession, TopicDescription, TopicSpec } from './ports/log.ts'
+export type { Append, Appended, AppendRecord, EditedOffset, FetchedPartition, FetchOptions, FetchRequest, Headers, Log, LogReader, LogRecord, PartitionOffsets, ProducerSession, TopicDescription, TopicSpec } from './ports/log.ts'
 export type { ObjectInfo, ObjectStore } from './ports/object-store.ts'
 export type { HeldLease, Lease } from './ports/lease.ts'
 export { noFaults } from './ports/faults.ts'

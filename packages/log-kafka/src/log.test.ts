@@ -138,11 +138,11 @@ describeWith(['kafka', 'kcat'], 'Kafka log', (server) => {
     try {
       const publish = () => log.mirrorPositions(group, [{ topic, partition: 0, nextOffset: 2 }])
       await publish()
-      await publish()
+      expect(await publish()).toEqual([])
       expect(warned).toEqual([])
       await setGroupOffsets(server('kafka').brokers, group, topic, [{ partition: 0, offset: 0 }])
-      await publish()
-      await publish()
+      expect(await publish()).toEqual([{ topic, partition: 0, offset: 0 }])
+      expect(await publish()).toEqual([])
       expect(warned).toEqual([expect.objectContaining({ group, edited: [{ topic, partition: 0, offset: 0 }] })])
       expect(await groupOffsets(server('kafka').brokers, group, topic)).toEqual([2])
     } finally {

@@ -3,7 +3,7 @@
 import { TidemarkError } from '@tidemark/base'
 import { brokerError, CODE, mayTryAgain } from './errors.ts'
 import * as api from './wire/api.ts'
-import type { Logger } from '@tidemark/base'
+import type { EditedOffset, Logger } from '@tidemark/base'
 import type { Cluster, TopicPartition } from './wire/cluster.ts'
 
 const PAUSE_MS = 50
@@ -14,22 +14,24 @@ const OURS = 'published by Tidemark'
 type Link = Awaited<ReturnType<Cluster['links']['to']>>
 
 /** Best effort: what can't be asked is not told. */
-const noticeEdits = async (link: Link, group: string, positions: readonly TopicPartition[], logger: Logger): Promise<void> => {
+const noticeEdits = async (link: Link, group: string, positions: readonly TopicPartition[], logger: Logger): Promise<readonly EditedOffset[]> => {
   const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition }) => ({ partition })) }))
   const { responses } = await link.call(api.offsetFetch({ groupId: group, topics }))
   const edited = responses.flatMap(({ topic, partitions }) => partitions.filter(({ errorCode, metadata, offset }) => errorCode === CODE.NONE && offset !== '-1' && metadata !== OURS).map(({ partition, offset }) => ({ topic, partition, offset: Number(offset) })))
   if (edited.length > 0) logger.warn({ group, edited, hint: 'Somebody else has set these offsets. It changes nothing: no job reads its positions from a group; ours are published again now.' }, 'log.group_offsets_edited')
+  return edited
 }
 
-export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[], logger: Logger): Promise<void> => {
-  if (positions.length === 0) return
+export const mirrorPositions = async (cluster: Cluster, group: string, positions: readonly (TopicPartition & { readonly nextOffset: number })[], logger: Logger): Promise<readonly EditedOffset[]> => {
+  if (positions.length === 0) return []
   const topics = [...Map.groupBy(positions, ({ topic }) => topic)].map(([topic, items]) => ({ topic, partitions: items.map(({ partition, nextOffset }) => ({ partition, offset: String(nextOffset), metadata: OURS })) }))
   const request = api.offsetCommit({ groupId: group, groupGenerationId: -1, memberId: '', topics })
+  let edited: readonly EditedOffset[] = []
   for (let attempt = 1; ; attempt++) {
     const link = await cluster.links.to(await cluster.coordinator('group', group))
-    if (attempt === 1) await noticeEdits(link, group, positions, logger)
+    if (attempt === 1) edited = await noticeEdits(link, group, positions, logger)
     const refused = (await link.call(request)).responses.flatMap(({ topic, partitions }) => partitions.map((entry) => ({ topic, ...entry }))).find(({ errorCode }) => errorCode !== CODE.NONE)
-    if (!refused) return
+    if (!refused) return edited
     const { topic, partition, errorCode } = refused
     if (errorCode === CODE.UNKNOWN_MEMBER_ID) {
       throw new TidemarkError(`group "${group}" has members of its own: positions are not published there`, { code: 'LOG_GROUP_IN_USE', blame: 'user', action: 'retry', hint: 'Another program consumes with this group id; give it another one.' })

@@ -66,6 +66,7 @@ export const openLocalLog = ({ path, clock, synchronous = 'NORMAL', busyTimeoutM
     partitionFor: (key, partitions) => crc32(key) % partitions,
     mirrorPositions: (group, positions) => database.write(`publish positions of "${group}"`, (sql) => {
       for (const { topic, partition, nextOffset } of positions) sql.run('INSERT INTO mirrored VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset', group, topic, partition, nextOffset)
+      return []
     }),
     close: async () => {
       for (const one of open) await one.close()

@@ -1,6 +1,6 @@
 // The conversation between executors and the driver, as plain values: what the cores of both sides speak. `proto/tidemark/v1/cluster.proto`
 // is its form on the wire; the shells translate.
-import type { ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
+import type { EditedOffset, ExecutorId, JobId, SlotId, TaskRef } from '@tidemark/base'
 
 /** `epoch.counter` as two numbers; the protocol's Generation. */
 export interface GenerationMessage {
@@ -108,6 +108,8 @@ export type ExecutorMessage =
   /** A slot took a new transactional id; the driver fences the last one at a verdict. */
   | { readonly kind: 'session', readonly slot: number, readonly transactionalId: string }
   | { readonly kind: 'running', readonly task: TaskRef, readonly generation: GenerationMessage, readonly recovery: RecoveryTimeline }
+  /** Somebody else has set the offsets under which a job's positions are published. */
+  | { readonly kind: 'group-edited', readonly job: JobId, readonly group: string, readonly offsets: readonly EditedOffset[] }
   /** A release record of this owner is committed. */
   | { readonly kind: 'released', readonly task: TaskRef, readonly generation: GenerationMessage }
   /** Somebody of a higher generation, or an `ended` record, was seen. */

@@ -35,6 +35,7 @@ const EXECUTOR: { readonly [K in ExecutorMessage['kind']]: readonly Extract<Exec
   'snapshot-failed': [{ kind: 'snapshot-failed', task, checkpoint: 1, reason: 'store unreachable' }],
   'in-flight-stored': [{ kind: 'in-flight-stored', task, checkpoint: 1, objects: [], blocks: 0, bytes: 0 }],
   draining: [{ kind: 'draining' }],
+  'group-edited': [{ kind: 'group-edited', job: task.job, group: 'tidemark.orders', offsets: [{ topic: 'orders', partition: 1, offset: 7 }] }],
   leaving: [{ kind: 'leaving' }],
 }
 const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMessage, { kind: K }>[] } = {

@@ -139,6 +139,13 @@ export interface PartitionOffsets {
   readonly end: number
 }
 
+/** An offset under a group's name that somebody else has set. */
+export interface EditedOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+}
+
 export interface Log {
   /** `kafka 127.0.0.1:9092`, `local .tidemark/log.db`: for messages. */
   readonly name: string
@@ -168,7 +175,10 @@ export interface Log {
   trim(topic: string, partition: number, before: number): Promise<void>
   /** Where the log's own default partitioner puts a record with this key. */
   partitionFor(key: Buffer, partitions: number): number
-  /** Publishes positions under a group's name so that ordinary lag tools see progress. Never read by recovery. */
-  mirrorPositions(group: string, positions: readonly { readonly topic: string, readonly partition: number, readonly nextOffset: number }[]): Promise<void>
+  /**
+   * Publishes positions under a group's name so that ordinary lag tools see progress. Never read by recovery. Answers with what stood there and was not
+   * published by this program: set by a person or a tool, and overwritten by this; nothing where a log can't tell.
+   */
+  mirrorPositions(group: string, positions: readonly { readonly topic: string, readonly partition: number, readonly nextOffset: number }[]): Promise<readonly EditedOffset[]>
   close(): Promise<void>
 }

@@ -13,6 +13,7 @@ import { EventLog } from './event-log.ts'
 import { emptied, ExecutorRegistry, isGone, moveTo, slotOf } from './executors.ts'
 import type { ExecutorEntry } from './executors.ts'
 import { Generations } from './generations.ts'
+import { groupEdited } from './group-edits.ts'
 import { JobsControl } from './jobs-control.ts'
 import { JobTable } from './jobs.ts'
 import { hear } from './log-silence.ts'
@@ -206,6 +207,11 @@ export class DriverCore {
       case 'in-flight-stored':
         if (this.#ownership.owned(message.task, entry.id)) this.#checkpoints.inFlightStored(message.task, message.checkpoint, message.objects, message.blocks, message.bytes)
         return false
+      case 'group-edited': {
+        const job = this.#jobs.get(message.job)
+        if (job !== undefined) groupEdited(job, entry, message, this.#out)
+        return false
+      }
       case 'draining':
         entry.draining = true
         moveTo(entry, 'draining', this.#out.nowMs)

@@ -1,6 +1,7 @@
 // Jobs for people: the overview, and everything about one.
 import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
+import { groupWarning } from './group-edits.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'
 import { isSilent } from './log-silence.ts'
@@ -88,6 +89,8 @@ const warningsOf = (job: JobEntry, out: Out): string[] => {
   const ageMs = out.wall() - newest
   if (job.state === 'running' && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old`)
   for (const { ref, recovery } of job.tasks.values()) for (const remark of recovery?.steps?.remarks ?? []) warnings.push(`${taskName(ref)}: ${remark}`)
+  const edited = groupWarning(job, out)
+  if (edited !== undefined) warnings.push(edited)
   return warnings
 }
 

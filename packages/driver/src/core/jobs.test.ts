@@ -225,6 +225,26 @@ describe('checkpoints', () => {
     completes()
     expect(warnings()).toEqual([])
   })
+  test('somebody sets offsets of the published group → an event and a warning; by who goes on doing it, once a minute; later the warning is gone', () => {
+    const cluster = begun()
+    const edited = (): unknown[] => ofKind(cluster.says('a', { kind: 'group-edited', job: JOB, group: 'tidemark.orders', offsets: [{ topic: 'orders', partition: 1, offset: 7 }] }), 'event')
+      .map(({ event: { event, job, message, facts } }) => ({ event, job, message, facts }))
+    const warnings = (): string => cluster.core.describe('orders', cluster.now)?.warnings.join() ?? ''
+    expect(edited()).toEqual([{ event: 'group.offsets-edited', job: JOB, message: expect.stringContaining('somebody set offsets of the group tidemark.orders: orders/1 to 7. It changes nothing'), facts: { group: 'tidemark.orders', offsets: [{ topic: 'orders', partition: 1, offset: 7 }] } }])
+    expect(warnings()).toContain('0 s ago somebody set the offsets under which positions are published')
+    expect(edited()).toEqual([])
+    const told = Array.from({ length: 20 }, () => {
+      cluster.pass(4_000, ['a'])
+      return edited().length
+    })
+    expect(told).toEqual(Array.from({ length: 20 }, (_, i) => i === 14 ? 1 : 0))
+    cluster.pass(10_000, ['a'])
+    expect(warnings()).toContain('10 s ago somebody set')
+    expect(edited()).toHaveLength(1)
+    expect(cluster.core.events({ job: 'orders', after: 0 }).filter(({ event }) => event === 'group.offsets-edited')).toHaveLength(3)
+    cluster.pass(600_000, ['a'])
+    expect(warnings()).not.toContain('somebody set')
+  })
   test('a task waits for an owner → no checkpoint begins before it has one', () => {
     const cluster = withJob()
     cluster.breaks('a')

@@ -62,6 +62,8 @@ export interface JobEntry {
   drain: boolean
   /** The checkpoint that it was drained with. */
   finalCheckpoint: number | undefined
+  /** When the offsets under which positions are published were last found to be set by somebody else, and when that was last told; monotonic ms. */
+  groupEdited: { readonly atMs: number, readonly toldAtMs: number } | undefined
 }
 
 const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskEntry> => new Map(record.stages.flatMap(({ stage, partitions }) =>
@@ -72,7 +74,7 @@ const tasksOf = ({ record }: RunFacts, nowMs: number): ReadonlyMap<string, TaskE
 
 export const newJob = (known: KnownJob, nowMs: number, adoptUntilMs: number): JobEntry => ({
   id: known.run.record.job, run: known.run, state: 'submitted', reason: undefined, error: known.error, tasks: tasksOf(known.run, nowMs), adoptUntilMs,
-  startedBefore: known.state === 'started', procedure: undefined, checkpoints: known.checkpoints, checkpointNumber: known.checkpointNumber, drain: known.drain === true, finalCheckpoint: known.finalCheckpoint,
+  startedBefore: known.state === 'started', procedure: undefined, checkpoints: known.checkpoints, checkpointNumber: known.checkpointNumber, drain: known.drain === true, finalCheckpoint: known.finalCheckpoint, groupEdited: undefined,
 })
 
 /** The next run of the same job takes this one's place. */

@@ -1,5 +1,5 @@
 // What a slot is told and what it tells. The executor passes these on between the driver and its slot processes.
-import type { TaskRef, TidemarkError } from '@tidemark/base'
+import type { EditedOffset, JobId, TaskRef, TidemarkError } from '@tidemark/base'
 import type { Generation, ObjectRef, SnapshotRef, UpstreamMark } from '@tidemark/checkpoint'
 import type { TaskPhase } from './held-task.ts'
 import type { LogWord } from './log-watch.ts'
@@ -54,6 +54,8 @@ export interface SlotTaskStatus {
 
 export type SlotEvent =
   | LogWord
+  /** Somebody else has set the offsets under which positions are published. */
+  | { readonly kind: 'group-edited', readonly job: JobId, readonly group: string, readonly offsets: readonly EditedOffset[] }
   | { readonly kind: 'session', readonly transactionalId: string }
   | { readonly kind: 'status', readonly tasks: readonly SlotTaskStatus[] }
   | { readonly kind: 'running', readonly task: TaskRef, readonly generation: Generation, readonly recovery: TakeoverTimeline }

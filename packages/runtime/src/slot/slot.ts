@@ -343,7 +343,12 @@ export class Slot {
       this.#mirroredAt = at
       const positions = this.#running().flatMap((held) => held.task.content().positions.filter((one) => held.task.inputs().some((input) => input.input === one.input && input.kind === 'topic')))
       if (positions.length > 0) {
-        void this.#ports.log.mirrorPositions(paths.mirrorGroup(this.#options.run.job), positions.map(({ topic, partition, next }) => ({ topic, partition, nextOffset: next })))
+        const { job } = this.#options.run
+        const group = paths.mirrorGroup(job)
+        void this.#ports.log.mirrorPositions(group, positions.map(({ topic, partition, next }) => ({ topic, partition, nextOffset: next })))
+          .then((offsets) => {
+            if (offsets.length > 0) this.#ports.emit({ kind: 'group-edited', job, group, offsets })
+          })
           .catch((error: unknown) => this.#ports.logger.warn({ error: asTidemarkError(error) }, 'mirror.failed'))
       }
     }

@@ -1,5 +1,5 @@
 // The messages of cluster.proto, field by field.
-import type { ExecutorId, JobId, SlotId, StageId, TaskRef } from '@tidemark/base'
+import type { EditedOffset, ExecutorId, JobId, SlotId, StageId, TaskRef } from '@tidemark/base'
 import type {
   DriverMessage, ErrorMessage, ExecutorMessage, GenerationMessage, InputStatus, RecoveryTimeline, RunningTask, SlotLog, SlotProcess, SnapshotPart, TaskAssignment, TaskStatus,
 } from '../messages.ts'
@@ -40,6 +40,7 @@ export const executorMessage: Field<ExecutorMessage> = variants<ExecutorMessage>
   released: message<Executor<'released'>>({ task: taskRef, generation }),
   'given-up': message<Executor<'given-up'>>({ task: taskRef, generation, reason: text(), ended: bool }),
   failed: message<Executor<'failed'>>({ task: taskRef, generation, error: errorFacts }),
+  'group-edited': message<Executor<'group-edited'>>({ job: text<JobId>(), group: text(), offsets: list(message<EditedOffset>({ topic: text(), partition: integer, offset: integer })) }),
   'snapshot-cut': message<Executor<'snapshot-cut'>>({ task: taskRef, checkpoint: integer, batchId: integer }),
   'snapshot-named': message<Executor<'snapshot-named'>>({
     part: message<SnapshotPart>({ task: taskRef, checkpoint: integer, ref: json, upstreams: json, watermark: optional(integer) }),

@@ -1,6 +1,6 @@
 // The Log port in memory: a client of a memory broker. Several clients may share one, each with faults of its own between.
 import { crc32 } from 'node:zlib'
-import type { Append, Appended, Clock, Log, LogReader, PartitionOffsets, ProducerSession, TopicDescription, TopicSpec, TransactionalId } from '@tidemark/base'
+import type { Append, Appended, Clock, EditedOffset, Log, LogReader, PartitionOffsets, ProducerSession, TopicDescription, TopicSpec, TransactionalId } from '@tidemark/base'
 import { passThrough } from '../intercept.ts'
 import type { Intercept } from '../intercept.ts'
 import { MemoryBroker } from './broker.ts'
@@ -88,9 +88,10 @@ export class MemoryLog implements Log {
     return crc32(key) % partitions
   }
 
-  mirrorPositions(group: string, positions: readonly { readonly topic: string, readonly partition: number, readonly nextOffset: number }[]): Promise<void> {
+  mirrorPositions(group: string, positions: readonly { readonly topic: string, readonly partition: number, readonly nextOffset: number }[]): Promise<readonly EditedOffset[]> {
     return this.#call('mirrorPositions', group, () => {
       for (const { topic, partition, nextOffset } of positions) this.broker.mirror(group, topic, partition, nextOffset)
+      return []
     })
   }
 
