@@ -110,6 +110,28 @@ describe('idle claims', () => {
     }))
   })
 
+  test('any order of marks, commits and undone batches → the others begin their time anew exactly when all were idle', () => {
+    const step = fc.oneof(fc.record({ task: fc.nat({ max: 2 }), idle: fc.boolean() }), fc.constantFrom('commit' as const, 'undo' as const, 'restart' as const))
+    fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+      let upstreams = reader(3).upstreams
+      let batchId = 0
+      for (const one of steps) {
+        if (one === 'commit') upstreams.commit()
+        else if (one === 'undo') upstreams.undo()
+        else if (one === 'restart') {
+          const heir = new Upstreams(READER, [...upstreams.shuffles.values()])
+          heir.seek(upstreams.list())
+          upstreams = heir
+        } else {
+          const [allWereIdle, before] = [upstreams.progress().every(({ idle }) => idle), upstreams.list()]
+          batchId += 1
+          upstreams.fold('s', { stage: 's0', partition: one.task, batchId, generation: { epoch: 1, counter: 1 }, watermark: batchId, idle: one.idle, index: 0, count: 1, keys: [], timestamps: new Float64Array(), values: [] })
+          for (const mark of before.filter(({ partition }) => partition !== one.task)) expect(upstreams.get('s', mark.partition)).toEqual(allWereIdle && !one.idle ? { ...mark, grace: GRACE } : mark)
+        }
+      }
+    }))
+  })
+
   test('renewals are bounded: neither a flood nor so rare that results wait for them', () => {
     expect([1, 200, 1_000, 10_000, 86_400_000].map(renewMs)).toEqual([50, 50, 250, 250, 250])
   })

@@ -23,7 +23,9 @@ export class Upstreams {
   /** Marks as they were before the open batch. */
   readonly #befores = new Map<string, UpstreamMark | undefined>()
   /** Every upstream task, whether heard from or not. */
-  readonly #all: readonly { readonly key: string, readonly idleAfterMs: number }[]
+  readonly #all: readonly string[]
+  /** So many of them are idle: counted along, for every block asks. */
+  #idle = 0
   /** Those heard from since the task itself was last heard. */
   readonly #heard = new Set<string>()
   #progress: readonly InputProgress[] | undefined
@@ -31,7 +33,7 @@ export class Upstreams {
   constructor(task: TaskRef, shuffles: readonly UpstreamShuffle[]) {
     this.#task = task
     this.shuffles = new Map(shuffles.map((shuffle) => [shuffle.shuffle, shuffle]))
-    this.#all = shuffles.flatMap(({ shuffle, tasks, idleAfterMs }) => Array.from({ length: tasks }, (_, partition) => ({ key: keyOf(shuffle, partition), idleAfterMs })))
+    this.#all = shuffles.flatMap(({ shuffle, tasks }) => Array.from({ length: tasks }, (_, partition) => keyOf(shuffle, partition)))
   }
 
   get(input: string, partition: number): UpstreamMark | undefined {
@@ -44,7 +46,7 @@ export class Upstreams {
 
   /** Of every upstream task, for the stage's watermark. */
   progress(): readonly InputProgress[] {
-    this.#progress ??= this.#all.map(({ key }) => progressOf(this.#marks.get(key)))
+    this.#progress ??= this.#all.map((key) => progressOf(this.#marks.get(key)))
     return this.#progress
   }
 
@@ -85,20 +87,20 @@ export class Upstreams {
     if (!whole) return this.#set(mark)
     this.#heard.add(keyOf(input, block.partition))
     if (block.idle) return this.#set(claimed(mark, this.#others(mark)))
-    if (this.progress().every((one) => one.idle)) this.#woken(mark)
+    if (this.#idle === this.#all.length) this.#woken(mark)
     this.#set(active(mark))
   }
 
   #others({ input, partition }: UpstreamMark): InputProgress[] {
     const own = keyOf(input, partition)
-    return this.#all.flatMap(({ key }) => key === own ? [] : [progressOf(this.#marks.get(key))])
+    return this.#all.flatMap((key) => key === own ? [] : [progressOf(this.#marks.get(key))])
   }
 
   #woken({ input, partition }: UpstreamMark): void {
     const own = keyOf(input, partition)
-    for (const { key, idleAfterMs } of this.#all) {
+    for (const key of this.#all) {
       const mark = this.#marks.get(key)
-      if (mark !== undefined && key !== own) this.#set(graced(mark, idleAfterMs))
+      if (mark !== undefined && key !== own) this.#set(graced(mark, this.shuffles.get(mark.input)?.idleAfterMs ?? 0))
     }
   }
 
@@ -113,7 +115,9 @@ export class Upstreams {
 
   #set(mark: UpstreamMark): void {
     const key = keyOf(mark.input, mark.partition)
-    if (!this.#befores.has(key)) this.#befores.set(key, this.#marks.get(key))
+    const before = this.#marks.get(key)
+    if (!this.#befores.has(key)) this.#befores.set(key, before)
+    this.#idle += Number(mark.idle) - Number(before?.idle ?? false)
     this.#marks.set(key, mark)
     this.#progress = undefined
   }
@@ -127,16 +131,20 @@ export class Upstreams {
       if (before === undefined) this.#marks.delete(key)
       else this.#marks.set(key, before)
     }
-    this.#befores.clear()
-    this.#heard.clear()
-    this.#progress = undefined
+    this.#begin()
   }
 
   seek(marks: readonly UpstreamMark[]): void {
     this.#marks.clear()
     for (const mark of marks) this.#marks.set(keyOf(mark.input, mark.partition), mark)
+    this.#begin()
+  }
+
+  /** No batch is open. */
+  #begin(): void {
     this.#befores.clear()
     this.#heard.clear()
     this.#progress = undefined
+    this.#idle = this.#all.filter((key) => this.#marks.get(key)?.idle).length
   }
 }
