@@ -1,4 +1,4 @@
-// The folder of one Jest run: which server processes it started, the addresses of those that its workers share, the job files it wrote.
+// The folder of one Jest run: which processes it started, and in which workers; the addresses of servers that these share, the job files it wrote.
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -17,8 +17,15 @@ export const writeWhole = (file: string, value: unknown): void => {
   renameSync(`${file}.${process.pid}`, file)
 }
 
-/** Undefined when there is no such file. */
-export const readWhole = <T>(file: string): T | undefined => existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) as T : undefined
+/** Undefined when there is no such file, or no more. */
+export const readWhole = <T>(file: string): T | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as T
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  }
+}
 
 const self = (): ProcessIdentity => {
   const who = identify(process.pid)
@@ -29,7 +36,7 @@ const self = (): ProcessIdentity => {
 /** Made by Jest's global setup; workers find it by an environment variable. */
 export const makeRunFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), PREFIX))
-  for (const name of ['processes', 'servers']) mkdirSync(join(folder, name))
+  for (const name of ['processes', 'servers', 'workers']) mkdirSync(join(folder, name))
   writeWhole(join(folder, 'generated.json'), join(GENERATED, basename(folder)))
   writeWhole(join(folder, 'run.json'), self())
   process.env[VARIABLE] = folder
@@ -50,8 +57,22 @@ export const generatedFolder = (): string => {
   return folder
 }
 
-/** So that this very process is ended at the end of the run, whatever its test forgot. */
-export const recordProcess = (who: ProcessIdentity): void => writeWhole(join(runFolder(), 'processes', `${who.pid}-${who.startedAt.replaceAll(/\W/g, '_')}.json`), who)
+const record = (kind: 'processes' | 'workers', who: ProcessIdentity): void => writeWhole(join(runFolder(), kind, `${who.pid}-${who.startedAt.replaceAll(/\W/g, '_')}.json`), who)
+
+let workerRecorded = false
+
+/** So that this very process is ended at the end of the run, whatever its test forgot, and also when Jest itself is killed: together with the worker that started it. */
+export const recordProcess = (who: ProcessIdentity): void => {
+  record('processes', who)
+  if (!workerRecorded && process.pid !== readWhole<ProcessIdentity>(join(runFolder(), 'run.json'))?.pid) record('workers', self())
+  workerRecorded = true
+}
+
+/** The same outside of Jest too, where whoever starts a process ends it. */
+export const recordIfInRun = (pid: number | undefined): void => {
+  const who = process.env[VARIABLE] === undefined || pid === undefined ? undefined : identify(pid)
+  if (who !== undefined) recordProcess(who)
+}
 
 /** A suite that is skipped for want of servers; told at the end of the run, because Jest's short report shows no titles. */
 export const noteMissing = (title: string, reasons: readonly string[]): void => appendFileSync(join(runFolder(), 'skipped.txt'), `skipped: ${title}: ${reasons.join('; ')}\n`)
@@ -59,25 +80,33 @@ export const noteMissing = (title: string, reasons: readonly string[]): void => 
 /** One line for each suite skipped for want of servers. */
 export const skippedSuites = (folder: string): string => existsSync(join(folder, 'skipped.txt')) ? readFileSync(join(folder, 'skipped.txt'), 'utf8') : ''
 
+const endAll = (folder: string): void => {
+  if (!existsSync(folder)) return
+  for (const name of readdirSync(folder)) {
+    const who = name.endsWith('.json') ? readWhole<ProcessIdentity>(join(folder, name)) : undefined
+    if (who) signal(who, 'SIGKILL')
+  }
+}
+
 /** Ends every process of the run that is still there, and removes its folders. Synchronous: also called while this process is ending. */
 export const endRun = (folder: string): void => {
-  const processes = join(folder, 'processes')
-  if (existsSync(processes)) {
-    for (const name of readdirSync(processes)) {
-      const who = name.endsWith('.json') ? readWhole<ProcessIdentity>(join(processes, name)) : undefined
-      if (who) signal(who, 'SIGKILL')
-    }
-  }
+  endAll(join(folder, 'processes'))
   // Named by the run: it may be one of another checkout.
   for (const one of [readWhole<string>(join(folder, 'generated.json')), folder]) if (one !== undefined) rmSync(one, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
 }
 
-/** Ends what runs left behind whose Jest was killed. */
+/** Of a run whose Jest was killed: its workers first, for they go on with their tests and start more. */
+export const endAbandonedRun = (folder: string): void => {
+  endAll(join(folder, 'workers'))
+  endRun(folder)
+}
+
+/** Ends what runs left behind whose Jest was killed, with whoever watched it. */
 export const endAbandonedRuns = (): void => {
   for (const name of readdirSync(tmpdir())) {
     if (!name.startsWith(PREFIX)) continue
     const folder = join(tmpdir(), name)
     const run = readWhole<ProcessIdentity>(join(folder, 'run.json'))
-    if (run && !isAlive(run)) endRun(folder)
+    if (run && !isAlive(run)) endAbandonedRun(folder)
   }
 }
