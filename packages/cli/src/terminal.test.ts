@@ -1,6 +1,6 @@
 // The terminal: what is printed above a status line leaves that line last; without a terminal there is none.
 import { describe, expect, test } from '@jest/globals'
-import { openTerminal } from './terminal.ts'
+import { cut, openTerminal } from './terminal.ts'
 
 const open = (isTTY: boolean) => {
   let text = ''
@@ -23,5 +23,28 @@ describe('terminal', () => {
     terminal.status('working')
     terminal.json({ a: ['\n'] })
     expect(text()).toBe('{"a":["\\n"]}\n')
+  })
+
+  test('frame → replaces the one before, cut to the width; what is said comes above it; kept, it stays', () => {
+    const { terminal, text } = open(true)
+    terminal.frame(['one', '0123456789abc'])
+    terminal.line('said')
+    terminal.frame(['two'])
+    terminal.keepFrame()
+    terminal.line('last')
+    expect(text()).toBe('one\n012345678\r\u001B[1A\u001B[Jsaid\none\n012345678\r\u001B[1A\u001B[Jtwo\nlast\n')
+  })
+
+  test('frame, no terminal → nothing', () => {
+    const { terminal, text } = open(false)
+    terminal.frame(['one'])
+    terminal.keepFrame()
+    expect(text()).toBe('')
+  })
+
+  test('cut → colours count nothing, and end where the text ends', () => {
+    expect(cut('\u001B[31mred\u001B[39m and more', 5)).toBe('\u001B[31mred\u001B[39m a\u001B[0m')
+    expect(cut('\u001B[31mred\u001B[39m', 3)).toBe('\u001B[31mred\u001B[39m')
+    expect(cut('abc', 2)).toBe('ab')
   })
 })

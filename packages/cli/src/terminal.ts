@@ -14,6 +14,10 @@ export interface Terminal {
   json(value: unknown): void
   /** Replaces the last line of a terminal that can do so; elsewhere nothing. */
   status(text: string): void
+  /** Replaces the frame before, line by line, on a terminal; elsewhere nothing. Cut to its width and height. */
+  frame(lines: readonly string[]): void
+  /** What is shown stays, and what comes next stands below it. */
+  keepFrame(): void
   readonly paint: Paint
   /** A person watches: stdout is a terminal. */
   readonly live: boolean
@@ -23,6 +27,29 @@ interface Stream {
   write(text: string): unknown
   readonly isTTY?: boolean | undefined
   readonly columns?: number | undefined
+  readonly rows?: number | undefined
+}
+
+// oxlint-disable-next-line no-control-regex -- what colours a text
+const COLOUR = /(\u001B\[[0-9;]*m)/
+
+/** So many characters as are seen; colours count nothing, and end where the text is cut. */
+export const cut = (text: string, width: number): string => {
+  let left = width
+  let out = ''
+  let coloured = false
+  for (const piece of text.split(COLOUR)) {
+    if (COLOUR.test(piece)) {
+      out += piece
+      coloured = true
+      continue
+    }
+    const characters = [...piece]
+    if (characters.length > left) return `${out}${characters.slice(0, left).join('')}${coloured ? '\u001B[0m' : ''}`
+    out += piece
+    left -= characters.length
+  }
+  return out
 }
 
 const ERASE_LINE = '\r\u001B[K'
@@ -30,10 +57,14 @@ const ERASE_LINE = '\r\u001B[K'
 export const openTerminal = (stdout: Stream, stderr: Stream, paint: Paint): Terminal => {
   const live = stdout.isTTY === true
   let status = ''
+  let shown: readonly string[] = []
+  const erase = (): string => shown.length === 0 ? '' : `\r${shown.length > 1 ? `\u001B[${shown.length - 1}A` : ''}\u001B[J`
   const above = (stream: Stream, text: string): void => {
-    if (status !== '') stdout.write(ERASE_LINE)
+    if (shown.length > 0) stdout.write(erase())
+    else if (status !== '') stdout.write(ERASE_LINE)
     stream.write(`${text}\n`)
-    if (status !== '') stdout.write(status)
+    if (shown.length > 0) stdout.write(shown.join('\n'))
+    else if (status !== '') stdout.write(status)
   }
   return {
     live, paint,
@@ -43,8 +74,19 @@ export const openTerminal = (stdout: Stream, stderr: Stream, paint: Paint): Term
     status: (text) => {
       if (!live) return
       // A status that wraps could not be erased again.
-      status = text.slice(0, (stdout.columns ?? 80) - 1)
+      status = cut(text, (stdout.columns ?? 80) - 1)
       stdout.write(`${ERASE_LINE}${status}`)
+    },
+    frame: (lines) => {
+      if (!live) return
+      const next = lines.slice(0, Math.max(1, (stdout.rows ?? 24) - 1)).map((line) => cut(line, (stdout.columns ?? 80) - 1))
+      // In one piece: what is erased first and drawn later flickers.
+      stdout.write(`${erase()}${next.join('\n')}`)
+      shown = next
+    },
+    keepFrame: () => {
+      if (shown.length > 0) stdout.write('\n')
+      shown = []
     },
   }
 }

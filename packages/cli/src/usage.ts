@@ -3,10 +3,10 @@
 /** Without `tidemark` before them. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'dev': ['dev totals.ts', 'dev totals.ts --fresh --executors 3', 'dev totals.ts --dir /tmp/cluster --driver 127.0.0.1:7401'],
-  'submit': ['submit totals.ts', 'submit totals.ts --driver driver-1:7400,driver-2:7400', 'submit totals.ts --from 12'],
+  'submit': ['submit totals.ts', 'submit totals.ts --driver driver-1:7400,driver-2:7400', 'submit totals.ts --from 12 --wait'],
   'build': ['build totals.ts --out totals.ndjson', 'build totals.ts --out totals.ndjson --from 12'],
   'jobs': ['jobs', 'jobs --json'],
-  'describe': ['describe totals', 'describe totals --json'],
+  'describe': ['describe totals', 'describe totals --follow', 'describe totals --json'],
   'cancel': ['cancel totals', 'cancel totals --timeout 600', 'cancel totals --now'],
   'events': ['events', 'events totals --follow', 'events --follow --json'],
   'topics': ['topics', 'topics --all --kafka broker-1:9092', 'topics create orders --partitions 4'],

@@ -57,11 +57,18 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
     server.client.makeUnaryRequest(method.path, method.requestSerialize, method.responseDeserialize, request, { deadline: clock.now() + CALL_DEADLINE_MS }, settle(resolve, reject))
   }))
 
-  const submit = (request: SubmitRequest) => following(() => new Promise<Awaited<ReturnType<JobsClient['submit']>>>((resolve, reject) => {
+  const submit = (request: SubmitRequest, onSent?: (bytes: number) => void) => following(() => new Promise<Awaited<ReturnType<JobsClient['submit']>>>((resolve, reject) => {
     const { path, requestSerialize, responseDeserialize } = jobMethods.Submit
     const call = server.client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, { deadline: clock.now() + SUBMIT_DEADLINE_MS }, settle(resolve, reject))
     call.on('error', () => {}) // the callback has it
-    for (const chunk of submitChunks(request)) call.write(chunk)
+    let sent = 0
+    for (const chunk of submitChunks(request)) {
+      const bytes = 'bundle' in chunk ? chunk.bundle.length : 0
+      call.write(chunk, () => {
+        sent += bytes
+        if (bytes > 0) onSent?.(sent)
+      })
+    }
     call.end()
   }))
 

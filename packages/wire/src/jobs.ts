@@ -147,7 +147,8 @@ export interface JobHandlers {
 }
 
 export interface JobsClient {
-  submit(request: SubmitRequest): Promise<SubmitAnswer>
+  /** `onSent` is told how many bytes of the bundle have gone out. */
+  submit(request: SubmitRequest, onSent?: (bytes: number) => void): Promise<SubmitAnswer>
   list(): Promise<readonly JobSummary[]>
   describe(job: string): Promise<JobDescription>
   /** `now` when not told otherwise. */

@@ -2,6 +2,7 @@
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { eventLine } from '../format/event.ts'
+import { summaryText } from '../live/progress.ts'
 
 export interface EventsOptions {
   readonly job?: string
@@ -10,6 +11,7 @@ export interface EventsOptions {
 
 export const showEvents = async (context: Context, { job, follow }: EventsOptions): Promise<void> => {
   const { terminal, signal } = context
+  const below = follow && job !== undefined && terminal.live && !context.json ? showBelow(context, job) : undefined
   let after = 0
   await withJobs(context, async (client) => {
     const events = client.watchEvents({ ...job === undefined ? {} : { job }, after, follow })[Symbol.asyncIterator]()
@@ -25,5 +27,27 @@ export const showEvents = async (context: Context, { job, follow }: EventsOption
       if (context.json) terminal.json(next.value)
       else terminal.line(eventLine(next.value, terminal.paint))
     }
+  }).finally(() => {
+    if (below === undefined) return
+    below.abort()
+    terminal.status('')
   })
+}
+
+const BELOW_MS = 500
+
+/** How the job is, below its events; until it is aborted. What can't be had is not shown: the events say what is wrong. */
+const showBelow = (context: Context, job: string): AbortController => {
+  const { terminal, clock, signal } = context
+  const over = new AbortController()
+  const either = AbortSignal.any([signal, over.signal])
+  const show = async (): Promise<void> => {
+    for (const began = clock.monotonic(); !either.aborted; await clock.sleep(BELOW_MS, either)) {
+      const description = await withJobs(context, (client) => client.describe(job)).catch(() => undefined)
+      if (description !== undefined && !either.aborted) terminal.status(summaryText(description, clock.monotonic() - began))
+    }
+  }
+  // An interrupted sleep ends it, as an interrupted question does.
+  void show().catch(() => undefined)
+  return over
 }

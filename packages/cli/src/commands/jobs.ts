@@ -4,6 +4,7 @@ import type { CancelAnswer } from '@tidemark/wire'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { describeLines, jobTable } from '../format/job.ts'
+import { followJob } from './follow.ts'
 
 export const listJobs = async (context: Context): Promise<void> => {
   const jobs = await withJobs(context, (client) => client.list())
@@ -12,7 +13,8 @@ export const listJobs = async (context: Context): Promise<void> => {
   else for (const line of jobTable(jobs, context.clock.now(), terminal.paint)) terminal.line(line)
 }
 
-export const describeJob = async (context: Context, job: string): Promise<void> => {
+export const describeJob = async (context: Context, job: string, follow = false): Promise<void> => {
+  if (follow) return void await followJob(context, job, () => false)
   const description = await withJobs(context, (client) => client.describe(job))
   const { terminal } = context
   if (context.json) terminal.json(description)

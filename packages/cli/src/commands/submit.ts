@@ -1,10 +1,12 @@
 // tidemark submit: bundles a job file, checks its plan here, gives it to the driver, says what a person should know.
-import { realRandom } from '@tidemark/base'
-import type { SubmitAnswer } from '@tidemark/wire'
+import { realRandom, TidemarkError } from '@tidemark/base'
+import type { JobSummary, SubmitAnswer } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
+import { uploadText } from '../live/progress.ts'
+import { followJob } from './follow.ts'
 
 const OUTCOME = {
   created: 'is submitted',
@@ -12,17 +14,35 @@ const OUTCOME = {
   restored: 'is restored as a new run',
 } as const satisfies Record<SubmitAnswer['outcome'], string>
 
-export const submitJob = async (context: Context, file: string, from?: number): Promise<SubmitAnswer> => {
+/** Smaller ones are there before a person has read it. */
+const SHOWN_BYTES_MIN = 1024 * 1024
+
+export const submitJob = async (context: Context, file: string, from?: number, wait = false): Promise<SubmitAnswer> => {
   const { plan, bundle } = await bundleJob(file)
   parsePlan(plan)
   // A client that does not get the answer asks again: that must not restore twice.
   const submissionId = realRandom.uuid()
-  const answer = await withJobs(context, (client) => client.submit({ plan, bundle, submissionId, ...from === undefined ? {} : { fromCheckpoint: from } }))
-  const { terminal } = context
+  const { terminal, clock } = context
+  const began = clock.monotonic()
+  const onSent = bundle.length < SHOWN_BYTES_MIN ? undefined : (bytes: number): void => terminal.status(uploadText(bytes, bundle.length, clock.monotonic() - began))
+  const answer = await withJobs(context, (client) => client.submit({ plan, bundle, submissionId, ...from === undefined ? {} : { fromCheckpoint: from } }, onSent))
+  if (onSent !== undefined) terminal.status('')
   if (context.json) terminal.json(answer)
   else {
     terminal.line(`${terminal.paint('bold', answer.job)}, run ${answer.run}, ${OUTCOME[answer.outcome]}`)
     for (const note of answer.notes) terminal.line(`  note: ${note}`)
   }
+  if (wait) await untilRunning(context, answer)
   return answer
 }
+
+const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promise<void> => {
+  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || (summary.state === 'running' && summary.tasks > 0 && summary.tasksRunning === summary.tasks))
+  if (last === undefined || context.signal.aborted || (last.summary.run === run && !isOver(last.summary))) return
+  const { summary } = last
+  throw new TidemarkError(summary.run === run ? `${job} does not run: it is ${summary.state}${summary.reason === undefined ? '' : `: ${summary.reason}`}` : `somebody has submitted ${job} again: run ${summary.run} of it is ${summary.state}`, {
+    code: 'CLI_NOT_RUNNING', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows it, \`tidemark events ${job}\` how it came.`,
+  })
+}
+
+const isOver = ({ state }: JobSummary): boolean => state === 'failed' || state === 'ended' || state === 'cancelling' || state === 'cancelled'

@@ -1,0 +1,43 @@
+// What is told of a restore and an upload, from what the driver says of the job.
+import { expect, test } from '@jest/globals'
+import type { JobDescription, TaskDescription } from '@tidemark/wire'
+import { DESCRIPTION } from '../test-context.ts'
+import { leftMs, restoringOf, restoringText, summaryText, uploadText } from './progress.ts'
+
+const MIB = 1024 * 1024
+const task = (phase: TaskDescription['phase'], loadedMs = 0, bytes = 0): TaskDescription => ({
+  stage: 's0', partition: 0, phase, inputs: [], lag: 0, batchId: 0, stateKeys: 0, stateBytes: 0, totals: {},
+  recovery: { cause: 'the run starts', detectedAt: 0, assignedAt: 0, steps: { startedAt: 0, readMs: 1, fencedMs: 2, claimedMs: 3, loadedMs, tailedMs: 0, ...bytes === 0 ? {} : { snapshot: { checkpoint: 7, keys: 1, bytes } }, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] } },
+})
+const job = (tasks: readonly TaskDescription[], startedFrom = 'checkpoint 7 of run 2'): JobDescription =>
+  ({ ...DESCRIPTION, tasks, startedFrom, checkpoints: [{ checkpoint: 7, run: 2, takenAt: 0, bytes: 40 * MIB, parts: 4 }] })
+
+test('restore under way → tasks that run, snapshots loaded, bytes of those of the checkpoint, and what is left at this pace', () => {
+  const now = restoringOf(job([task('running', 10, 5 * MIB), task('taking-over', 12, 5 * MIB), task('taking-over'), task('assigned')]))
+  expect(now).toEqual({ tasks: 4, running: 1, loaded: 2, bytesLoaded: 10 * MIB, bytes: 40 * MIB })
+  expect(now && restoringText(now, 2_000)).toBe('1 of 4 tasks runs; state of 2 loaded, 10.0 MiB of 40.0 MiB, about 6 s left')
+})
+
+test('recovery of some tasks, no checkpoint began the run → counted by tasks, no bytes to compare with', () => {
+  const now = restoringOf(job([task('running', 10), task('running', 10), task('running', 10), task('unassigned')], 'empty'))
+  expect(now && restoringText(now, 3_000)).toBe('3 of 4 tasks run; state of 3 loaded, about 1 s left')
+})
+
+test('all tasks run, or the job is over → nothing is restored', () => {
+  expect(restoringOf(job([task('running', 1), task('waiting', 1)]))).toBeUndefined()
+  expect(restoringOf({ ...job([task('unassigned')]), summary: { ...DESCRIPTION.summary, state: 'cancelled' } })).toBeUndefined()
+})
+
+test('upload → sent of all, rate, time left; done → no time left', () => {
+  expect(uploadText(4 * MIB, 12 * MIB, 2_000)).toBe('4.0 MiB of 12.0 MiB sent, 2.0 MiB/s, about 4 s left')
+  expect(uploadText(12 * MIB, 12 * MIB, 6_000)).toBe('12.0 MiB of 12.0 MiB sent, 2.0 MiB/s')
+  expect(uploadText(0, 12 * MIB, 0)).toBe('0 B of 12.0 MiB sent')
+})
+
+test('nothing done, or nothing left → nobody can say how long', () => {
+  expect([leftMs(0, 5, 100), leftMs(5, 5, 100), leftMs(1, 5, 100)]).toEqual([undefined, undefined, 400])
+})
+
+test('one line of a job → state, tasks, lag, checkpoint', () => {
+  expect(summaryText(job([task('running', 1), task('running', 1)]), 0)).toBe('revenue run 3 running · 1 of 2 tasks runs · lag 1,234 · checkpoint 7')
+})

@@ -1,0 +1,76 @@
+// The live views in a real terminal (`script` makes one): redrawn in place, ended by Ctrl-C, nothing left behind.
+import { afterAll, beforeAll, expect, test } from '@jest/globals'
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { serveJobs } from '@tidemark/wire'
+import type { JobDescription, Serving } from '@tidemark/wire'
+import { describeWhere } from '../services/index.ts'
+
+const MAIN = join(import.meta.dirname, '../../packages/cli/src/start.js')
+const hasScript = existsSync('/usr/bin/script')
+const COLUMNS = 60
+const ESC = '\u001B'
+/** Without what would change the answers. */
+const plain = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$)/.test(name)))
+
+const answer = (lag: number): JobDescription => ({
+  summary: { job: 'orders', version: '1', run: 1, state: 'running', tasks: 2, tasksRunning: 2, tasksWaiting: 0, submittedAt: 1, lag },
+  tasks: [0, 1].map((partition) => ({ stage: 's0', partition, phase: 'running', executor: 'an-executor-with-a-long-name', executorId: 'x', slot: 0, inputs: [], lag, batchId: 1, stateKeys: 0, stateBytes: 0, totals: {} })),
+  checkpoints: [], executors: [], warnings: [], startedFrom: 'empty',
+})
+
+describeWhere(hasScript, 'live views in a terminal', 'there is no `script`', () => {
+  let driver: Serving
+  let asked = 0
+  beforeAll(async () => {
+    driver = await serveJobs({ address: '127.0.0.1:0', jobs: {
+      submit: async () => ({ job: 'orders', run: 1, outcome: 'created', notes: [] }), list: async () => [], describe: async () => answer(asked += 1), cancel: async (job) => ({ job, run: 1, state: 'cancelled' }),
+      watchEvents: async (_request, emit, signal) => {
+        emit({ sequence: 1, at: 1, event: 'executor.dead', job: 'orders', message: 'west is dead', facts: {} })
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+      },
+    } })
+  })
+  afterAll(() => driver.close())
+
+  /** Types Ctrl-C once it has said enough. */
+  const inTerminal = (args: readonly string[], enough: (said: string) => boolean, env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null, said: string }> => new Promise((resolve) => {
+    const line = ['stty', 'rows', '20', 'cols', String(COLUMNS), ';', 'exec', process.execPath, MAIN, ...args].join(' ')
+    const child = spawn('/usr/bin/script', ['-qefc', line, '/dev/null'], { env: { ...plain, TERM: 'xterm', TIDEMARK_DRIVER: driver.address, ...env } })
+    let said = ''
+    let typed = false
+    child.stdout.on('data', (data: Buffer) => {
+      said += data.toString()
+      if (typed || !enough(said)) return
+      typed = true
+      child.stdin.write('\u0003')
+    })
+    child.on('close', (code) => resolve({ code, said }))
+  })
+  const redrawn = (said: string): number => said.split('\u001B[J').length - 1
+
+  test('describe --follow → redrawn in place within the width; Ctrl-C ends it with 0, on a line of its own', async () => {
+    const { code, said } = await inTerminal(['describe', 'orders', '--follow'], (text) => redrawn(text) >= 2, { NO_COLOR: '1' })
+    expect(code).toBe(0)
+    const frames = said.split(new RegExp(`\\r${ESC}\\[\\d+A${ESC}\\[J`))
+    expect(frames.length).toBeGreaterThan(2)
+    const lags = frames.map((frame) => /lag +(\d+) records?/.exec(frame)?.[1])
+    expect(lags).toEqual(lags.map((_lag, at) => String(Number(lags[0]) + at)))
+    for (const line of frames.join('\n').split(/\r?\n/)) expect(line.replace('^C', '').length).toBeLessThan(COLUMNS)
+    expect(said).not.toContain('\u001B[3')
+    expect(said).toMatch(/\r?\n$/)
+  }, 30_000)
+
+  test('describe --follow, colours → there are some', async () => {
+    const { said } = await inTerminal(['describe', 'orders', '--follow'], (text) => redrawn(text) >= 1)
+    expect(said).toContain('\u001B[32mrunning')
+  }, 30_000)
+
+  test('events --follow → the job is told below what happens, and is gone at the end', async () => {
+    const { code, said } = await inTerminal(['events', 'orders', '--follow'], (text) => text.includes('2 of 2 tasks run'), { NO_COLOR: '1' })
+    expect(code).toBe(0)
+    expect(said).toMatch(/executor\.dead +orders {2}west is dead/)
+    expect(said.trimEnd().endsWith('\r\u001B[K') || said.endsWith('\r\u001B[K')).toBe(true)
+  }, 30_000)
+})
