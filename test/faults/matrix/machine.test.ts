@@ -14,6 +14,19 @@ const SPEAKER = `const socket = require('node:net').connect(Number(process.argv[
 setInterval(() => socket.write('a'), 20)
 socket.on('error', () => process.exit(7)).on('end', () => process.exit(7)).resume()`
 const SILENT_MS = 1_000
+/** As the matrix does: a machine, ended with what else was started. Says what it made; then does what it is given. */
+const program = (then: string): string => `
+import { createServer } from 'node:net'
+const { Ending } = await import(${JSON.stringify(new URL('../../../bench/ending.ts', import.meta.url).href)})
+const { Machine } = await import(${JSON.stringify(new URL('machine.ts', import.meta.url).href)})
+const [ending, machine, server] = [new Ending(), new Machine(), createServer()]
+ending.add(() => machine.close())
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+await machine.start([server.address().port])
+process.stdout.write(JSON.stringify(machine.names))
+${then}`
+
+const left = ({ namespace, bridge, link }: Machine['names']): string[] => [`/run/netns/${namespace}`, `/sys/class/net/${bridge}`, `/sys/class/net/${link}`].filter((path) => existsSync(path))
 
 test('machine, no such program on the path → says so', () => {
   expect(whyNoMachine('ip-that-is-not-there')).toBe('there is no program `ip-that-is-not-there` (iproute2)')
@@ -83,11 +96,22 @@ describeWhere(why === undefined, 'a machine', why ?? '', () => {
   })
 
   test('machine, closed → nothing of it is left, nothing is made any more', async () => {
-    const { namespace, bridge, link } = machine.names
     machine.close()
     await until(() => speaker?.signalCode === 'SIGKILL')
-    expect([`/run/netns/${namespace}`, `/sys/class/net/${bridge}`, `/sys/class/net/${link}`].filter((path) => existsSync(path))).toEqual([])
+    expect(left(machine.names)).toEqual([])
     await expect(machine.start([portOf()])).rejects.toThrow('the machine was closed')
     machine.close()
+  })
+
+  test.each([['Ctrl-C', 'setInterval(() => {}, 1_000)', 130], ['an error that nobody catches', 'throw new Error("meant")', 1]])('machine, %s → nothing of it is left', async (_what, then, code) => {
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program(then)], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const ended = new Promise((resolve) => void child.once('exit', resolve))
+    const names = await new Promise<Machine['names']>((resolve) => void child.stdout.once('data', (text: Buffer) => resolve(JSON.parse(text.toString()) as Machine['names'])))
+    if (code === 130) {
+      expect(left(names)).toHaveLength(3)
+      child.kill('SIGINT')
+    }
+    expect(await ended).toBe(code)
+    expect(left(names)).toEqual([])
   })
 })
