@@ -23,7 +23,9 @@ describeWith(['kafka', 'minio', 'redis'], `MinIO off and kills, in each order (s
     const store = minio = await startMinio()
     const main = open = await MainJob.start({ ...serversOf(server), TIDEMARK_S3_ENDPOINT: store.endpoint, TIDEMARK_S3_ACCESS_KEY: store.accessKey, TIDEMARK_S3_SECRET_KEY: store.secretKey }, { copartitioned: true, executors: 2 })
     main.feeder.start()
-    await main.checkpoint(2)
+    // Both snapshots that are named are of batches that there were: one taken before the first would keep the whole journal.
+    await main.fed(500)
+    await main.checkpoint(await main.checkpoint(1) + 2)
     return { main, store }
   }
   /** Of tasks that were taken over from a dead executor. */
@@ -34,7 +36,7 @@ describeWith(['kafka', 'minio', 'redis'], `MinIO off and kills, in each order (s
     await store.stop()
     const offAt = realClock.now()
     await main.fed(EVENTS_WITHOUT_STORE)
-    const { checkpoints, tasks: before } = await main.cluster.jobs.describe(main.job.name)
+    const { checkpoints, tasks: before, growth } = await main.cluster.jobs.describe(main.job.name)
     expect(checkpoints[0]?.takenAt).toBeLessThan(offAt + 1_000)
     const victim = (await main.cluster.owners(main.job.name))[0]
     const orphans = before.filter(({ executor }) => executor === victim?.name)
@@ -47,6 +49,11 @@ describeWith(['kafka', 'minio', 'redis'], `MinIO off and kills, in each order (s
     console.log(`seed ${SEED}: off for ${Math.round((realClock.now() - offAt) / 1_000)} s; tails of ${tails.join(', ')} batches`)
     // Ten commits a second at most, and no snapshot for all that time.
     for (const batches of tails) expect(batches).toBeGreaterThan(20)
+    // What a takeover would replay was told before: nothing that was there then has been left out since.
+    for (const { stage, partition, tail } of before) expect({ stage, partition, isLong: (tail?.batches ?? 0) > 10 && (tail?.bytes ?? 0) > 10_000 }).toEqual({ stage, partition, isLong: true })
+    expect(growth).toMatchObject({ batches: before.reduce((sum, { tail }) => sum + (tail?.batches ?? 0), 0), bytes: before.reduce((sum, { tail }) => sum + (tail?.bytes ?? 0), 0) })
+    expect(growth?.bytesPerHour).toBeGreaterThan(1_000_000)
+    console.log(`seed ${SEED}: forecast while it was off: ${JSON.stringify(growth)}`)
     expect(await main.settle()).toEqual([])
   }, 180_000)
 

@@ -79,6 +79,8 @@ export const openKafkaLog = (options: KafkaLogOptions): Log => {
     trim: (topic, partition, before) => trim(cluster, topic, partition, before),
     partitionFor: (key, partitions) => (murmur2(key) & 0x7fffffff) % partitions,
     mirrorPositions: (group, positions) => mirrorPositions(cluster, group, positions, logger),
+    // What kafkajs speaks of DescribeLogDirs has no sizes of disks.
+    freeBytes: async () => undefined,
     close: async () => {
       closed = true
       await Promise.all(Array.from(users, (user) => user.close()))

@@ -1,4 +1,6 @@
 // The Log port on one SQLite file, shared by the processes of an embedded cluster.
+import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Clock, Log } from '@tidemark/base'
 import { insert, prepare } from './appending.ts'
@@ -68,6 +70,10 @@ export const openLocalLog = ({ path, clock, synchronous = 'NORMAL', busyTimeoutM
       for (const { topic, partition, nextOffset } of positions) sql.run('INSERT INTO mirrored VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET next_offset = excluded.next_offset', group, topic, partition, nextOffset)
       return []
     }),
+    freeBytes: async () => {
+      const { bavail, bsize } = await statfs(dirname(path))
+      return bavail * bsize
+    },
     close: async () => {
       for (const one of open) await one.close()
       await database.close()

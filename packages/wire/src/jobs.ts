@@ -71,6 +71,7 @@ export interface TaskDescription {
   readonly stateBytes: number
   readonly snapshot?: NonNullable<TaskStatus['snapshot']>
   readonly recovery?: TaskRecovery
+  readonly tail?: NonNullable<TaskStatus['tail']>
   readonly totals: Readonly<Record<string, number>>
 }
 
@@ -93,6 +94,18 @@ export interface ExecutorDescription {
   readonly since: number
 }
 
+/** How journals and shuffles have grown behind the newest snapshots: nothing of that is trimmed before the next ones. */
+export interface LogGrowth {
+  readonly batches: number
+  readonly bytes: number
+  /** At the rate since these snapshots. */
+  readonly bytesPerHour: number
+  /** Absent: the log does not say. */
+  readonly freeBytes?: number
+  /** At this rate. Absent: not known, or nothing grows. */
+  readonly fullInHours?: number
+}
+
 export interface JobDescription {
   readonly summary: JobSummary
   readonly tasks: readonly TaskDescription[]
@@ -104,6 +117,8 @@ export interface JobDescription {
   /** `empty`, or `checkpoint 7`. */
   readonly startedFrom: string
   readonly error?: ErrorMessage
+  /** Absent: no owner has said yet. */
+  readonly growth?: LogGrowth
 }
 
 /** `drain`: no more input, a last checkpoint, then the end. `now`: the open batch is taken back, and that is the end. */

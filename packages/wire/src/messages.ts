@@ -50,6 +50,8 @@ export interface TaskStatus {
   readonly stateBytes: number
   /** `takenAt` 0: by the owner before, who knew when. */
   readonly snapshot?: { readonly checkpoint: number, readonly takenAt: number, readonly bytes: number }
+  /** What it has committed behind its newest snapshot, to journal and shuffles; bytes of what others committed there as their journal holds it. */
+  readonly tail?: { readonly batches: number, readonly bytes: number }
   readonly recovery?: RecoveryTimeline
   /** Running totals of the books, by their names. */
   readonly totals: Readonly<Record<string, number>>

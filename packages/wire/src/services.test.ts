@@ -13,7 +13,7 @@ const recovery: RecoveryTimeline = {
 const bareRecovery: RecoveryTimeline = { startedAt: 0, readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
 const status: TaskStatus = {
   task, generation, phase: 'waiting', waitingFor: 'outbox full', inputs: [{ input: 'n0', topic: 'in', partition: 2, next: Number.MAX_SAFE_INTEGER, stable: Number.MAX_SAFE_INTEGER }],
-  batchId: 12, watermark: -5, stateKeys: 1, stateBytes: 2, snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery, totals: { folded: 5, late: 0 },
+  batchId: 12, watermark: -5, stateKeys: 1, stateBytes: 2, snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery, totals: { folded: 5, late: 0 }, tail: { batches: 3, bytes: 400 },
 }
 const bareStatus: TaskStatus = { task, generation, phase: 'running', inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} }
 
@@ -55,11 +55,11 @@ const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMe
 const JOB: JobDescription = {
   summary: { job: 'orders', version: '1', run: 1, state: 'running', reason: 'r', tasks: 2, tasksRunning: 1, tasksWaiting: 1, submittedAt: 1, lag: 0, checkpoint: 0, checkpointAt: 5, finalCheckpoint: 6 },
   tasks: [{
-    stage: 's0', partition: 0, phase: 'running', waitingFor: 'w', executor: 'west', executorId: 'a1', slot: 0, generation, inputs: status.inputs, lag: 0, batchId: 1, watermark: 2, stateKeys: 3, stateBytes: 4,
+    stage: 's0', partition: 0, phase: 'running', waitingFor: 'w', executor: 'west', executorId: 'a1', slot: 0, generation, inputs: status.inputs, lag: 0, batchId: 1, watermark: 2, stateKeys: 3, stateBytes: 4, tail: { batches: 3, bytes: 400 },
     snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery: { cause: 'c', detectedAt: 1, assignedAt: 2, steps: recovery }, totals: { folded: 1 },
   }, { stage: 's0', partition: 1, phase: 'unassigned', inputs: [], lag: 0, batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} }],
   checkpoints: [{ checkpoint: 1, run: 1, takenAt: 2, bytes: 3, parts: 4 }], checkpointUnderWay: { checkpoint: 2, startedAt: 3, partsNamed: 0, parts: 4 },
-  executors: [{ executor: 'a1', label: 'west', state: 'alive', slots: 2, tasks: 1, reason: 'r', since: 5 }], warnings: ['w'], startedFrom: 'empty', error: { code: 'X', message: 'm', blame: 'user', action: 'exit' },
+  executors: [{ executor: 'a1', label: 'west', state: 'alive', slots: 2, tasks: 1, reason: 'r', since: 5 }], warnings: ['w'], growth: { batches: 5, bytes: 600, bytesPerHour: 7_000.5, freeBytes: 80_000, fullInHours: 11.5 }, startedFrom: 'empty', error: { code: 'X', message: 'm', blame: 'user', action: 'exit' },
 }
 
 describe('cluster.proto', () => {

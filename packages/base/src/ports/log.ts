@@ -180,5 +180,7 @@ export interface Log {
    * published by this program: set by a person or a tool, and overwritten by this; nothing where a log can't tell.
    */
   mirrorPositions(group: string, positions: readonly { readonly topic: string, readonly partition: number, readonly nextOffset: number }[]): Promise<readonly EditedOffset[]>
+  /** What is free on the disk of the log, bytes; undefined: it does not say. Resolves at once. */
+  freeBytes(): Promise<number | undefined>
   close(): Promise<void>
 }

@@ -18,6 +18,7 @@ export interface PlacedRecord {
   readonly offset: number
   /** Right behind its last part. */
   readonly next: number
+  readonly bytes: number
 }
 
 export class JournalCursor {

@@ -31,7 +31,7 @@ describe('journal codec', () => {
     fc.assert(fc.property(fc.oneof(anyCommit, anyStamp.map((by) => claim(by, 'x')), anyStamp.map(release), anyStamp.map(ended)), (record) => {
       const parts = encodeRecord(record)
       expect(parts).toHaveLength(1)
-      expect(new RecordAssembler().push(parts[0] as Buffer, 41)).toEqual({ record, offset: 41, next: 42 })
+      expect(new RecordAssembler().push(parts[0] as Buffer, 41)).toEqual({ record, offset: 41, next: 42, bytes: parts[0]?.length })
       expect(peekRecord(parts[0] as Buffer, 41)).toEqual({ kind: record.kind, generation: record.generation, owner: record.owner, transactionalId: record.transactionalId })
     }))
   })

@@ -75,10 +75,13 @@ export interface AssembledRecord {
   readonly offset: number
   /** Right behind its last part. */
   readonly next: number
+  /** Of all its parts, as the log holds them. */
+  readonly bytes: number
 }
 
 interface Unfinished {
   readonly parts: Buffer[]
+  bytes: number
   readonly of: number
   readonly offset: number
 }
@@ -106,7 +109,7 @@ export class RecordAssembler {
     const kind = kindOf(found, offset)
     if (found.parts === 1) {
       if (kind === 'commit') this.#begins(offset)
-      return { record: decode(kind, found, found.payload, offset), offset, next: offset + 1 }
+      return { record: decode(kind, found, found.payload, offset), offset, next: offset + 1, bytes: value.length }
     }
     if (found.kind !== COMMIT || found.parts > RECORD_PARTS_MAX) throw frameCorrupt(JOURNAL, offset, `a ${kind} record in ${found.parts} parts`)
     const key = `${readStamp(found.envelope).transactionalId} ${found.number}`
@@ -114,7 +117,7 @@ export class RecordAssembler {
     if (before === undefined) {
       if (found.part === 0) {
         this.#begins(offset)
-        this.#unfinished.set(key, { parts: [found.payload], of: found.parts, offset })
+        this.#unfinished.set(key, { parts: [found.payload], bytes: value.length, of: found.parts, offset })
       } else if (!this.#midway) throw frameCorrupt(JOURNAL, offset, `part ${found.part} of ${found.parts} of batch ${found.number} came without its first`)
       return undefined
     }
@@ -122,9 +125,10 @@ export class RecordAssembler {
       throw frameCorrupt(JOURNAL, offset, `part ${found.part} of ${found.parts} of batch ${found.number} came after part ${before.parts.length - 1} of ${before.of}`)
     }
     before.parts.push(found.payload)
+    before.bytes += value.length
     if (before.parts.length < before.of) return undefined
     this.#unfinished.delete(key)
-    return { record: decode('commit', found, Buffer.concat(before.parts), offset), offset: before.offset, next: offset + 1 }
+    return { record: decode('commit', found, Buffer.concat(before.parts), offset), offset: before.offset, next: offset + 1, bytes: before.bytes }
   }
 
   /** A commit record begins: none that began earlier may still be unfinished, its transaction would have ended before. */

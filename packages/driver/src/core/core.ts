@@ -68,10 +68,11 @@ export class DriverCore {
     this.#out.nowMs = nowMs
     return this.#jobs.all().map((job) => summarise(job, this.#executors, this.#out))
   }
-  describe(id: string, nowMs: number): JobDescription | undefined {
+  /** `freeBytes`: on the disk of the log, where that is known. */
+  describe(id: string, nowMs: number, freeBytes?: number): JobDescription | undefined {
     this.#out.nowMs = nowMs
     const job = this.#jobs.get(id)
-    return job && describeJob(job, this.#executors, this.#jobs, this.#checkpoints.describe(job.id), this.#out)
+    return job && describeJob(job, this.#executors, this.#jobs, this.#checkpoints.describe(job.id), this.#out, freeBytes)
   }
   events(request: Pick<WatchRequest, 'job' | 'after'>): JobEvent[] {
     return this.#log.after(request)

@@ -1,6 +1,7 @@
 // Jobs for people: the overview, and everything about one.
-import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
+import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, LogGrowth, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
+import { growthInWords, growthOfJob } from './growth.ts'
 import { groupWarning } from './group-edits.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'
@@ -68,7 +69,7 @@ const describeTask = (task: TaskEntry, executors: ExecutorRegistry, out: Out): T
     ...(place === undefined ? {} : { executor: executors.get(place.executor)?.label ?? place.executor, executorId: place.executor, slot: place.slot, generation: place.generation }),
     inputs: status?.inputs ?? [], lag: lagOf(status?.inputs ?? []), ...(sinceWall === undefined ? {} : { lagAsOf: sinceWall }), batchId: status?.batchId ?? 0, ...(status?.watermark === undefined ? {} : { watermark: status.watermark }),
     stateKeys: status?.stateKeys ?? 0, stateBytes: status?.stateBytes ?? 0, ...(status?.snapshot === undefined ? {} : { snapshot: status.snapshot }),
-    ...(recovery === undefined ? {} : { recovery }), totals: status?.totals ?? {},
+    ...(recovery === undefined ? {} : { recovery }), ...(status?.tail === undefined ? {} : { tail: status.tail }), totals: status?.totals ?? {},
   }
 }
 
@@ -83,22 +84,23 @@ const describeExecutors = (executors: ExecutorRegistry, jobs: JobTable, out: Out
 /** No checkpoint for this many intervals is worth a word. */
 const LATE_INTERVALS = 3
 
-const warningsOf = (job: JobEntry, out: Out): string[] => {
+const warningsOf = (job: JobEntry, growth: LogGrowth | undefined, out: Out): string[] => {
   const warnings: string[] = []
   const newest = job.checkpoints[0]?.takenAt ?? job.run.record.createdAt
   const ageMs = out.wall() - newest
-  if (job.state === 'running' && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old`)
+  if (job.state === 'running' && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old${growth === undefined ? '' : `; ${growthInWords(growth)}`}`)
   for (const { ref, recovery } of job.tasks.values()) for (const remark of recovery?.steps?.remarks ?? []) warnings.push(`${taskName(ref)}: ${remark}`)
   const edited = groupWarning(job, out)
   if (edited !== undefined) warnings.push(edited)
   return warnings
 }
 
-export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: JobTable, underWay: JobDescription['checkpointUnderWay'], out: Out): JobDescription => {
+export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: JobTable, underWay: JobDescription['checkpointUnderWay'], out: Out, freeBytes?: number): JobDescription => {
+  const growth = growthOfJob(job, out.wall(), freeBytes)
   const { from } = job.run.record
   return {
     summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors, out)), checkpoints: job.checkpoints,
-    ...(underWay === undefined ? {} : { checkpointUnderWay: underWay }), executors: describeExecutors(executors, jobs, out), warnings: warningsOf(job, out),
-    startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(job.error === undefined ? {} : { error: job.error }),
+    ...(underWay === undefined ? {} : { checkpointUnderWay: underWay }), executors: describeExecutors(executors, jobs, out), warnings: warningsOf(job, growth, out),
+    startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(job.error === undefined ? {} : { error: job.error }), ...(growth === undefined ? {} : { growth }),
   }
 }

@@ -1,6 +1,6 @@
 // Jobs over their lives, driver restarts and checkpoints, on virtual time.
 import { describe, expect, test } from '@jest/globals'
-import { executorId, jobId } from '@tidemark/base'
+import { executorId, jobId, stageId } from '@tidemark/base'
 import type { SnapshotRef } from '@tidemark/checkpoint'
 import type { ErrorMessage } from '@tidemark/wire'
 import { Cluster, known, ofKind, runRecord } from './cluster.sample.ts'
@@ -221,7 +221,15 @@ describe('checkpoints', () => {
     cluster.pass(LATE_MS, ['a'])
     expect(warnings()).toEqual([])
     cluster.pass(1_000, ['a'])
-    expect(warnings()).toEqual([`the newest checkpoint is ${Math.round((LATE_MS + 1_000) / 1_000)} s old`])
+    const late = `the newest checkpoint is ${Math.round((LATE_MS + 1_000) / 1_000)} s old`
+    expect(warnings()).toEqual([late])
+    const { task, generation } = { task: { job: JOB, run: 1, stage: stageId(0), partition: 0 }, generation: cluster.core.describe('orders', cluster.now)?.tasks.find(({ stage, partition }) => stage === 's0' && partition === 0)?.generation }
+    if (generation === undefined) throw new Error('the task has an owner')
+    cluster.says('a', { kind: 'heartbeat', sequence: 1, logs: [], tasks: [{ task, generation, phase: 'running', inputs: [], batchId: 9, stateKeys: 0, stateBytes: 0, totals: {}, tail: { batches: 9, bytes: LATE_MS + 1_000 } }] })
+    expect(cluster.core.describe('orders', cluster.now, 36_000_000)).toMatchObject({
+      warnings: [expect.stringMatching(`^${late}; journals and shuffles have grown by .* in 9 batches, .* an hour; .* are free for the log: full in 10\\.0 hours at this rate`)],
+      growth: { batches: 9, bytes: LATE_MS + 1_000, bytesPerHour: 3_600_000, freeBytes: 36_000_000, fullInHours: 10 },
+    })
     completes()
     expect(warnings()).toEqual([])
   })

@@ -41,7 +41,9 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
   },
   list: async () => (await leading()).core.list(ports.clock.monotonic()),
   describe: async (job) => {
-    const description = (await leading()).core.describe(job, ports.clock.monotonic())
+    const { core } = await leading()
+    const freeBytes = await ports.log.freeBytes().catch(() => undefined)
+    const description = core.describe(job, ports.clock.monotonic(), freeBytes)
     if (!description) throw unknown(job)
     return description
   },

@@ -18,6 +18,8 @@ interface Frozen {
   /** Indexes of the commit record's first and last part among the appends of the transaction: others' records may stand between them. */
   readonly first: number
   readonly last: number
+  /** Of the commit record, and of the shuffle blocks. */
+  readonly bytes: number
 }
 
 export interface CommittedBatch {
@@ -31,12 +33,14 @@ export class BatchCommit {
   readonly #options: SlotOptions
   readonly #claiming: Claiming
   readonly #transactions: Transactions
+  readonly #shuffles: ReadonlySet<string>
 
   constructor(ports: SlotPorts, options: SlotOptions, claiming: Claiming, transactions: Transactions) {
     this.#ports = ports
     this.#options = options
     this.#claiming = claiming
     this.#transactions = transactions
+    this.#shuffles = new Set(options.run.shuffles.map(({ topic }) => topic))
   }
 
   /**
@@ -58,11 +62,12 @@ export class BatchCommit {
       throw error
     }
     this.#ports.faults.reach('commit.committed')
-    for (const { held, record, first, last } of frozen) {
+    for (const { held, record, first, last, bytes } of frozen) {
       const [offset, lastOffset] = [appended[first]?.baseOffset, appended[last]?.baseOffset]
       if (offset === undefined || lastOffset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
       held.task.committed()
       held.cursor?.passed(record, offset, lastOffset + 1)
+      held.tail.grew(bytes)
       held.snapshots = record.snapshots
       held.suspect = false
       if (held.timeline.firstCommitMs === undefined) {
@@ -102,10 +107,13 @@ export class BatchCommit {
     }
     writes.push(...batch.appends)
     const first = writes.length
-    writes.push(...this.#claiming.recordAppends(held, record))
-    return { held, batch, record, first, last: writes.length - 1 }
+    const own = this.#claiming.recordAppends(held, record)
+    writes.push(...own)
+    return { held, batch, record, first, last: writes.length - 1, bytes: bytesOf(own) + bytesOf(batch.appends.filter(({ topic }) => this.#shuffles.has(topic))) }
   }
 }
+
+const bytesOf = (appends: readonly Append[]): number => appends.reduce((sum, { records }) => sum + records.reduce((size, { value }) => size + (value?.length ?? 0), 0), 0)
 
 /** A log error that one task's output caused must not take its neighbours' batches with it for ever: that task runs alone until it is clean. */
 const markSuspects = (frozen: readonly Frozen[], error: SessionLost): void => {

@@ -10,6 +10,7 @@ import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Own
 import type { Task } from '../task/task.ts'
 import type { Culprit } from './isolation.ts'
 import type { TakeoverTimeline } from './messages.ts'
+import { Tail } from './tail.ts'
 
 export type TaskPhase = 'taking-over' | 'running' | 'waiting' | 'releasing'
 
@@ -61,6 +62,7 @@ export class HeldTask {
   /** Durable, not yet named (invariant 3). */
   unnamed: SnapshotRef | undefined
   snapshotTakenAt: number | undefined
+  readonly tail = new Tail()
   waitingFor: string | undefined
   failure: TidemarkError | undefined
   /** A log error that this task caused: it runs alone until it is clean or stopped. */
@@ -149,11 +151,12 @@ export class HeldTask {
 
   /** Takes what was read of the journal. Until the snapshot is loaded the tail waits; then it is applied as it comes. No user code runs. */
   take(placed: readonly PlacedRecord[]): void {
-    for (const { record } of placed) {
+    for (const { record, bytes } of placed) {
       this.#died.see(record)
       this.timeline.tailRecords += 1
       if (record.kind !== 'commit') continue
       this.timeline.tailBatches += 1
+      this.tail.grew(bytes)
       if (this.#loaded) this.#apply(record)
       else this.#tail.push(record)
     }
@@ -185,6 +188,7 @@ export class HeldTask {
     this.#loaded = false
     this.#tail = []
     // The timeline tells of the tail that is applied, not of what was read for a snapshot that was no good.
+    this.tail.startOver()
     this.timeline.tailRecords = 0
     this.timeline.tailBatches = 0
   }

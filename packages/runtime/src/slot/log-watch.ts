@@ -92,6 +92,7 @@ export const watchLog = ({ log, clock, emit, tellEveryMs = TELL_EVERY_MS, askAft
     trim: (topic, partition, before) => log.trim(topic, partition, before),
     partitionFor: (key, partitions) => log.partitionFor(key, partitions),
     mirrorPositions: (group, positions) => log.mirrorPositions(group, positions),
+    freeBytes: () => log.freeBytes(),
     close: () => log.close(),
   }
 }

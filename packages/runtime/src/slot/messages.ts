@@ -48,6 +48,8 @@ export interface SlotTaskStatus {
   readonly stateKeys: number
   readonly stateBytes: number
   readonly snapshot?: { readonly checkpoint: number, readonly takenAt: number, readonly bytes: number }
+  /** Behind its newest snapshot. */
+  readonly tail: { readonly batches: number, readonly bytes: number }
   readonly recovery?: TakeoverTimeline
   readonly totals: Readonly<Record<string, number>>
 }

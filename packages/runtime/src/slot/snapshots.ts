@@ -97,6 +97,7 @@ export class Snapshots {
     const { block, keys } = taking.walk.finish()
     taking.encoder.add(block)
     taking.content = held.task.content()
+    held.tail.cut()
     taking.state = 'uploading'
     this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: taking.content.batchId })
     this.#ports.faults.reach('snapshot.cut')
@@ -132,6 +133,7 @@ export class Snapshots {
     if (unnamed === undefined || !record.snapshots.some((ref) => ref.checkpoint === unnamed.checkpoint && ref.batchId === unnamed.batchId)) return
     held.unnamed = undefined
     held.snapshotTakenAt = this.#ports.clock.now()
+    held.tail.named()
     this.#taking.delete(held.key)
     this.#ports.faults.reach('snapshot.named')
     const content = taking?.content

@@ -19,6 +19,7 @@ export const statusOf = (held: HeldTask): SlotTaskStatus => {
     stateKeys: task.stateKeys,
     stateBytes: task.stateBytes,
     ...(snapshot === undefined ? {} : { snapshot }),
+    tail: { batches: held.tail.batches, bytes: held.tail.bytes },
     recovery: held.timeline,
     totals: { ...content.totals },
   }

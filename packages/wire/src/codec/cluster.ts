@@ -11,6 +11,7 @@ export const generation = message<GenerationMessage>({ epoch: integer, counter: 
 export const errorFacts = message<ErrorMessage>({ code: text(), message: text(), blame: text(), action: text(), hint: optional(text()) })
 export const inputStatus = message<InputStatus>({ input: text(), topic: text(), partition: integer, next: integer, stable: integer })
 export const takenSnapshot = message<NonNullable<TaskStatus['snapshot']>>({ checkpoint: integer, takenAt: integer, bytes: integer })
+export const tail = message<NonNullable<TaskStatus['tail']>>({ batches: integer, bytes: integer })
 export const recoveryTimeline = message<RecoveryTimeline>({
   startedAt: integer, readMs: double, fencedMs: double, claimedMs: double, loadedMs: double, tailedMs: double, firstCommitMs: optional(double),
   snapshot: optional(message<NonNullable<RecoveryTimeline['snapshot']>>({ checkpoint: integer, keys: integer, bytes: integer })),
@@ -20,7 +21,7 @@ const slotProcess = message<SlotProcess>({ slot: integer, slotId: text<SlotId>()
 const slotLog = message<SlotLog>({ slot: integer, heard: bool, silentMs: double, because: optional(text()) })
 const taskStatus = message<TaskStatus>({
   task: taskRef, generation, phase: oneOf('taking-over', 'running', 'waiting', 'releasing'), waitingFor: optional(text()), inputs: list(inputStatus), batchId: integer,
-  watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers,
+  watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot), recovery: optional(recoveryTimeline), totals: numbers, tail: optional(tail),
 })
 const runningTask = message<RunningTask>({ task: taskRef, generation, slot: integer, transactionalId: text() })
 const taskAssignment = message<TaskAssignment>({ task: taskRef, generation, slot: integer, slotDied: optional(bool), still: optional(bool) })

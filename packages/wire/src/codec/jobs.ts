@@ -1,8 +1,8 @@
 // The messages of jobs.proto, field by field.
-import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
-import { errorFacts, generation, inputStatus, recoveryTimeline, takenSnapshot } from './cluster.ts'
+import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, LogGrowth, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
+import { errorFacts, generation, inputStatus, recoveryTimeline, tail, takenSnapshot } from './cluster.ts'
 import type { Field } from './fields.ts'
-import { bool, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'
+import { bool, double, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'
 
 const state = oneOf('submitted', 'starting', 'running', 'restoring', 'draining', 'cancelling', 'cancelled', 'failed', 'ended')
 
@@ -28,7 +28,7 @@ const taskDescription = message<TaskDescription>({
   stage: text(), partition: integer, phase: oneOf('unassigned', 'assigned', 'taking-over', 'running', 'waiting', 'releasing', 'ended'), waitingFor: optional(text()),
   executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: integer, lagAsOf: optional(integer),
   batchId: integer, watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot),
-  recovery: optional(message<TaskRecovery>({ cause: text(), detectedAt: integer, assignedAt: integer, steps: optional(recoveryTimeline) })), totals: numbers,
+  recovery: optional(message<TaskRecovery>({ cause: text(), detectedAt: integer, assignedAt: integer, steps: optional(recoveryTimeline) })), totals: numbers, tail: optional(tail),
 })
 const jobDescription = message<JobDescription>({
   summary: jobSummary, tasks: list(taskDescription),
@@ -38,6 +38,7 @@ const jobDescription = message<JobDescription>({
     executor: text(), label: text(), state: oneOf('alive', 'suspected', 'draining', 'dead', 'left'), slots: integer, tasks: integer, reason: optional(text()), since: integer,
   })),
   warnings: list(text()), startedFrom: text(), error: optional(errorFacts),
+  growth: optional(message<LogGrowth>({ batches: integer, bytes: integer, bytesPerHour: double, freeBytes: optional(integer), fullInHours: optional(double) })),
 })
 export const describeAnswer = message<{ readonly job: JobDescription }>({ job: jobDescription })
 export const cancelAnswer = message<CancelAnswer>({ job: text(), run: integer, state, finalCheckpoint: optional(integer) })

@@ -95,6 +95,10 @@ export class MemoryLog implements Log {
     })
   }
 
+  freeBytes(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
   /** Its readers and sessions with it; what is open in the broker stays open. */
   async close(): Promise<void> {
     this.#closed = true
