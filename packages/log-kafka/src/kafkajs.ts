@@ -1,5 +1,6 @@
 // The only door to kafkajs: its inner modules with the types that are relied on. Inner modules change in any release, so the version is pinned and checked.
 import { createRequire } from 'node:module'
+import type { Socket } from 'node:net'
 import { checkKafkajsVersion } from './version.ts'
 
 const require = createRequire(import.meta.url)
@@ -87,7 +88,7 @@ export interface KafkajsFetchAnswer {
 
 export const Connection = require('kafkajs/src/network/connection') as new (options: ConnectionOptions) => WireConnection
 export const Encoder = require('kafkajs/src/protocol/encoder') as new (initialBytes?: number) => WireEncoder
-export const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => unknown
+export const createSocketFactory = require('kafkajs/src/network/socketFactory') as () => (options: object) => Socket
 export const murmur2 = require('kafkajs/src/producer/partitioners/default/murmur2') as (key: Buffer) => number
 export const apiKeys = require('kafkajs/src/protocol/requests/apiKeys') as Record<string, number>
 

@@ -27,7 +27,9 @@ export interface ConnectionSettings {
 /** A connection whose credentials end is replaced this long before: kafkajs would re-authenticate amid requests in flight and mix up their answers. */
 const EXPIRY_MARGIN_MS = 15_000
 
-const socketFactory = createSocketFactory()
+const kafkajsSocketFactory = createSocketFactory()
+/** A request that follows another one at once is not held back until the broker has acknowledged that (Nagle). */
+const socketFactory: typeof kafkajsSocketFactory = (options) => kafkajsSocketFactory(options).setNoDelay(true)
 
 export class Link {
   readonly address: Address

@@ -49,7 +49,7 @@ export class Slot {
   #tellReady: () => void = () => {}
   #stopping = false
   #ended: TidemarkError | undefined
-  #lastCommitAt = 0
+  #commitBeganAt = -Infinity
   #openedAt: number | undefined
   #statusAt = 0
   #mirroredAt = 0
@@ -97,9 +97,9 @@ export class Slot {
     const fetching = this.#fetching.map((one) => one.run())
     try {
       while (!this.#stopping) {
-        const busy = await this.#locked(() => this.#turn())
-        if (busy) await this.#ports.clock.sleep(0)
-        else await this.#signal.wait(IDLE_WAIT_MS)
+        const waitMs = await this.#locked(() => this.#turn())
+        if (waitMs === 0) await this.#ports.clock.sleep(0)
+        else await this.#signal.wait(waitMs)
       }
     } finally {
       for (const one of this.#fetching) one.stop()
@@ -192,8 +192,8 @@ export class Slot {
     return [...this.#held.values()].filter((held) => held.phase === 'running' || held.phase === 'waiting')
   }
 
-  /** One turn of the loop, under the lock. Returns whether there is more to do at once. */
-  async #turn(): Promise<boolean> {
+  /** One turn of the loop, under the lock. Returns how long there is nothing to do unless something arrives, ms; 0: there is more at once. */
+  async #turn(): Promise<number> {
     this.#tellStatus()
     if (this.#transactions.lost) await this.#recovery.reclaim()
     this.#outbox.settle()
@@ -219,10 +219,13 @@ export class Slot {
     const openMs = at - (this.#openedAt ?? at)
     // A task that was taken over speaks again at once, however long its backlog is.
     const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)
-    const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#lastCommitAt >= settings.commitIntervalMinMs)
+    const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#commitBeganAt >= settings.commitIntervalMinMs)
     if (dirty.length > 0 && due) await this.#commit()
     if (this.#openedAt === undefined || !this.#options.rules.S9) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
-    return more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))
+    if (more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))) return 0
+    if (this.#openedAt === undefined) return IDLE_WAIT_MS
+    const dueMs = settings.commitIntervalMinMs - (this.#ports.clock.monotonic() - this.#commitBeganAt)
+    return Math.min(IDLE_WAIT_MS, Math.max(1, Math.ceil(dueMs)))
   }
 
   #work(held: HeldTask, now: number): { readonly more: boolean, readonly full: boolean } {
@@ -247,6 +250,7 @@ export class Slot {
   /** Commits what is open: one transaction for all, a suspect task in its own. After a lost session the owner has claimed again. */
   async #commit(): Promise<void> {
     this.#openedAt = undefined
+    this.#commitBeganAt = this.#ports.clock.monotonic()
     const dirty = this.#running().filter((held) => held.failure === undefined && held.dirty)
     const together = dirty.filter((held) => !held.suspect)
     for (const group of [together, ...dirty.filter((held) => held.suspect).map((held) => [held])]) {
@@ -263,7 +267,6 @@ export class Slot {
         break
       }
     }
-    this.#lastCommitAt = this.#ports.clock.monotonic()
   }
 
   async #resume(held: HeldTask): Promise<boolean> {
