@@ -17,7 +17,7 @@ export interface JobOptions {
   readonly onError?: OnError
   /** Default `<job>.dead-letters`. */
   readonly deadLetterTopic?: string
-  /** Shortest time between two commits. Default 20 ms. */
+  /** Shortest time from the beginning of one commit to that of the next. Default 20 ms. Smaller: results come sooner, more commits, a longer tail to read after a death. */
   readonly commitIntervalMin?: Duration
   /** Longest time between two commits, under backlog. Default 250 ms; at most 5 s. */
   readonly commitIntervalMax?: Duration
