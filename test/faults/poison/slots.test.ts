@@ -45,6 +45,9 @@ const slotOfJob = async (poison: Poison): Promise<number> => {
   return pid
 }
 
+/** A slot may be silent for 2 s. */
+const STOOD_STILL_MS = 5_000
+
 describe('slots', () => {
   let open: Poison | undefined
   afterEach(async () => {
@@ -83,6 +86,42 @@ describe('slots', () => {
     const { sessions, gapMs } = await poison.neighbourStory()
     console.log(`four deaths: longest gap of the neighbour ${gapMs} ms`)
     expect(sessions).toBe(1)
+  }, 120_000)
+
+  test('a slot that hangs past its limit → its executor kills it, once, and its tasks go on; no record is blamed, the neighbour notices nothing', async () => {
+    const poison = open = await Poison.start({ place: 'source' })
+    await poison.write(keys(200))
+    await exact(poison)
+    const hung = await slotOfJob(poison)
+    process.kill(hung, 'SIGSTOP')
+    await poison.write(keys(200))
+    const ms = await msUntilGone([hung])
+    console.log(`a slot that was stopped was killed after ${ms} ms, its limit is 2000`)
+    expect(ms).toBeGreaterThan(1_000)
+    await exact(poison)
+    expect(poison.deadLetters.records).toEqual([])
+    expect(await poison.deaths()).toEqual([expect.stringContaining('stuck: it said nothing')])
+    expect((await poison.neighbourStory()).sessions).toBe(1)
+  }, 120_000)
+
+  test('a machine that slept for longer than a slot may be silent, or its executor alone → kills none of them', async () => {
+    const poison = open = await Poison.start({ place: 'source' })
+    await poison.write(keys(200))
+    await exact(poison)
+    const { driver, executors: [executor] } = poison.cluster
+    if (driver === undefined || executor === undefined) throw new Error('there is no executor')
+    const slots = [...slotPids(poison).values()]
+    // The driver too: it would take a silent executor for dead.
+    for (const stopped of [[driver.pid, executor.pid, ...slots], [driver.pid, executor.pid]]) {
+      for (const pid of stopped) process.kill(pid, 'SIGSTOP')
+      await realClock.sleep(STOOD_STILL_MS)
+      for (const pid of stopped) process.kill(pid, 'SIGCONT')
+      await poison.write(keys(200))
+      await exact(poison)
+      await realClock.sleep(1_500)
+    }
+    expect(await poison.deaths()).toEqual([])
+    expect([...slotPids(poison).values()].toSorted()).toEqual(slots.toSorted())
   }, 120_000)
 
   test('executor SIGKILLed alone → its slots end themselves at once', async () => {
