@@ -67,10 +67,12 @@ describe('deaths in a row', () => {
     expect(after(lives(9, 3)).next(me, false)).toEqual({ slots: 0, executors: 4 })
     expect(after(lives(10, 0)).next(me, false)).toEqual({ slots: 0, executors: 4 })
   })
-  test('an owner that got away says so in its commits: where only its last one is read, the executors that died before it are forgotten', () => {
+  test('an owner that got away says so in its commits: where only its last one is read, those that died before it are forgotten', () => {
     expect(deathsLeft({ slots: 1, executors: 3 }, 0, 10)).toEqual(once)
     expect(deathsLeft({ slots: 0, executors: 3 }, 1_000, 0)).toBeUndefined()
     expect(deathsLeft({ slots: 1, executors: 0 }, AWAY_AFTER_MS, 0)).toBeUndefined()
+    expect(deathsLeft({ slots: 1, executors: 0 }, 0, 500, 19)).toEqual(once)
+    expect(deathsLeft({ slots: 1, executors: 0 }, 0, 20, 20)).toBeUndefined()
     expect(after([at(commit(B, 40), 5_000)]).next(me, false)).toEqual({ slots: 0, executors: 1 })
   })
   test('an executor killed in between does not make the deaths of slots forgotten', () => {

@@ -21,6 +21,8 @@ export const AWAY_AFTER_MS = 10_000
  */
 const EXECUTOR_AWAY_AFTER_MS = 1_000
 const EXECUTOR_AWAY_AFTER_BATCHES = 10
+/** The same of a slot that died alone: more, because a record that kills is to be found within three deaths, and an owner may take its inputs in another order than the one before. */
+const SLOT_AWAY_AFTER_BATCHES = 20
 
 /** With the third death the record that kills is known: the third is that of the process in which it is tried. */
 const SLOT_DEATHS_MAX = 2
@@ -28,9 +30,9 @@ const EXECUTOR_DEATHS_MAX = 4
 
 export const isToBeTried = (deaths: Deaths | undefined): boolean => deaths !== undefined && (deaths.slots >= SLOT_DEATHS_MAX || deaths.executors >= EXECUTOR_DEATHS_MAX)
 
-/** What of the deaths before an owner still counts when it has committed for so long, and so many batches of input. */
-export const deathsLeft = (deaths: Deaths | undefined, livedMs: number, batches: number): Deaths | undefined => {
-  const slots = livedMs >= AWAY_AFTER_MS ? 0 : deaths?.slots ?? 0
+/** What of the deaths before an owner still counts when it has committed for so long, and so many batches of input. `whole`: of those, the ones that were not taken a step at a time, if that is known. */
+export const deathsLeft = (deaths: Deaths | undefined, livedMs: number, batches: number, whole = 0): Deaths | undefined => {
+  const slots = livedMs >= AWAY_AFTER_MS || whole >= SLOT_AWAY_AFTER_BATCHES ? 0 : deaths?.slots ?? 0
   const executors = livedMs >= EXECUTOR_AWAY_AFTER_MS || batches >= EXECUTOR_AWAY_AFTER_BATCHES ? 0 : deaths?.executors ?? 0
   return slots === 0 && executors === 0 ? undefined : { slots, executors }
 }

@@ -76,6 +76,8 @@ export class HeldTask {
   #counted = false
   #firstCommitAt: number | undefined
   #batches = 0
+  /** Of them, those taken as one, not a step at a time. */
+  #whole = 0
   #quietSince: number | undefined
   readonly #makeTask: () => Task
   readonly #told: number
@@ -115,9 +117,11 @@ export class HeldTask {
 
   /** Before each commit, with the offsets that it passes. The count that is left stands in it: who takes over may read no record before it. */
   commits(offsets: number): void {
-    this.deaths = this.#gotAwayQuietly ? undefined : deathsLeft(this.deaths, this.#committedForMs, this.#batches)
+    this.deaths = this.#gotAwayQuietly ? undefined : deathsLeft(this.deaths, this.#committedForMs, this.#batches, this.#whole)
     this.#firstCommitAt ??= this.#clock.now()
-    if (offsets > 0) this.#batches += 1
+    if (offsets === 0) return
+    this.#batches += 1
+    if (!this.careful) this.#whole += 1
   }
 
   /** After each turn of its work: for how long it has had nothing to do is reckoned only where that matters. */
