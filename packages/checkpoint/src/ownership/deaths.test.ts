@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { JournalRecord, Stamp } from '../records/records.ts'
 import { claim, commit, release, stamp } from '../samples/records.ts'
-import { AWAY_AFTER_MS, DeathCount, deathsLeft, isToBeTried } from './deaths.ts'
+import { AWAY_AFTER_MS, clearedByTrial, DeathCount, deathsLeft, isToBeTried } from './deaths.ts'
 import type { Deaths } from './deaths.ts'
 
 const at = <R extends JournalRecord>(record: R, timestamp: number, deaths?: Deaths): R => ({ ...record, timestamp, ...(deaths === undefined ? {} : { deaths }) })
@@ -77,5 +77,12 @@ describe('deaths in a row', () => {
   })
   test('an executor killed in between does not make the deaths of slots forgotten', () => {
     expect(after(life(B, 2_000, once)).next(me, false)).toEqual(once)
+  })
+  test('what was tried without harm is not tried again for a planned move, but for one death more', () => {
+    const cleared = clearedByTrial({ slots: 3, executors: 4 })
+    expect(isToBeTried(cleared)).toBe(false)
+    expect(isToBeTried(after([...life(B, 5, cleared), at(release(B), 2_000)]).next(me, false))).toBe(false)
+    expect(isToBeTried(after(life(B, 5, cleared)).next(me, true))).toBe(true)
+    expect(clearedByTrial(undefined)).toBeUndefined()
   })
 })

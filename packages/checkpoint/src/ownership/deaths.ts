@@ -37,6 +37,10 @@ export const deathsLeft = (deaths: Deaths | undefined, livedMs: number, batches:
   return slots === 0 && executors === 0 ? undefined : { slots, executors }
 }
 
+/** What still counts when the input was tried and nothing killed: one death more has it tried again, a planned move has not. */
+export const clearedByTrial = (deaths: Deaths | undefined): Deaths | undefined =>
+  deaths && { slots: Math.min(deaths.slots, SLOT_DEATHS_MAX - 1), executors: Math.min(deaths.executors, EXECUTOR_DEATHS_MAX - 1) }
+
 interface LastOwner {
   readonly owner: Owner
   readonly deaths: Deaths | undefined

@@ -28,16 +28,17 @@ export interface Culprit {
 /** In one takeover; with more, the rest is found by the next deaths. */
 const CULPRITS_MAX = 50
 
-export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'setAside' | 'stepsMax'>, logger: Logger, found: (culprit: Culprit) => void): Promise<void> => {
+/** Resolves with whether a process came through with nothing set aside. */
+export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'setAside' | 'stepsMax'>, logger: Logger, found: (culprit: Culprit) => void): Promise<boolean> => {
   const setAside: Subject[] = []
   let suspected: string | undefined
   while (setAside.length < CULPRITS_MAX) {
     const outcome = await trial({ ...request, setAside })
-    if (outcome.kind === 'passed') return
+    if (outcome.kind === 'passed') return setAside.length === 0
     const culprit = outcome.kind === 'died' ? outcome : outcome.kind === 'died-between' ? await leftBehind(trial, { ...request, setAside }, outcome) : undefined
     if (culprit === undefined) {
       logger.error({ ...request.task, outcome }, 'trial.nothing-found')
-      return
+      return false
     }
     // Somebody, or the kernel, may have killed it by chance: not twice at the same place.
     if (outcome.kind === 'died' && !outcome.certain && suspected !== culprit.subject.name) {
@@ -49,6 +50,7 @@ export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'se
     logger.error({ subject: culprit.subject.name, error }, 'trial.culprit-found')
     found({ subject: culprit.subject, error })
   }
+  return false
 }
 
 /** The first step behind which the process does not come through; undefined: none, or it had several subjects. */

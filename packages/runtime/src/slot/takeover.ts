@@ -2,7 +2,7 @@
 // or missing snapshot holds up nobody else. Loading goes on beside reading, fencing and claiming.
 import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader, TransactionalId } from '@tidemark/base'
-import { beforeClaim, isToBeTried } from '@tidemark/checkpoint'
+import { beforeClaim, clearedByTrial, isToBeTried } from '@tidemark/checkpoint'
 import { journalGone } from './claiming.ts'
 import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
@@ -181,11 +181,12 @@ export class Takeover {
       held.culprits = []
       logger.warn({ task: held.key, deaths: held.deaths }, 'takeover.tried')
       held.waitingFor = `its input is tried in a process of its own: ${held.deaths?.slots ?? 0} slots and ${held.deaths?.executors ?? 0} executors died of it in a row`
-      await findCulprits(trial, { task: held.ref, generation: held.generation, claimOffset: held.claim.offset }, logger, (culprit) => {
+      const cleared = await findCulprits(trial, { task: held.ref, generation: held.generation, claimOffset: held.claim.offset }, logger, (culprit) => {
         held.culprits?.push(culprit)
         held.timeline.remarks.push(culprit.error.message)
       })
       held.waitingFor = undefined
+      if (cleared) held.deaths = clearedByTrial(held.deaths)
     }
     for (const { subject, error } of held.culprits ?? []) held.task.setAside(subject, error)
   }
