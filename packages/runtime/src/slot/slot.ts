@@ -8,6 +8,7 @@ import { Claiming } from './claiming.ts'
 import { Fetching } from './fetching.ts'
 import { HeldTask } from './held-task.ts'
 import { feedInFlight, storeInFlight } from './in-flight.ts'
+import { Leaving } from './leaving.ts'
 import { Lock } from './lock.ts'
 import type { SlotCommand } from './messages.ts'
 import { Outbox } from './outbox.ts'
@@ -17,16 +18,14 @@ import { Recovery } from './recovery.ts'
 import { Signal } from './signal.ts'
 import { Snapshots } from './snapshots.ts'
 import { SourceGrowth } from './source-growth.ts'
-import { statusOf } from './status.ts'
 import { Takeover } from './takeover.ts'
+import { Telling } from './telling.ts'
 import { SessionLost, Transactions } from './transactions.ts'
 
 /** Work done before the loop looks at commands and fetched input again, ms. */
 const WORK_SLICE_MS = 10
 /** Longest wait without anything to do; idle marks and timers are noticed this late. */
 const IDLE_WAIT_MS = 20
-const STATUS_INTERVAL_MS = 200
-const MIRROR_INTERVAL_MS = 1_000
 
 export class Slot {
   readonly #ports: SlotPorts
@@ -44,6 +43,8 @@ export class Slot {
   readonly #takeover: Takeover
   readonly #fetching: readonly Fetching[]
   readonly #growth: SourceGrowth
+  readonly #telling: Telling
+  readonly #leaving: Leaving
   /** Resolves with the first session: nothing is claimed before. */
   readonly #ready: Promise<void>
   #tellReady: () => void = () => {}
@@ -51,8 +52,6 @@ export class Slot {
   #ended: TidemarkError | undefined
   #commitBeganAt = -Infinity
   #openedAt: number | undefined
-  #statusAt = 0
-  #mirroredAt = 0
 
   constructor(ports: SlotPorts, options: SlotOptions) {
     this.#ports = ports
@@ -60,16 +59,17 @@ export class Slot {
     this.#signal = new Signal(ports.clock)
     this.#ready = new Promise((resolve) => { this.#tellReady = resolve })
     const wake = (): void => this.#signal.raise()
+    this.#telling = new Telling(ports, options.run.job, () => this.#held.values(), () => this.#running())
     const holds = (held: HeldTask): boolean => this.#held.get(held.key) === held
-    this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive, waiting: () => this.#tellStatus() })
+    this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive, waiting: () => this.#telling.step() })
     this.#claiming = new Claiming(ports, options, this.#transactions)
     this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
     this.#readers = new Readers(ports.log)
     this.#outbox = new Outbox(ports, holds, wake)
     this.#snapshots = new Snapshots(ports, options, this.#transactions, wake)
-    const forget = (held: HeldTask): void => this.#forget(held)
-    this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget,
-      fail: (held, error) => this.#fail(held, error), waiting: () => this.#tellStatus() })
+    this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget: (held) => this.#leaving.forget(held),
+      fail: (held, error) => this.#leaving.fail(held, error), waiting: () => this.#telling.step() })
+    this.#leaving = new Leaving(ports, { held: this.#held, snapshots: this.#snapshots, outbox: this.#outbox, recovery: this.#recovery, commit: () => this.#commit() })
     this.#takeover = new Takeover(ports, options, this.#claiming, this.#readers, {
       holds,
       lastId: () => {
@@ -83,7 +83,7 @@ export class Slot {
       giveUp: (held, outcome) => this.#locked(async () => {
         if (holds(held)) await this.#recovery.letGo(held, outcome)
       }),
-      fail: (held, error) => this.#locked(() => this.#fail(held, error)),
+      fail: (held, error) => this.#locked(() => this.#leaving.fail(held, error)),
     })
     this.#growth = new SourceGrowth(ports, () => this.#running(), wake)
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
@@ -144,7 +144,7 @@ export class Slot {
       }
       case 'revoke':
         await this.#locked(async () => {
-          for (const held of this.#find(command.tasks)) await (command.reason === 'move' ? this.#release(held) : this.#stopTask(held))
+          for (const held of this.#find(command.tasks)) await (command.reason === 'move' ? this.#leaving.handOver(held) : this.#leaving.stop(held))
         })
         break
       case 'snapshot-begin':
@@ -194,7 +194,7 @@ export class Slot {
 
   /** One turn of the loop, under the lock. Returns how long there is nothing to do unless something arrives, ms; 0: there is more at once. */
   async #turn(): Promise<number> {
-    this.#tellStatus()
+    this.#telling.step()
     if (this.#transactions.lost) await this.#recovery.reclaim()
     this.#outbox.settle()
     this.#growth.step()
@@ -210,7 +210,7 @@ export class Slot {
         held.worked()
       }
       const failure = held.failure ?? held.task.failure
-      if (failure !== undefined) await this.#fail(held, failure)
+      if (failure !== undefined) await this.#leaving.fail(held, failure)
     }
     const dirty = this.#running().filter((held) => held.dirty)
     const at = this.#ports.clock.monotonic()
@@ -287,44 +287,6 @@ export class Slot {
     return true
   }
 
-  /** R7: commit what is open, then a release record; acknowledged, the driver may give the task to another. */
-  async #release(held: HeldTask): Promise<void> {
-    if (held.phase === 'running' || held.phase === 'waiting') {
-      await this.#commit()
-      if (this.#held.get(held.key) !== held) return
-    }
-    if (held.claimed) {
-      this.#ports.faults.reach('release.before')
-      await this.#recovery.release(held)
-      this.#ports.faults.reach('release.committed')
-    }
-    this.#forget(held)
-    this.#ports.emit({ kind: 'released', task: held.ref, generation: held.generation })
-  }
-
-  async #stopTask(held: HeldTask): Promise<void> {
-    held.task.undo()
-    if (held.claimed) await this.#recovery.release(held)
-    this.#forget(held)
-    this.#ports.emit({ kind: 'released', task: held.ref, generation: held.generation })
-  }
-
-  /** The task can't go on: its part of the open batch is taken back, the others are not touched. */
-  async #fail(held: HeldTask, error: TidemarkError): Promise<void> {
-    if (this.#held.get(held.key) !== held) return
-    this.#ports.logger.error({ task: held.key, error }, 'task.failed')
-    held.task.undo()
-    if (held.claimed) await this.#recovery.release(held)
-    this.#forget(held)
-    this.#ports.emit({ kind: 'failed', task: held.ref, generation: held.generation, error })
-  }
-
-  #forget(held: HeldTask): void {
-    this.#snapshots.lost(held, 'the task was let go')
-    this.#outbox.forget(held)
-    if (this.#held.get(held.key) === held) this.#held.delete(held.key)
-  }
-
   async #storeInFlight(command: SlotCommand & { kind: 'snapshot-in-flight' }): Promise<void> {
     const [held] = this.#find([command.task])
     if (held === undefined) return
@@ -333,27 +295,6 @@ export class Slot {
       this.#ports.emit({ kind: 'in-flight-stored', task: held.ref, checkpoint: command.checkpoint, ...stored })
     } catch (error) {
       this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: command.checkpoint, reason: asTidemarkError(error).message })
-    }
-  }
-
-  #tellStatus(): void {
-    const at = this.#ports.clock.monotonic()
-    if (at - this.#statusAt >= STATUS_INTERVAL_MS) {
-      this.#statusAt = at
-      this.#ports.emit({ kind: 'status', tasks: [...this.#held.values()].map(statusOf) })
-    }
-    if (at - this.#mirroredAt >= MIRROR_INTERVAL_MS) {
-      this.#mirroredAt = at
-      const positions = this.#running().flatMap((held) => held.task.content().positions.filter((one) => held.task.inputs().some((input) => input.input === one.input && input.kind === 'topic')))
-      if (positions.length > 0) {
-        const { job } = this.#options.run
-        const group = paths.mirrorGroup(job)
-        void this.#ports.log.mirrorPositions(group, positions.map(({ topic, partition, next }) => ({ topic, partition, nextOffset: next })))
-          .then((offsets) => {
-            if (offsets.length > 0) this.#ports.emit({ kind: 'group-edited', job, group, offsets })
-          })
-          .catch((error: unknown) => this.#ports.logger.warn({ error: asTidemarkError(error) }, 'mirror.failed'))
-      }
     }
   }
 }
