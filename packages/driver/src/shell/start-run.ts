@@ -68,8 +68,10 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
 
 /** The run is over: `ended` records, then its topics go. Checkpoints stay; the name is free. */
 export const cancelRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, finalCheckpoint?: number): Promise<void> => {
+  // Before any topic goes: a driver that comes after this one must not go on with a drain that is over, without them.
+  if (finalCheckpoint !== undefined) await updateDefinition(ports.store, leadership, job, run, { drain: false, finalCheckpoint })
   const topics = await findTopics(ports.log, job, run)
   await endRuns(ports, leadership, job, topics, generation)
   await ports.log.deleteTopics(topics.map(({ topic }) => topic))
-  await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled', ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) })
+  await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled' })
 }

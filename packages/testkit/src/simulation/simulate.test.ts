@@ -26,6 +26,12 @@ describe('simulation', () => {
     expect(outcome.trace().join('\n')).toMatch(afterwards === 'nothing' ? /job\.cancelled/ : /job\.cancelled[^]*job\.started +run 2/)
   })
 
+  test('simulation, the job is drained and the driver dies while the topics of its run go → the next one does not miss them, it ends what is left', async () => {
+    const outcome = await simulate({ seed: 29_775, shape: 'shuffled', plan: [{ at: 275, kind: 'cancel', mode: 'drain', afterwards: 'submit' }, { at: 393, kind: 'kill driver' }] })
+    expect(await wrong(outcome)).toBe('')
+    expect(outcome.trace().join('\n')).toMatch(/job\.drained[^]*job\.cancelled/)
+  })
+
   test.each([['copartitioned', 'last'], ['shuffled', 'first'], ['shuffled', 'last']] as const)('simulation, %s, a record kills the process that runs the %s operator → two slots die of it, it is tried and set aside, nothing else is', async (shape, where) => {
     const outcome = await simulate({ seed: 7, shape, plan: [{ at: 600, kind: 'poison', in: where }] })
     expect(await wrong(outcome)).toBe('')
