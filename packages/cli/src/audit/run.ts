@@ -5,6 +5,7 @@ import { paths, parseRun } from '@tidemark/checkpoint'
 import type { RunRecord, StageOutputs } from '@tidemark/checkpoint'
 import { cutStages, parsePlan } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
+import { didYouMean } from '../meant.ts'
 
 export interface AuditedRun {
   readonly record: RunRecord
@@ -22,17 +23,18 @@ export const getObject = async (store: ObjectStore, key: string): Promise<Buffer
   }
 }
 
-const unknown = (name: string, store: ObjectStore): TidemarkError =>
-  new TidemarkError(`${store.name} knows no job ${JSON.stringify(name)}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job: name, hint: '`tidemark jobs` lists those that there are; look at the folder or bucket, too.' })
+/** Its nearest neighbour is named: a job has its runs in a folder of its own. */
+const unknown = async (name: string, store: ObjectStore): Promise<TidemarkError> =>
+  new TidemarkError(`${store.name} knows no job ${JSON.stringify(name)}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job: name, hint: didYouMean(name, [...new Set((await store.list(paths.jobsPrefix)).flatMap(({ key }) => paths.parseRun(key)?.job ?? []))], '`tidemark jobs` lists those that there are; look at the folder or bucket, too.') })
 
 /** The newest run unless one is named. */
 export const findRun = async (store: ObjectStore, name: string, wanted?: number): Promise<AuditedRun> => {
-  if (!isJobName(name)) throw unknown(name, store)
+  if (!isJobName(name)) throw await unknown(name, store)
   const job: JobId = jobId(name)
   const runs = (await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []).toSorted((a, b) => b - a)
   const run = wanted ?? runs[0]
   if (run === undefined || !runs.includes(run)) {
-    if (runs.length === 0) throw unknown(name, store)
+    if (runs.length === 0) throw await unknown(name, store)
     throw new TidemarkError(`${name} has no run ${run}; it has ${runs.join(', ')}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job, hint: 'Leave --run out for the newest.' })
   }
   const key = paths.run(job, run)

@@ -1,11 +1,11 @@
 // A job as it goes: a picture that is redrawn in a terminal; without one a line when something has changed; with --json every answer.
 import { asTidemarkError } from '@tidemark/base'
 import type { JobDescription } from '@tidemark/wire'
-import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, EXIT } from '../exit.ts'
 import { describeLines } from '../format/job.ts'
 import { timeOfDay } from '../format/values.ts'
+import { withJob } from '../meant.ts'
 import { restoringOf, restoringText, summaryText } from '../live/progress.ts'
 
 const LIVE_MS = 250
@@ -32,7 +32,7 @@ export const followJob = async (context: Context, job: string, done: (descriptio
   while (!signal.aborted) {
     try {
       // One that hangs must not keep who wants to leave.
-      const answer = await Promise.race([withJobs(context, (client) => client.describe(job)), left])
+      const answer = await Promise.race([withJob(context, job, (client) => client.describe(job)), left])
       if (answer === undefined) break
       last = answer
     } catch (error) {

@@ -4,6 +4,7 @@ import type { CancelAnswer } from '@tidemark/wire'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { describeLines, jobTable } from '../format/job.ts'
+import { withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
 
 export const listJobs = async (context: Context): Promise<void> => {
@@ -15,7 +16,7 @@ export const listJobs = async (context: Context): Promise<void> => {
 
 export const describeJob = async (context: Context, job: string, follow = false): Promise<void> => {
   if (follow) return void await followJob(context, job, () => false)
-  const description = await withJobs(context, (client) => client.describe(job))
+  const description = await withJob(context, job, (client) => client.describe(job))
   const { terminal } = context
   if (context.json) terminal.json(description)
   else for (const line of describeLines(description, context.clock.now(), terminal.paint)) terminal.line(line)
@@ -34,12 +35,12 @@ const CANCEL_POLL_MS = 100
 export const cancelJob = async (context: Context, job: string, { now, wait, timeoutMs }: CancelOptions): Promise<void> => {
   const { terminal, clock } = context
   const until = clock.monotonic() + timeoutMs
-  let answer: CancelAnswer = await withJobs(context, (client) => client.cancel(job, now ? 'now' : 'drain'))
+  let answer: CancelAnswer = await withJob(context, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
   let reason: string | undefined
   while (wait && answer.state !== 'cancelled') {
     if (context.signal.aborted) throw new TidemarkError(`${job} is ${answer.state}: that goes on without you`, { code: 'CLI_INTERRUPTED', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
     if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
-    const { state, run, finalCheckpoint, reason: why } = await withJobs(context, async (client) => (await client.describe(job)).summary)
+    const { state, run, finalCheckpoint, reason: why } = await withJob(context, job, async (client) => (await client.describe(job)).summary)
     if (run !== answer.run) throw new TidemarkError(`somebody has submitted ${job} again: run ${run} of it is ${state}`, { code: 'CLI_OTHER_RUN', blame: 'user', action: 'exit', job, hint: `\`tidemark jobs\` shows it. Run ${answer.run} has ended.` })
     if (state === 'failed') throw new TidemarkError(`${job} has failed while it was drained: ${why ?? 'no reason is known'}`, { code: 'CLI_DRAIN_FAILED', blame: 'environment', action: 'exit', job, hint: `\`tidemark cancel ${job} --now\` ends it without a last checkpoint.` })
     answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }

@@ -5,6 +5,7 @@ import type { FetchedPartition, Log, LogReader, LogRecord, PartitionOffsets } fr
 import { withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { wrongUse } from '../exit.ts'
+import { didYouMean } from '../meant.ts'
 
 const FETCH_BYTES_MAX = 1024 * 1024
 const FETCH_WAIT_MS = 250
@@ -40,7 +41,7 @@ const beginAt = ({ start, stable }: PartitionOffsets, from: ReadOptions['from'])
 
 export const readTopic = (context: Context, topic: string, options: ReadOptions): Promise<void> => withLog(context, async (log) => {
   if (typeof options.from === 'number' && options.partition === undefined) throw wrongUse('an offset is a place in one partition', 'Say which: --partition 0')
-  if (!(await log.describeTopics([topic])).has(topic)) throw missing(log, topic)
+  if (!(await log.describeTopics([topic])).has(topic)) throw await missing(log, topic)
   const offsets = await log.offsets(topic, options.partition === undefined ? undefined : [options.partition])
   const reader = log.reader()
   try {
@@ -50,8 +51,8 @@ export const readTopic = (context: Context, topic: string, options: ReadOptions)
   }
 })
 
-export const missing = (log: Log, topic: string): TidemarkError =>
-  new TidemarkError(`${log.name} has no topic ${topic}`, { code: 'CLI_TOPIC_MISSING', blame: 'user', action: 'exit', topic, hint: `Make it with: tidemark topics create ${topic} --partitions 4` })
+export const missing = async (log: Log, topic: string): Promise<TidemarkError> =>
+  new TidemarkError(`${log.name} has no topic ${topic}`, { code: 'CLI_TOPIC_MISSING', blame: 'user', action: 'exit', topic, hint: didYouMean(topic, await log.listTopics(), `Make it with: tidemark topics create ${topic} --partitions 4`) })
 
 const readOn = async (context: Context, reader: LogReader, topic: string, options: ReadOptions, offsets: readonly PartitionOffsets[]): Promise<void> => {
   const { terminal, json, signal } = context

@@ -85,7 +85,7 @@ export interface WriteAnswer {
 
 export const writeTopic = (context: Context, topic: string, options: WriteOptions): Promise<void> => withLog(context, async (log) => {
   const partitions = (await log.describeTopics([topic])).get(topic)?.partitions
-  if (partitions === undefined) throw missing(log, topic)
+  if (partitions === undefined) throw await missing(log, topic)
   const writer = new TopicWriter(log, topic, partitions)
   const { terminal } = context
   try {
