@@ -35,7 +35,7 @@ export interface JobOptions {
   readonly checkpointsRetained?: number
   /** Undelivered writes of external sinks that a task may hold; at this size it pauses. Default 64 MiB. */
   readonly outboxMax?: Size
-  /** A reader of a shuffle may be this far behind before its writers pause. Default 64 MiB. */
+  /** A reader of a shuffle may be this far behind in its partition before the writers stop reading their input; they go on at half of it. Default 64 MiB. */
   readonly shuffleBacklogMax?: Size
   /** A record whose event time is this far ahead of the wall clock is an error of that record, so that it can't close every window. Default 1 h. */
   readonly futureTimestampBound?: Duration

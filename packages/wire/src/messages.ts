@@ -35,13 +35,15 @@ export interface InputStatus {
   readonly partition: number
   readonly next: number
   readonly stable: number
+  /** Of a shuffle: what lies between the two, about, in bytes. */
+  readonly behindBytes?: number
 }
 
 export interface TaskStatus {
   readonly task: TaskRef
   readonly generation: GenerationMessage
   readonly phase: TaskPhase
-  /** Why it waits, when it does: `store unreachable`, `outbox full`, `backlog of shuffle s0-n2`. */
+  /** Why it waits, when it does: `store unreachable`, `outbox full`, `paused: shuffle s0-n2 is 70 MiB behind`. */
   readonly waitingFor?: string
   readonly inputs: readonly InputStatus[]
   readonly batchId: number
@@ -155,6 +157,8 @@ export type DriverMessage =
   | { readonly kind: 'snapshot-in-flight', readonly epoch: number, readonly checkpoint: number, readonly task: TaskRef, readonly ref: unknown,
       readonly cuts: readonly { readonly stage: string, readonly partition: number, readonly batchId: number }[], readonly bytesMax: number }
   | { readonly kind: 'snapshot-abandon', readonly epoch: number, readonly checkpoint: number }
+  /** Read no more input for so long: a reader of a shuffle that these tasks write is behind. Said again while that is so; with 0, go on. */
+  | { readonly kind: 'pause', readonly epoch: number, readonly tasks: readonly TaskRef[], readonly forMs: number, readonly reason: string }
   /** Kill this slot process; a release timed out, or it makes no progress. */
   | { readonly kind: 'kill-slot', readonly epoch: number, readonly slot: number, readonly slotId: SlotId, readonly reason: string }
   | { readonly kind: 'drain', readonly epoch: number }

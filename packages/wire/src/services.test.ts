@@ -12,7 +12,7 @@ const recovery: RecoveryTimeline = {
 }
 const bareRecovery: RecoveryTimeline = { startedAt: 0, readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
 const status: TaskStatus = {
-  task, generation, phase: 'waiting', waitingFor: 'outbox full', inputs: [{ input: 'n0', topic: 'in', partition: 2, next: Number.MAX_SAFE_INTEGER, stable: Number.MAX_SAFE_INTEGER }],
+  task, generation, phase: 'waiting', waitingFor: 'outbox full', inputs: [{ input: 'n0', topic: 'in', partition: 2, next: Number.MAX_SAFE_INTEGER, stable: Number.MAX_SAFE_INTEGER }, { input: 's0-n2', topic: 't', partition: 0, next: 1, stable: 2, behindBytes: 3 }],
   batchId: 12, watermark: -5, stateKeys: 1, stateBytes: 2, snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery, totals: { folded: 5, late: 0 }, tail: { batches: 3, bytes: 400 },
 }
 const bareStatus: TaskStatus = { task, generation, phase: 'running', inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} }
@@ -49,6 +49,7 @@ const DRIVER: { readonly [K in DriverMessage['kind']]: readonly Extract<DriverMe
   'snapshot-complete': [{ kind: 'snapshot-complete', epoch: 1, checkpoint: 2, tasks: [task] }],
   'snapshot-in-flight': [{ kind: 'snapshot-in-flight', epoch: 1, checkpoint: 2, task, ref: { a: 1 }, cuts: [{ stage: 's0', partition: 0, batchId: 4 }], bytesMax: 5 }],
   'snapshot-abandon': [{ kind: 'snapshot-abandon', epoch: 1, checkpoint: 2 }],
+  pause: [{ kind: 'pause', epoch: 1, tasks: [task], forMs: 5_000, reason: 'paused: shuffle s0-n2 is 70 MiB behind' }],
   'kill-slot': [{ kind: 'kill-slot', epoch: 1, slot: 0, slotId: slotId('b2'), reason: 'release timed out' }],
   drain: [{ kind: 'drain', epoch: 1 }],
 }

@@ -4,6 +4,7 @@ import type { SlotId } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
 import type { ExecutorMessage, JobDescription, JobEvent, JobSummary, WatchRequest } from '@tidemark/wire'
+import { Backlogs } from './backlogs.ts'
 import { Balance } from './balance.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { CutOffs } from './cut-offs.ts'
@@ -36,6 +37,7 @@ export class DriverCore {
   readonly #ownership: Ownership
   readonly #balance: Balance
   readonly #cutOffs: CutOffs
+  readonly #backlogs: Backlogs
   readonly #control: JobsControl
   #lastEventMs: number | undefined
 
@@ -50,6 +52,7 @@ export class DriverCore {
     this.#ownership = new Ownership(parts)
     this.#balance = new Balance(parts, this.#ownership)
     this.#cutOffs = new CutOffs(parts, this.#ownership)
+    this.#backlogs = new Backlogs(parts)
     this.#control = new JobsControl(parts, this.#ownership)
   }
 
@@ -124,6 +127,7 @@ export class DriverCore {
     this.#balance.overdue()
     this.#control.tick()
     this.#checkpoints.tick()
+    this.#backlogs.run()
     return true
   }
 

@@ -19,6 +19,8 @@ export const slotCommandOf = (message: DriverMessage, own: readonly TaskRef[]): 
       return { kind: 'snapshot-in-flight', checkpoint: message.checkpoint, task: message.task, ref: message.ref as SnapshotRef, cuts: message.cuts, bytesMax: message.bytesMax }
     case 'snapshot-abandon':
       return { kind: 'snapshot-abandon', checkpoint: message.checkpoint }
+    case 'pause':
+      return { kind: 'pause', tasks: own, forMs: message.forMs, reason: message.reason }
     default:
       return undefined
   }

@@ -5,10 +5,9 @@ import type { FetchedPartition, FetchRequest, LogReader, TidemarkError } from '@
 import type { TaskInput } from '../task/task.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotPorts } from './ports.ts'
+import { BytesPerOffset } from './shuffle-backlog.ts'
 import type { Signal } from './signal.ts'
 
-/** Queued and not yet processed, per task: fetching stops above it. */
-const QUEUED_BYTES_MAX = 8 * 1024 * 1024
 const FETCH_BYTES_MAX = 1024 * 1024
 /** Bounds how long an input that joins has to wait for a fetch under way. */
 const FETCH_WAIT_MS = 20
@@ -81,7 +80,7 @@ export class Fetching {
   #ask(): Map<string, Asked> {
     const asked = new Map<string, Asked>()
     for (const held of this.#running()) {
-      if (held.still || held.task.queuedBytes > QUEUED_BYTES_MAX) continue
+      if (!held.fetches) continue
       for (const input of held.task.inputs()) {
         if (readerOf(input) !== this.#kind || input.inFlight !== undefined) continue
         const key = `${input.topic}/${input.partition}`
@@ -98,6 +97,7 @@ export class Fetching {
     held.stable.set(`${fetched.topic}/${fetched.partition}`, fetched.stableOffset)
     if (held.phase !== 'running' && held.phase !== 'waiting') return
     if (fetched.fromOffset !== held.task.fetchFrom(input.input, input.topic, input.partition)) return
+    if (input.kind === 'shuffle') measure(held, fetched)
     try {
       held.task.offer(input.input, fetched)
     } catch (error) {
@@ -117,4 +117,11 @@ export class Fetching {
     }
     this.#arrived.raise()
   }
+}
+
+const measure = ({ sizes }: HeldTask, { topic, partition, fromOffset, nextOffset, records }: FetchedPartition): void => {
+  const key = `${topic}/${partition}`
+  const size = sizes.get(key) ?? new BytesPerOffset()
+  sizes.set(key, size)
+  size.fetched(records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0), nextOffset - fromOffset)
 }

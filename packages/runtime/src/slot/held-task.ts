@@ -10,6 +10,7 @@ import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Own
 import type { Task } from '../task/task.ts'
 import type { Culprit } from './isolation.ts'
 import type { TakeoverTimeline } from './messages.ts'
+import type { BytesPerOffset } from './shuffle-backlog.ts'
 import { Tail } from './tail.ts'
 
 export type TaskPhase = 'taking-over' | 'running' | 'waiting' | 'releasing'
@@ -22,6 +23,8 @@ const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
   releasing: [],
 }
 
+/** Queued and not yet processed. */
+const QUEUED_BYTES_MAX = 8 * 1024 * 1024
 /** A tail is applied for so long before the slot's other tasks get their turn. */
 const TAIL_SLICE_MS = 8
 
@@ -69,6 +72,9 @@ export class HeldTask {
   suspect = false
   /** Highest stable offset seen per `topic/partition`, for lag. */
   readonly stable = new Map<string, number>()
+  /** Of shuffles, by `topic/partition`. */
+  readonly sizes = new Map<string, BytesPerOffset>()
+  #pause: { readonly until: number, readonly reason: string } | undefined
   #phase: TaskPhase = 'taking-over'
   #loaded = false
   #tail: CommitRecord[] = []
@@ -93,6 +99,21 @@ export class HeldTask {
     this.#clock = clock
     this.#told = clock.monotonic()
     this.timeline = { startedAt: clock.now(), readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
+  }
+
+  /** False: enough is queued for it, or it is to take nothing. */
+  get fetches(): boolean {
+    return !this.still && this.task.queuedBytes <= QUEUED_BYTES_MAX && this.pausedBecause === undefined
+  }
+
+  /** Fetches nothing for so long, unless it is told again; with 0, it goes on. What is queued is processed, and all else goes on too. */
+  pause(forMs: number, reason: string): void {
+    this.#pause = forMs > 0 ? { until: this.#clock.monotonic() + forMs, reason } : undefined
+  }
+
+  /** Why it fetches nothing; undefined: it does. */
+  get pausedBecause(): string | undefined {
+    return this.#pause !== undefined && this.#clock.monotonic() < this.#pause.until ? this.#pause.reason : undefined
   }
 
   get phase(): TaskPhase {

@@ -13,6 +13,8 @@ export type SlotCommand =
   | { readonly kind: 'snapshot-complete', readonly checkpoint: number, readonly tasks: readonly TaskRef[] }
   | { readonly kind: 'snapshot-in-flight', readonly checkpoint: number, readonly task: TaskRef, readonly ref: SnapshotRef, readonly cuts: readonly WriterCut[], readonly bytesMax: number }
   | { readonly kind: 'snapshot-abandon', readonly checkpoint: number }
+  /** Read nothing more for so long, unless this is said again; with 0, go on. */
+  | { readonly kind: 'pause', readonly tasks: readonly TaskRef[], readonly forMs: number, readonly reason: string }
 
 /** Blocks of this upstream task up to and including `batchId` belong to the checkpoint (C2). */
 export interface WriterCut {
@@ -42,7 +44,7 @@ export interface SlotTaskStatus {
   readonly generation: Generation
   readonly phase: TaskPhase
   readonly waitingFor?: string
-  readonly inputs: readonly { readonly input: string, readonly topic: string, readonly partition: number, readonly next: number, readonly stable: number }[]
+  readonly inputs: readonly { readonly input: string, readonly topic: string, readonly partition: number, readonly next: number, readonly stable: number, readonly behindBytes?: number }[]
   readonly batchId: number
   readonly watermark?: number
   readonly stateKeys: number

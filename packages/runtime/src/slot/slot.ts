@@ -15,6 +15,7 @@ import { Outbox } from './outbox.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { Readers } from './readers.ts'
 import { Recovery } from './recovery.ts'
+import { ShuffleEnds } from './shuffle-backlog.ts'
 import { Signal } from './signal.ts'
 import { Snapshots } from './snapshots.ts'
 import { SourceGrowth } from './source-growth.ts'
@@ -45,6 +46,7 @@ export class Slot {
   readonly #growth: SourceGrowth
   readonly #telling: Telling
   readonly #leaving: Leaving
+  readonly #ends: ShuffleEnds
   /** Resolves with the first session: nothing is claimed before. */
   readonly #ready: Promise<void>
   #tellReady: () => void = () => {}
@@ -86,6 +88,7 @@ export class Slot {
       fail: (held, error) => this.#locked(() => this.#leaving.fail(held, error)),
     })
     this.#growth = new SourceGrowth(ports, () => this.#running(), wake)
+    this.#ends = new ShuffleEnds(ports, () => this.#running())
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
     this.#fetching = [...kinds].map((kind) => new Fetching(ports, kind, () => this.#running(), this.#signal))
   }
@@ -162,6 +165,9 @@ export class Slot {
       case 'snapshot-in-flight':
         await this.#storeInFlight(command)
         break
+      case 'pause':
+        for (const held of this.#find(command.tasks)) held.pause(command.forMs, command.reason)
+        break
       case 'snapshot-abandon':
         this.#snapshots.abandon(command.checkpoint)
         break
@@ -198,6 +204,7 @@ export class Slot {
     if (this.#transactions.lost) await this.#recovery.reclaim()
     this.#outbox.settle()
     this.#growth.step()
+    this.#ends.step()
     let more = false
     let full = false
     const now = this.#ports.clock.now()

@@ -8,12 +8,18 @@ export const statusOf = (held: HeldTask): SlotTaskStatus => {
   const { watermark } = task
   const snapshot = newestSnapshot(held)
   const content = task.content()
+  const waitingFor = held.waitingFor ?? held.pausedBecause
   return {
     task: held.ref,
     generation: held.generation,
-    phase: held.waitingFor !== undefined && held.phase === 'running' ? 'waiting' : held.phase,
-    ...(held.waitingFor === undefined ? {} : { waitingFor: held.waitingFor }),
-    inputs: content.positions.map(({ input, topic, partition, next }) => ({ input, topic, partition, next, stable: Math.max(next, held.stable.get(`${topic}/${partition}`) ?? next) })),
+    phase: waitingFor !== undefined && held.phase === 'running' ? 'waiting' : held.phase,
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    inputs: content.positions.map(({ input, topic, partition, next }) => {
+      const key = `${topic}/${partition}`
+      const stable = Math.max(next, held.stable.get(key) ?? next)
+      const behindBytes = held.sizes.get(key)?.of(stable - next)
+      return { input, topic, partition, next, stable, ...(behindBytes === undefined ? {} : { behindBytes }) }
+    }),
     batchId: content.batchId,
     ...(watermark === undefined ? {} : { watermark }),
     stateKeys: task.stateKeys,

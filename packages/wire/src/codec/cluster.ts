@@ -9,7 +9,7 @@ import type { Field } from './fields.ts'
 const taskRef = message<TaskRef>({ job: text<JobId>(), run: integer, stage: text<StageId>(), partition: integer })
 export const generation = message<GenerationMessage>({ epoch: integer, counter: integer })
 export const errorFacts = message<ErrorMessage>({ code: text(), message: text(), blame: text(), action: text(), hint: optional(text()) })
-export const inputStatus = message<InputStatus>({ input: text(), topic: text(), partition: integer, next: integer, stable: integer })
+export const inputStatus = message<InputStatus>({ input: text(), topic: text(), partition: integer, next: integer, stable: integer, behindBytes: optional(integer) })
 export const takenSnapshot = message<NonNullable<TaskStatus['snapshot']>>({ checkpoint: integer, takenAt: integer, bytes: integer })
 export const tail = message<NonNullable<TaskStatus['tail']>>({ batches: integer, bytes: integer })
 export const recoveryTimeline = message<RecoveryTimeline>({
@@ -66,6 +66,7 @@ export const driverMessage: Field<DriverMessage> = variants<DriverMessage>({
     cuts: list(message<Driver<'snapshot-in-flight'>['cuts'][number]>({ stage: text(), partition: integer, batchId: integer })),
   }),
   'snapshot-abandon': message<Driver<'snapshot-abandon'>>({ epoch: integer, checkpoint: integer }),
+  pause: message<Driver<'pause'>>({ epoch: integer, tasks: list(taskRef), forMs: double, reason: text() }),
   'kill-slot': message<Driver<'kill-slot'>>({ epoch: integer, slot: integer, slotId: text<SlotId>(), reason: text() }),
   drain: message<Driver<'drain'>>({ epoch: integer }),
 })
