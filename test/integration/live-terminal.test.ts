@@ -12,7 +12,7 @@ const hasScript = existsSync('/usr/bin/script')
 const COLUMNS = 60
 const ESC = '\u001B'
 /** Without what would change the answers. */
-const plain = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$)/.test(name)))
+const plain = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$|CI$)/.test(name)))
 
 const answer = (lag: number): JobDescription => ({
   summary: { job: 'orders', version: '1', run: 1, state: 'running', tasks: 2, tasksRunning: 2, tasksWaiting: 0, submittedAt: 1, lag },
