@@ -42,7 +42,13 @@ test(`cancel, drained under load (seed ${SEED}) → its last checkpoint is told,
   await cluster.jobs.cancel(name, 'drain')
   const again = await cluster.until(name, (one) => one.summary.state === 'cancelled', 'drained once more')
   expect(again.summary.finalCheckpoint).toBeGreaterThan(last ?? 0)
+  await main.fed(500)
+  // And once more before its tasks run at all: they take what was in flight where their run began, and nothing else.
   await cluster.submit(file, again.summary.finalCheckpoint)
+  await cluster.jobs.cancel(name, 'drain')
+  const third = await cluster.until(name, (one) => one.summary.state === 'cancelled', 'drained while it was restored')
+  expect(third.summary.finalCheckpoint).toBeGreaterThan(again.summary.finalCheckpoint ?? 0)
+  await cluster.submit(file, third.summary.finalCheckpoint)
   await cluster.allRunning(name)
   await main.fed(500)
   // Each input once, none twice, over all runs.

@@ -9,6 +9,8 @@ import type { JobEntry, JobTable, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'
 import type { Out } from './out.ts'
 
+/** No bound: its tasks stand still, so that it would be the same at each further try. */
+const LAST_IN_FLIGHT_BYTES_MAX = Number.MAX_SAFE_INTEGER
 /** A last checkpoint that was given up is tried again this long after it began, ms. */
 const LAST_RETRY_MS = 1_000
 
@@ -176,7 +178,7 @@ export class Checkpoints {
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
         case 'store-in-flight': {
           const { ref, cuts } = command
-          this.#toOwners(job, [command.task], (tasks) => tasks.map((task) => ({ kind: 'snapshot-in-flight', epoch: this.#epoch, checkpoint: current.number, task, ref, cuts, bytesMax: job.run.settings.checkpointInFlightBytesMax } as const))[0])
+          this.#toOwners(job, [command.task], (tasks) => tasks.map((task) => ({ kind: 'snapshot-in-flight', epoch: this.#epoch, checkpoint: current.number, task, ref, cuts, bytesMax: current.last ? LAST_IN_FLIGHT_BYTES_MAX : job.run.settings.checkpointInFlightBytesMax } as const))[0])
           break
         }
         case 'write-manifest':

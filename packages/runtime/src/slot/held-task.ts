@@ -50,7 +50,7 @@ export class HeldTask {
   /** It has written a claim, or tried to: whoever lets it go owes a release record (R2), else its slot is fenced for nothing later. */
   claimed = false
   permit: CommitPermit | undefined
-  /** Its run is being drained: what is committed is committed, and nothing is processed any more. */
+  /** Its run is being drained: what is committed is committed, and nothing is fetched any more. */
   still = false
   /** The slot that had it before died, alone. */
   slotDied = false
@@ -99,6 +99,11 @@ export class HeldTask {
     this.#clock = clock
     this.#told = clock.monotonic()
     this.timeline = { startedAt: clock.now(), readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
+  }
+
+  /** It processes nothing: its run is being drained, and what was in flight where that began is through (with some of it left no checkpoint is complete). */
+  get stands(): boolean {
+    return this.still && this.task.inputs().every(({ inFlight }) => inFlight === undefined)
   }
 
   /** False: enough is queued for it, or it is to take nothing. */

@@ -3,7 +3,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
 import { decodeBlock, decodeInFlight, encodeInFlight, paths } from '@tidemark/checkpoint'
-import type { InFlightBlock, ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
+import type { ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { WriterCut } from './messages.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
@@ -23,20 +23,13 @@ export interface StoredInFlight {
 
 /**
  * Reads each shuffle partition of the part's positions up to its end of now; keeps blocks at or below their writer's cut. Its end, not its stable
- * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for. What the task still had to take at its
- * cut of what was in flight where its own run began comes before that.
+ * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for.
  */
-export const storeInFlight = async (ports: SlotPorts, options: Pick<SlotOptions, 'origin'>, reader: LogReader, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
   const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
   const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
   const blocks: { readonly input: string, readonly value: Buffer }[] = []
   let bytes = 0
-  const left = ref.positions.filter(({ input, inFlight }) => shuffles.has(input) && inFlight !== undefined)
-  if (left.length > 0) {
-    const before = await originBlocks(ports, options, held)
-    blocks.push(...left.flatMap(({ input, inFlight }) => before.filter((block) => block.input === input).slice(inFlight)))
-    bytes = blocks.reduce((sum, { value }) => sum + value.length, 0)
-  }
   for (const position of ref.positions.filter((one) => shuffles.has(one.input))) {
     const [offsets] = await ports.log.offsets(position.topic, [position.partition])
     if (offsets === undefined) throw unreadable(held, position, 'it is not there')
@@ -77,20 +70,15 @@ export const storeInFlight = async (ports: SlotPorts, options: Pick<SlotOptions,
 const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: string): TidemarkError =>
   new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })
 
-/** What was in flight before this task where its run began. */
-const originBlocks = async (ports: Pick<SlotPorts, 'store'>, { origin }: Pick<SlotOptions, 'origin'>, held: HeldTask): Promise<readonly InFlightBlock[]> => {
-  if (origin === undefined) {
-    throw new TidemarkError(`${held.key} has still to read what was in flight where its run began, and that checkpoint is gone`, { code: 'SLOT_ORIGIN_GONE', blame: 'environment', action: 'fail-job', ...held.ref, hint: 'Bring its manifest and objects back, or restore from another checkpoint.' })
-  }
-  const part = origin.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
-  return part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
-}
-
 /** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
 export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: Pick<SlotOptions, 'origin'>, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
-  const blocks = await originBlocks(ports, options, held)
+  if (options.origin === undefined) {
+    throw new TidemarkError(`${held.key} has still to read what was in flight where its run began, and that checkpoint is gone`, { code: 'SLOT_ORIGIN_GONE', blame: 'environment', action: 'fail-job', ...held.ref, hint: 'Bring its manifest and objects back, or restore from another checkpoint.' })
+  }
+  const part = options.origin.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
+  const blocks = part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
   for (const input of waiting) {
     const own = blocks.filter((block) => block.input === input.input)
     if (own.length === 0) held.task.offerInFlight(input.input, 0, true, undefined)

@@ -210,7 +210,7 @@ export class Slot {
     const now = this.#ports.clock.now()
     const { settings } = this.#options
     for (const held of this.#running()) {
-      if (held.failure === undefined && !held.still && !this.#paused(held)) {
+      if (held.failure === undefined && !held.stands && !this.#paused(held)) {
         const done = this.#work(held, now)
         more ||= done.more
         full ||= done.full
@@ -298,7 +298,7 @@ export class Slot {
     const [held] = this.#find([command.task])
     if (held === undefined) return
     try {
-      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, this.#options, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
+      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
       this.#ports.emit({ kind: 'in-flight-stored', task: held.ref, checkpoint: command.checkpoint, ...stored })
     } catch (error) {
       this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: command.checkpoint, reason: asTidemarkError(error).message })
