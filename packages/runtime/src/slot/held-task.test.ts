@@ -56,3 +56,25 @@ describe('deaths before a task without input', () => {
     expect(held.dirty).toBe(false)
   })
 })
+
+describe('deaths before a task with input', () => {
+  /** Twenty-one batches, with the two inputs at these positions in each. */
+  const deathsBehind = (positions: (batch: number) => readonly { readonly next: number, readonly idle?: boolean }[]): unknown => {
+    const { held, task } = heir(true)
+    for (let batch = 0; batch <= 21; batch += 1) {
+      Object.assign(task, { content: () => ({ positions: positions(batch).map((position, partition) => ({ input: 'in', topic: 'in', partition, ...position })) }) })
+      held.commits(1)
+    }
+    return held.deaths
+  }
+
+  test('twenty batches clear them', () => {
+    expect(deathsBehind((batch) => [{ next: batch }, { next: batch }])).toBeUndefined()
+    expect(deathsBehind((batch) => [{ next: batch }, { next: 7, idle: true }])).toBeUndefined()
+  })
+
+  test('one of its inputs has brought nothing yet → they say nothing of what lies there', () => {
+    expect(deathsBehind((batch) => [{ next: batch }, { next: 7 }])).toEqual({ slots: 1, executors: 0 })
+    expect(deathsBehind((batch) => [{ next: batch }, { next: batch < 15 ? 7 : 8 }])).toEqual({ slots: 1, executors: 0 })
+  })
+})

@@ -82,8 +82,9 @@ export class HeldTask {
   #counted = false
   #firstCommitAt: number | undefined
   #batches = 0
-  /** Of them, those taken as one, not a step at a time. */
+  /** Of them, those taken as one, not a step at a time, and behind something of each input. */
   #whole = 0
+  readonly #metFrom = new Map<string, number>()
   #quietSince: number | undefined
   readonly #makeTask: () => Task
   readonly #told: number
@@ -147,7 +148,19 @@ export class HeldTask {
     this.#firstCommitAt ??= this.#clock.now()
     if (offsets === 0) return
     this.#batches += 1
-    if (!this.careful) this.#whole += 1
+    if (this.deaths !== undefined && !this.careful && this.#metAll()) this.#whole += 1
+  }
+
+  /** It has taken something of each input, or found it idle: batches of one input say nothing of what lies in another that has not answered yet. */
+  #metAll(): boolean {
+    let all = true
+    for (const { input, topic, partition, next, idle } of this.task.content().positions) {
+      const key = `${input} ${topic}/${partition}`
+      const from = this.#metFrom.get(key)
+      if (from === undefined) this.#metFrom.set(key, next)
+      all &&= idle === true || (from !== undefined && next > from)
+    }
+    return all
   }
 
   /** After each turn of its work: for how long it has had nothing to do is reckoned only where that matters. */
