@@ -10,6 +10,8 @@ import { lastWord } from '../slot/word-file.ts'
 import { residentBytes } from './memory.ts'
 
 const LOOK_MS = 50
+/** One look counts at most so much. */
+const LOOK_MS_MAX = 4 * LOOK_MS
 /** Until the task is where its owner has it; the store may be slow. */
 const PREPARING_MS_MAX = 120_000
 
@@ -67,7 +69,8 @@ const run = ({ clock, stuckMs, memoryBytesMax }: TrialProcessesOptions, told: To
   const child = fork(fileOf(import.meta.url, '../trial.main.ts', './trial.main.js'), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
   let killedBecause: string | undefined
   let said = ''
-  let saidAt = clock.monotonic()
+  let lookedAt = clock.monotonic()
+  let silentMs = 0
   const kill = (because: string): void => {
     killedBecause ??= because
     child.kill('SIGKILL')
@@ -76,9 +79,12 @@ const run = ({ clock, stuckMs, memoryBytesMax }: TrialProcessesOptions, told: To
     const word = lastWord(told.words)
     const text = JSON.stringify(word)
     const at = clock.monotonic()
-    if (text !== said) [said, saidAt] = [text, at]
+    // Time in which this process stood still too, alone or with the whole machine, is nobody's fault.
+    silentMs = text === said ? silentMs + Math.min(at - lookedAt, LOOK_MS_MAX) : 0
+    said = text
+    lookedAt = at
     const limit = word === undefined || word.kind === 'preparing' ? PREPARING_MS_MAX : stuckMs
-    if (at - saidAt > limit) kill(`it did not come back for ${limit} ms`)
+    if (silentMs > limit) kill(`it did not come back for ${limit} ms`)
     const resident = residentBytes(child.pid)
     if (resident > memoryBytesMax) kill(`it took ${resident} bytes of memory, ${memoryBytesMax} are allowed`)
     timer = clock.after(LOOK_MS, look)
