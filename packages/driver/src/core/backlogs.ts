@@ -48,7 +48,7 @@ export class Backlogs {
           this.#over.delete(key)
           out.happened({ event: 'shuffle.resumed', job: job.id, message: `the readers of shuffle ${shuffle} have caught up: stage ${from} goes on`, facts: { shuffle } })
           // Another shuffle of the same stage may still be too far behind: it says so again.
-          for (const other of this.#over.values()) if (other.from === from && other.run === over.run) other.toldAtMs = -Infinity
+          for (const [other, its] of this.#over) if (its.from === from && other.startsWith(`${job.id} ${over.run} `)) its.toldAtMs = -Infinity
           this.#tell(job, from, 0, '')
         }
       }

@@ -8,12 +8,14 @@ import { BytesPerOffset, ShuffleEnds } from './shuffle-backlog.ts'
 
 test('backlog: in bytes, by what was fetched of late → not known before anything was; what is old counts less', () => {
   const size = new BytesPerOffset()
-  expect(size.of(10)).toBeUndefined()
+  expect([size.of(10), size.of(0)]).toEqual([undefined, 0])
   size.fetched(1_000, 10)
   expect(size.of(5)).toBe(500)
   size.fetched(200_000, 2_000)
   for (let i = 0; i < 20; i += 1) size.fetched(10_000, 1_000)
   expect(size.of(1)).toBeLessThan(15)
+  size.fetched(900_000, 1)
+  expect(size.of(100)).toBe(90_000_000)
 })
 
 const reading = (): { readonly clock: VirtualClock, readonly held: HeldTask, readonly task: string } => {

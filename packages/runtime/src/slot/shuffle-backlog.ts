@@ -12,6 +12,8 @@ const OFFSETS_REMEMBERED = 1_000
 export class BytesPerOffset {
   #bytes = 0
   #offsets = 0
+  /** Of the last fetch: a burst of large blocks behind many small ones, of which it stops fetching. */
+  #latest = 0
 
   fetched(bytes: number, offsets: number): void {
     if (this.#offsets > OFFSETS_REMEMBERED) {
@@ -20,11 +22,13 @@ export class BytesPerOffset {
     }
     this.#bytes += bytes
     this.#offsets += offsets
+    if (offsets > 0) this.#latest = bytes / offsets
   }
 
   /** Undefined: nothing was fetched yet. */
   of(offsets: number): number | undefined {
-    return this.#offsets === 0 ? undefined : Math.round(offsets * this.#bytes / this.#offsets)
+    if (offsets === 0) return 0
+    return this.#offsets === 0 ? undefined : Math.round(offsets * Math.max(this.#bytes / this.#offsets, this.#latest))
   }
 }
 
