@@ -88,7 +88,7 @@ const warningsOf = (job: JobEntry, growth: LogGrowth | undefined, out: Out): str
   const warnings: string[] = []
   const newest = job.checkpoints[0]?.takenAt ?? job.run.record.createdAt
   const ageMs = out.wall() - newest
-  if (job.state === 'running' && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old${growth === undefined ? '' : `; ${growthInWords(growth)}`}`)
+  if (isLive(job.state) && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old${growth === undefined ? '' : `; ${growthInWords(growth)}`}`)
   for (const { ref, recovery } of job.tasks.values()) for (const remark of recovery?.steps?.remarks ?? []) warnings.push(`${taskName(ref)}: ${remark}`)
   const edited = groupWarning(job, out)
   if (edited !== undefined) warnings.push(edited)

@@ -209,7 +209,7 @@ describe('checkpoints', () => {
     expect(cluster.eventNames(commands)).toContain('checkpoint.given-up')
     expect(ofKind(commands, 'read-outputs').map(({ checkpoint }) => checkpoint)).toEqual([2])
   })
-  test('no checkpoint completes any more → warned of with the age of the newest; one completes → not any more', () => {
+  test('no checkpoint completes any more → warned of with the age of the newest; one completes → not any more; the same while the job is drained', () => {
     const cluster = begun()
     const warnings = (): readonly string[] | undefined => cluster.core.describe('orders', cluster.now)?.warnings
     const completes = (): void => {
@@ -232,6 +232,9 @@ describe('checkpoints', () => {
     })
     completes()
     expect(warnings()).toEqual([])
+    cluster.event({ kind: 'drain', job: JOB })
+    cluster.pass(LATE_MS + 1_000, ['a'])
+    expect(warnings()).toEqual([expect.stringContaining(late)])
   })
   test('somebody sets offsets of the published group → an event and a warning; by who goes on doing it, once a minute; later the warning is gone', () => {
     const cluster = begun()
