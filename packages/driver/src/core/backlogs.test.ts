@@ -2,12 +2,12 @@
 import { describe, expect, test } from '@jest/globals'
 import type { DriverCommand } from './protocol.ts'
 import { isTooFar } from './backlogs.ts'
-import { Cluster, runRecord } from './cluster.sample.ts'
+import { Cluster, ofKind, runRecord } from './cluster.sample.ts'
 
 const MIB = 1024 * 1024
 
 /** Two tasks that write a shuffle, on west, and two that read it, on east; the bound is 1 MiB. */
-const begin = (): { readonly cluster: Cluster, readonly behind: (partition: number, bytes: number | undefined) => DriverCommand[] } => {
+const begin = (): { readonly cluster: Cluster, readonly behind: (partition: number, bytes: number | undefined) => DriverCommand[], readonly wrote: (tailBytes: number) => DriverCommand[] } => {
   const cluster = new Cluster()
   cluster.join('west')
   cluster.join('east')
@@ -21,7 +21,12 @@ const begin = (): { readonly cluster: Cluster, readonly behind: (partition: numb
     const told = cluster.says(label, { kind: 'heartbeat', sequence: 0, logs: [], tasks: [{ task: found.ref, generation: found.generation, phase: 'running', inputs, batchId: 1, stateKeys: 0, stateBytes: 0, totals: {} }] })
     return [...told, ...cluster.pass(100, ['west', 'east'])]
   }
-  return { cluster, behind }
+  const wrote = (tailBytes: number): DriverCommand[] => {
+    const writers = cluster.tasksOn('west').filter(({ ref }) => ref.stage === 's0')
+    const tasks = writers.map(({ ref, generation }) => ({ task: ref, generation, phase: 'running' as const, inputs: [], batchId: 1, stateKeys: 0, stateBytes: 0, totals: {}, tail: { batches: 1, bytes: tailBytes } }))
+    return [...cluster.says('west', { kind: 'heartbeat', sequence: 0, logs: [], tasks }), ...cluster.pass(100, ['west'])]
+  }
+  return { cluster, behind, wrote }
 }
 const pauses = (cluster: Cluster, among?: readonly DriverCommand[]): { readonly tasks: string[], readonly forMs: number, readonly reason: string }[] =>
   ['west', 'east'].flatMap((label) => cluster.told(label, 'pause', among)).map(({ tasks, forMs, reason }) => ({ tasks: tasks.map(({ stage, partition }) => `${stage}-${partition}`).toSorted(), forMs, reason }))
@@ -54,5 +59,20 @@ describe('backlog of a shuffle', () => {
     behind(0, 3 * MIB)
     expect(cluster.eventNames(behind(0, undefined))).not.toContain('shuffle.resumed')
     expect(cluster.eventNames(behind(0, 0))).toContain('shuffle.resumed')
+  })
+
+  test('a reader has no owner, or one that does not know yet → it falls behind by what its writers commit; their snapshots change nothing; the first word of its owner counts', () => {
+    const { cluster, behind, wrote } = begin()
+    const lost = cluster.tasksOn('east').find(({ ref }) => ref.stage === 's1')?.ref.partition ?? -1
+    wrote(5 * MIB)
+    behind(0, 0)
+    behind(1, 0)
+    cluster.breaks('east', true)
+    for (const tailBytes of [6 * MIB, 0, 0.4 * MIB]) expect(cluster.eventNames(wrote(tailBytes))).not.toContain('shuffle.paused')
+    const over = wrote(0.6 * MIB)
+    expect(ofKind(over, 'event').map(({ event }) => event.message)).toContain(`s1-${lost} is 1 MiB behind in shuffle s0-n1: stage s0 pauses`)
+    cluster.runs('west')
+    expect(cluster.eventNames(wrote(0.6 * MIB))).not.toContain('shuffle.resumed')
+    expect(cluster.eventNames(behind(lost, 0))).toContain('shuffle.resumed')
   })
 })

@@ -23,8 +23,10 @@ export class Backlogs {
   readonly #with: Omit<Parts, 'generations' | 'checkpoints'>
   /** Shuffles whose writers are paused, by job and shuffle. */
   readonly #over = new Map<string, Over>()
-  /** By job, run, task and shuffle. A new owner of a reader knows nothing at first: what was known before counts. */
+  /** By job, run, shuffle and reader. What is not known of a reader (it has no owner, or a new one) counts as it was last known, and what was written since with it. */
   readonly #behind = new Map<string, number>()
+  /** Of writers: their tails when they were last looked at. */
+  readonly #tails = new WeakMap<TaskEntry, number>()
 
   constructor(parts: Omit<Parts, 'generations' | 'checkpoints'>) {
     this.#with = parts
@@ -35,9 +37,11 @@ export class Backlogs {
     const seen = new Set<string>()
     for (const job of jobs.all()) {
       if (job.state !== 'running') continue
-      for (const { shuffle, from, to } of job.run.record.shuffles) {
+      const grown = this.#grown(job)
+      for (const { shuffle, from, to, partitions } of job.run.record.shuffles) {
         const key = `${job.id} ${job.run.record.run} ${shuffle}`
         seen.add(key)
+        this.#reckon(job, shuffle, to, (grown.get(from) ?? 0) / partitions)
         const reader = this.#farthest(job, shuffle, to)
         const over = this.#over.get(key)
         const tooFar = reader !== undefined && isTooFar(over !== undefined, reader.bytes, job.run.settings.shuffleBacklogBytesMax)
@@ -63,13 +67,32 @@ export class Backlogs {
     for (const key of this.#behind.keys()) if (!seen.has(key.slice(0, key.lastIndexOf(' ')))) this.#behind.delete(key)
   }
 
+  /** What each stage's tasks have committed since the last look, bytes. What a snapshot has taken off their tails by then is missed. */
+  #grown(job: JobEntry): ReadonlyMap<StageId, number> {
+    const grown = new Map<StageId, number>()
+    for (const task of job.tasks.values()) {
+      const bytes = task.status?.tail?.bytes
+      if (bytes === undefined) continue
+      grown.set(task.ref.stage, (grown.get(task.ref.stage) ?? 0) + Math.max(0, bytes - (this.#tails.get(task) ?? bytes)))
+      this.#tails.set(task, bytes)
+    }
+    return grown
+  }
+
+  /** `written`: for each partition of it since the last look, if keys are spread evenly. Journals are in it too: rather too much than too little. */
+  #reckon(job: JobEntry, shuffle: string, stage: StageId, written: number): void {
+    for (const task of job.tasks.values()) {
+      if (task.ref.stage !== stage) continue
+      const key = keyOf(job, shuffle, task)
+      this.#behind.set(key, task.status?.inputs.find(({ input }) => input === shuffle)?.behindBytes ?? (this.#behind.get(key) ?? 0) + written)
+    }
+  }
+
   #farthest(job: JobEntry, shuffle: string, stage: StageId): { readonly task: TaskEntry, readonly bytes: number } | undefined {
     let farthest: { readonly task: TaskEntry, readonly bytes: number } | undefined
     for (const task of job.tasks.values()) {
       if (task.ref.stage !== stage) continue
-      const key = `${job.id} ${job.run.record.run} ${shuffle} ${task.ref.partition}`
-      const bytes = task.status?.inputs.find(({ input }) => input === shuffle)?.behindBytes ?? this.#behind.get(key) ?? 0
-      this.#behind.set(key, bytes)
+      const bytes = this.#behind.get(keyOf(job, shuffle, task)) ?? 0
       if (farthest === undefined || bytes > farthest.bytes) farthest = { task, bytes }
     }
     return farthest
@@ -83,5 +106,7 @@ export class Backlogs {
     }
   }
 }
+
+const keyOf = (job: JobEntry, shuffle: string, { ref }: TaskEntry): string => `${job.id} ${job.run.record.run} ${shuffle} ${ref.partition}`
 
 const mib = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`
