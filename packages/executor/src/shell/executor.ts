@@ -2,8 +2,9 @@
 import type { Clock, Logger, SlotId, Timer } from '@tidemark/base'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
 import type { ErrorMessage, ExecutorStream, SlotProcess } from '@tidemark/wire'
-import { ExecutorCore, FIRST_HEARTBEAT_MS } from '../core/executor-core.ts'
-import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/executor-core.ts'
+import { ExecutorCore } from '../core/executor-core.ts'
+import { FIRST_HEARTBEAT_MS } from '../core/protocol.ts'
+import type { ExecutorCommand, ExecutorEvent, ExecutorFacts } from '../core/protocol.ts'
 import { DriverLink } from './driver-link.ts'
 
 /** That it still waits for its first driver is said so often. */
