@@ -1,5 +1,6 @@
 // What a fault is to the matrix: whom it strikes, and what is to move because of it.
 import { realClock } from '@tidemark/base'
+import type { TaskRecovery } from '@tidemark/wire'
 import type { ClusterProcess } from '../../cluster/process.ts'
 import type { Setting, Stage } from './stage.ts'
 
@@ -22,8 +23,8 @@ export interface Struck {
   readonly detectedMs?: number
   /** When the cluster was led again, where that is the recovery. */
   readonly ledAt?: Moment
-  /** Asked for when all is over. */
-  readonly note?: () => string
+  /** Asked for when all is over, with the takeovers there were. */
+  readonly note?: (takeovers: readonly TaskRecovery[]) => string
 }
 
 export interface Fault {

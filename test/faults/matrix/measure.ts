@@ -87,7 +87,7 @@ class Case {
     return {
       ...healedAt === undefined ? {} : { lastedMs: Math.round(healedAt.monotonic - at.monotonic) },
       ...detected === undefined ? {} : { detectedMs: Math.round(detected) }, recoveredMs: Math.round(recovered), gapMs: Math.round(gap(output.partitions)),
-      ...others.length === 0 || moved.size === 0 ? {} : { othersGapMs: Math.round(gap(others)) }, beforeGapMs: Math.round(gap(output.partitions, at.monotonic - BEFORE_MS, at.monotonic - 200)), moved: moved.size, ...note === undefined ? {} : { note: note() },
+      ...others.length === 0 || moved.size === 0 ? {} : { othersGapMs: Math.round(gap(others)) }, beforeGapMs: Math.round(gap(output.partitions, at.monotonic - BEFORE_MS, at.monotonic - 200)), moved: moved.size, ...note === undefined ? {} : { note: note([...moved.values()]) },
     }
   }
 

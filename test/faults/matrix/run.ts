@@ -92,7 +92,7 @@ export class MatrixRun {
   async #whole({ setting }: Fault): Promise<Stage> {
     if (this.#stage === undefined) {
       await mendServers(this.#servers)
-      const opened = await this.#ending.keep(Stage.open(this.#servers, { setting, shuffle: this.#options.shuffle, seed: this.#options.seed }), (stage) => stage.close())
+      const opened = await this.#ending.keep(Stage.open(this.#servers, { ...this.#options, setting }), (stage) => stage.close())
       this.#stage = opened
       this.#faultsOfStage = []
       return opened

@@ -58,6 +58,29 @@ export const SERVICE_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'down store for long, kill machine', what: 'MinIO is down for long under load, then SIGKILL of an executor with its slots; MinIO comes back a second later', setting: 'plain',
+    strike: async (stage) => {
+      await stage.cluster.until(stage.job.name, ({ checkpoints }) => checkpoints.length >= 2, 'two checkpoints: the journal is trimmed to the older one')
+      const from = now()
+      await stage.servers.minio.stop()
+      await realClock.sleep(stage.longMs)
+      const silences = stage.output.partitions.map((partition) => stage.output.silenceMs(partition, from.monotonic, realClock.monotonic()) ?? Infinity)
+      const { growth, checkpoints } = await stage.cluster.jobs.describe(stage.job.name)
+      const victim = await stage.victim()
+      const slots = stage.slotsOf(victim)
+      const at = now()
+      for (const slot of slots) kill(slot)
+      await victim.kill()
+      await realClock.sleep(1_000)
+      await stage.servers.minio.restart()
+      const age = Math.round((at.wall - (checkpoints[0]?.takenAt ?? NaN)) / 1_000)
+      return {
+        at, victim, healedAt: now(), note: (takeovers) => `down for ${Math.round((at.monotonic - from.monotonic) / 1_000)} s, longest silence of any partition meanwhile ${Math.round(Math.max(...silences))} ms; then the newest checkpoint was ${age} s old, `
+          + `${growth?.batches ?? '?'} batches and ${growth?.bytes ?? '?'} bytes behind it, ${growth?.bytesPerHour ?? '?'} bytes an hour; taken over with tails of ${takeovers.map(({ steps }) => steps?.tailBatches ?? '?').join(', ')} batches`,
+      }
+    },
+  },
+  {
     name: 'down log', what: `SIGKILL of Kafka, started again after ${LOG_DOWN_MS} ms`, setting: 'plain',
     strike: async (stage) => {
       const at = now()

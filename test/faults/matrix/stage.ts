@@ -20,11 +20,12 @@ export interface StageOptions {
   readonly setting: Setting
   readonly shuffle: boolean
   readonly seed: number
+  readonly perSecond: number
+  readonly longMs: number
 }
 
 const PARTITIONS = 4
 const EXECUTORS = 2
-const EVENTS_PER_SECOND = 2_000
 const CHECKPOINT_INTERVAL_MS = 3_000
 /** Longer than any fault: no partition is idle because its feeder waited for the broker. */
 const IDLE_AFTER_MS = 60_000
@@ -38,6 +39,8 @@ export class Stage {
   readonly load: Load
   readonly output: Follower
   readonly servers: Servers
+  /** How long a fault lasts that is called long. */
+  readonly longMs: number
   /** From the executor behind links to the driver. */
   #driverLink: Link | undefined
   /** The one behind links, or on a machine of its own: it is the victim. */
@@ -50,7 +53,8 @@ export class Stage {
     this.servers = servers
     this.job = job
     this.#setting = options.setting
-    this.load = new Load(cluster.log, job.input, PARTITIONS, { seed: options.seed, users: 500, stepMs: 5, perSecond: EVENTS_PER_SECOND })
+    this.longMs = options.longMs
+    this.load = new Load(cluster.log, job.input, PARTITIONS, { seed: options.seed, users: 500, stepMs: 5, perSecond: options.perSecond })
     this.output = new Follower(cluster.log, job.running, PARTITIONS)
   }
 

@@ -2,7 +2,7 @@
 import { realClock } from '@tidemark/base'
 import type { TestJob } from '../../cluster/jobs.ts'
 import type { WindowResult } from '../../cluster/main-job.ts'
-import { readCommitted } from '../../services/kcat.ts'
+import { committedRecords } from '../../services/kcat.ts'
 import type { Event } from '../../workload/events.ts'
 import { checkRunningTotals, checkWindowTotals } from '../../workload/oracle.ts'
 import type { RunningTotal } from '../../workload/oracle.ts'
@@ -43,7 +43,7 @@ export const count = (input: readonly Event[], output: readonly RunningTotal[]):
   return { lost, doubled }
 }
 
-const read = async <T>(brokers: string, topic: string): Promise<T[]> => (await readCommitted(brokers, topic)).map(({ payload }) => JSON.parse(payload ?? 'null') as T)
+const read = <T>(brokers: string, topic: string): Promise<T[]> => Array.fromAsync(committedRecords(brokers, topic), ({ payload }) => JSON.parse(payload ?? 'null') as T)
 
 const judge = async (brokers: string, job: TestJob, windowsClosed: boolean): Promise<Verdict> => {
   const input = (await read<Event>(brokers, job.input)).filter(({ user }) => isOfUser(user))
