@@ -27,7 +27,10 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
   submit: async (request) => {
     const { core, leadership, feed } = await bound(leading)
     const accept = async () => {
-      const { answer, run } = await submit(ports, leadership, request, (id) => core.job(id)?.state)
+      const { answer, run } = await submit(ports, leadership, request, (id) => {
+        const led = core.job(id)
+        return led === undefined ? undefined : { run: led.run.record.run, state: led.state }
+      })
       // Checkpoints of earlier runs under this name go on to be its own.
       if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job, run.record.run), run } })
       // What was just stored counts only if the next leader finds it: one that has recorded its epoch may have read the jobs before. The client asks again,

@@ -9,7 +9,7 @@ import type { TestPorts } from './cluster.sample.ts'
 import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import { loadJobs } from './load-jobs.ts'
-import { cancelRun, readRun, startRun } from './start-run.ts'
+import { cancelRun, newestRun, readRun, startRun } from './start-run.ts'
 import { submit } from './submit.ts'
 
 let ports: TestPorts
@@ -18,8 +18,11 @@ const generation = { epoch: 5, counter: 1 }
 beforeEach(async () => {
   ports = await memoryPorts()
 })
-const send = (over: { readonly version?: string, readonly input?: string, readonly output?: string, readonly from?: number, readonly id?: string } = {}, state: JobState | undefined = undefined) =>
-  submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }), ...(over.id === undefined ? {} : { submissionId: over.id }) }, () => state)
+/** `state`: in which the leader leads the newest run; undefined: it knows of none. */
+const send = async (over: { readonly version?: string, readonly input?: string, readonly output?: string, readonly from?: number, readonly id?: string } = {}, state: JobState | undefined = undefined) => {
+  const run = await newestRun(ports, JOB)
+  return submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }), ...(over.id === undefined ? {} : { submissionId: over.id }) }, () => state === undefined ? undefined : { run, state })
+}
 
 const journal = async (run: number, partition: number): Promise<JournalRecord[]> => {
   const reader = ports.log.reader()
@@ -80,6 +83,12 @@ describe('submit', () => {
     for (const state of ['restoring', 'running', 'cancelled'] as const) expect(await send({ from: 3, id: 'b' }, state)).toMatchObject({ answer: { run: 2, outcome: 'restored' }, run: undefined })
     expect(await send({ from: 3, id: 'c' }, 'running')).toMatchObject({ answer: { run: 3, outcome: 'restored' } })
     await expect(send({ id: 'x'.repeat(101) })).rejects.toMatchObject({ code: 'JOB_SUBMISSION_ID', place: { path: 'header.submission_id' } })
+  })
+  test('stored by a leader that was replaced, behind the back of this one, and submitted again by the same id → begun, as a run of its own', async () => {
+    await send({ id: 'a' })
+    const { answer, run } = await send({ id: 'a' })
+    expect(answer).toMatchObject({ run: 2, outcome: 'created' })
+    expect(run?.record).toMatchObject({ run: 2, submissionId: 'a' })
   })
   test('from a checkpoint whose input retention has removed → refused with the range', async () => {
     await send()

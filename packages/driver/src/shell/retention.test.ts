@@ -7,7 +7,7 @@ import { collectGarbage, retain } from './checkpoint.ts'
 import { bundle, JOB, lead, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
 import type { DriverPorts } from './ports.ts'
-import { readRun, startRun } from './start-run.ts'
+import { newestRun, readRun, startRun } from './start-run.ts'
 import { submit } from './submit.ts'
 
 let ports: TestPorts
@@ -16,8 +16,10 @@ const generation = { epoch: 5, counter: 1 }
 beforeEach(async () => {
   ports = await memoryPorts()
 })
-const send = (over: { readonly version?: string, readonly from?: number } = {}, state: JobState | undefined = undefined) =>
-  submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }) }, () => state)
+const send = async (over: { readonly version?: string, readonly from?: number } = {}, state: JobState | undefined = undefined) => {
+  const run = await newestRun(ports, JOB)
+  return submit(ports, leader, { plan: planOf(over), bundle: bundle(), ...(over.from === undefined ? {} : { fromCheckpoint: over.from }) }, () => state === undefined ? undefined : { run, state })
+}
 const store = (run: number, checkpoint: number): Promise<void> => storeCheckpoint(ports, run, checkpoint)
 
 describe('retention', () => {
@@ -42,7 +44,7 @@ describe('retention of a driver that was replaced', () => {
       if (asked !== prefix || replaced) return found
       replaced = true
       await real.putIfAbsent(paths.driverEpoch(epoch), Buffer.from('{}'))
-      await submit({ ...ports, store: real }, lead(epoch), { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => 'running')
+      await submit({ ...ports, store: real }, lead(epoch), { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => ({ run: 1, state: 'running' }))
       return found
     }
     const one: ObjectStore = {
@@ -93,7 +95,7 @@ describe('what a run begins from is its own (C4)', () => {
       putIfAbsent: (key: string, body: Uint8Array) => real.putIfAbsent(key, body), delete: (keys: readonly string[]) => real.delete(keys),
     }) }
   }
-  const restore = (over: DriverPorts) => submit(over, leader, { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => 'running')
+  const restore = (over: DriverPorts) => submit(over, leader, { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => ({ run: 1, state: 'running' }))
   const objectsOf1 = async (): Promise<number> => (await ports.store.list(paths.checkpointStatePrefix(JOB, 1))).length
   const collect = () => collectGarbage({ ...ports, store: old(ports.store) }, leader, JOB, { dryRun: false })
 

@@ -8,8 +8,7 @@ import { createHash } from 'node:crypto'
 import { parsePlan, planHash } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import type { RunFacts } from '../core/protocol.ts'
-import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
-import type { Definition } from './definition.ts'
+import { getIfThere, writeDefinition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
@@ -24,19 +23,30 @@ export interface Submission {
 /** States in which a job of this name may be restored. */
 const RESTORABLE: readonly JobState[] = ['running', 'failed', 'ended', 'cancelled']
 
-export const submit = async (ports: DriverPorts, leadership: Leadership, request: SubmitRequest, stateOf: (job: JobId) => JobState | undefined): Promise<Submission> => {
+/** A job that this leader leads: its newest run. */
+export interface LedJob {
+  readonly run: number
+  readonly state: JobState
+}
+
+/**
+ * Only `led` says which runs there are to answer for. A leader that was replaced may have stored one behind the new one's back: nobody has begun that, so the
+ * client, which asks again, gets a run of its own.
+ */
+export const submit = async (ports: DriverPorts, leadership: Leadership, request: SubmitRequest, led: (job: JobId) => LedJob | undefined): Promise<Submission> => {
   const { log, store, clock } = ports
   const plan = parsePlan(request.plan)
   const job = jobId(plan.job)
   const hash = planHash(plan)
   const sha256 = createHash('sha256').update(request.bundle).digest('hex')
   checkId(request)
-  const state = stateOf(job)
-  const definition = await readDefinition(store, job)
-  const answered = definition === undefined ? undefined : await answerAgain(ports, definition, request)
-  if (answered !== undefined) return { answer: answered, run: undefined }
-  if (state !== undefined && state !== 'cancelled' && definition !== undefined && request.fromCheckpoint === undefined) return { answer: await answerTaken(ports, definition, state, hash, sha256), run: undefined }
-  if (request.fromCheckpoint !== undefined && state !== undefined && !RESTORABLE.includes(state)) throw busy(job, state)
+  const there = led(job)
+  if (there !== undefined) {
+    const record = await readRun(ports, job, there.run)
+    if (request.submissionId !== undefined && record.submissionId === request.submissionId) return { answer: answerAgain(record), run: undefined }
+    if (request.fromCheckpoint === undefined && there.state !== 'cancelled') return { answer: answerTaken(record, there.state, hash, sha256), run: undefined }
+    if (request.fromCheckpoint !== undefined && !RESTORABLE.includes(there.state)) throw busy(job, there.state)
+  }
 
   const { topics, notes } = await checkTopicsOfPlan(log, plan)
   const run = await newestRun(ports, job) + 1
@@ -91,18 +101,12 @@ const checkId = ({ submissionId }: SubmitRequest): void => {
 }
 
 /** The very submission that the newest run is of: its client did not get the answer. */
-const answerAgain = async (ports: DriverPorts, { job, run }: Definition, { submissionId }: SubmitRequest): Promise<SubmitAnswer | undefined> => {
-  if (submissionId === undefined) return undefined
-  const record = await readRun(ports, job, run)
-  if (record.submissionId !== submissionId) return undefined
-  return { job, run, outcome: record.from === null ? 'created' : 'restored', notes: [`run ${run} is of this submission already`] }
-}
+const answerAgain = ({ job, run, from }: RunRecord): SubmitAnswer => ({ job, run, outcome: from === null ? 'created' : 'restored', notes: [`run ${run} is of this submission already`] })
 
 /** The name is taken: the same content changes nothing, other content is refused with the way out. */
-const answerTaken = async (ports: DriverPorts, definition: Definition, state: JobState, hash: string, sha256: string): Promise<SubmitAnswer> => {
-  const { job, run } = definition
+const answerTaken = (record: RunRecord, state: JobState, hash: string, sha256: string): SubmitAnswer => {
+  const { job, run } = record
   if (state === 'cancelling' || state === 'draining') throw busy(job, state)
-  const record = await readRun(ports, job, run)
   if (record.planHash === hash && record.bundle.sha256 === sha256 && state !== 'failed' && state !== 'ended') return { job, run, outcome: 'unchanged', notes: [`run ${run} of it is ${state} already`] }
   const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its plan or bundle is another'
   throw new TidemarkError(`there is a job ${job} (version ${record.jobVersion}, run ${run}, ${state}): ${how}`, {

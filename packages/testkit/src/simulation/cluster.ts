@@ -61,6 +61,8 @@ export class SimCluster {
   onError: (who: string, event: string, facts: object) => void = () => {}
   readonly #slots: number
   readonly #client: SimProcess
+  /** Each has an id, as those of the CLI have: one whose answer was lost is the same submission. */
+  #submissions = 0
   #lastTs = EPOCH_MS
   #executorsMade = 0
 
@@ -118,8 +120,10 @@ export class SimCluster {
 
   submit(fromCheckpoint?: number): ReturnType<JobHandlers['submit']> {
     const { workload } = this
-    this.trace.add('client', 'submits', { job: workload.name, fromCheckpoint })
-    return this.ask((jobs) => jobs.submit({ plan: workload.job.plan(), bundle: Buffer.from(workload.name), ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) }))
+    this.#submissions += 1
+    const submissionId = `submission-${this.#submissions}`
+    this.trace.add('client', 'submits', { job: workload.name, submissionId, fromCheckpoint })
+    return this.ask((jobs) => jobs.submit({ plan: workload.job.plan(), bundle: Buffer.from(workload.name), submissionId, ...(fromCheckpoint === undefined ? {} : { fromCheckpoint }) }))
   }
 
   write(events: readonly SimEvent[]): void {
