@@ -64,7 +64,7 @@ const removedUnderRestore: Scenario = {
     const chosen = buildManifest(runRecord, manifestFacts(20))
     const objects = objectsOf(chosen)
     // Its manifest was read, the run record is on its way; meanwhile an old removal arrives, and somebody collects garbage.
-    const copies = [{ key: paths.origin(task.job, 3, 'a'.repeat(64)), run: 3, manifest: chosen }]
+    const copies = [{ info: { key: paths.origin(task.job, 3, 'a'.repeat(64)), sizeBytes: 9, modifiedAt: now - 2 * GARBAGE_AGE_MS }, run: 3, manifest: chosen }]
     const plan = garbagePlan({
       job: task.job, run: 2, from: undefined, now, objects: objects.map(({ key, sizeBytes }) => ({ key, sizeBytes, modifiedAt: now - 2 * GARBAGE_AGE_MS })), objectsListedAt: 1, manifestsListedAt: 2, originsListedAt: 3,
       manifests: [21, 22].map((n) => buildManifest(runRecord, manifestFacts(n))), origins: copies,

@@ -11,7 +11,7 @@ export interface Origin {
   readonly inFlight: ReadonlyMap<string, readonly number[]>
 }
 
-/** Undefined: the run began empty, or has two checkpoints of its own and that one has been removed: the run's copy of the manifest stays, what it names does not. */
+/** Undefined: the run began empty, or has two checkpoints of its own and that one has been removed: what the run's copy of the manifest names is garbage then, and later the copy. */
 export const readOrigin = async (store: ObjectStore, { from, job, run }: RunRecord): Promise<Manifest | undefined> => {
   if (from === null) return undefined
   const body = await getObject(store, from.manifest)

@@ -65,16 +65,16 @@ export const collectGarbage = async (ports: DriverPorts, leadership: Leadership,
   const { from } = await readRun(ports, job, run)
   const originsListedAt = clock.monotonic()
   const origins: Origin[] = []
-  for (const { key } of await store.list(paths.originPrefix(job))) {
-    const of = paths.parseOrigin(key)?.number ?? 0
-    // Those of earlier runs have done their service.
-    if (of >= run) origins.push({ key, run: of, manifest: parseManifest(await store.get(key), key) })
+  for (const info of await store.list(paths.originPrefix(job))) {
+    const of = paths.parseOrigin(info.key)?.number
+    if (of !== undefined) origins.push({ info, run: of, manifest: of < run ? undefined : parseManifest(await store.get(info.key), info.key) })
   }
   const plan = garbagePlan({ job, run, from: from?.manifest, objects, objectsListedAt, manifests, manifestsListedAt, origins, originsListedAt, now: clock.now() }, leadership.rules)
-  if (!dryRun && plan.remove.length > 0) {
+  const garbage = [...plan.remove.map(({ key }) => key), ...plan.removeOrigins]
+  if (!dryRun && garbage.length > 0) {
     await stillLeads(ports, leadership)
-    await store.delete(plan.remove.map(({ key }) => key))
-    logger.info({ job, objects: plan.remove.length, bytes: plan.bytes, spared: plan.spared }, 'garbage.collected')
+    await store.delete(garbage)
+    logger.info({ job, objects: plan.remove.length, bytes: plan.bytes, origins: plan.removeOrigins.length, spared: plan.spared }, 'garbage.collected')
   }
   return plan
 }

@@ -97,6 +97,7 @@ describe('what a run begins from is its own (C4)', () => {
   }
   const restore = (over: DriverPorts) => submit(over, leader, { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => ({ run: 1, state: 'running' }))
   const objectsOf1 = async (): Promise<number> => (await ports.store.list(paths.checkpointStatePrefix(JOB, 1))).length
+  const copies = async (): Promise<number> => (await ports.store.list(paths.originPrefix(JOB))).length
   const collect = () => collectGarbage({ ...ports, store: old(ports.store) }, leader, JOB, { dryRun: false })
 
   test.each([['get', paths.manifest(JOB, 1)], ['put', paths.originPrefix(JOB)]] as const)('a removal comes while the run is made, behind the %s of %s → refused, and no run is there', async (call, of) => {
@@ -114,10 +115,35 @@ describe('what a run begins from is its own (C4)', () => {
     await collect()
     await store(2, 4)
     await collect()
-    expect(await objectsOf1()).toBe(2)
+    expect([await objectsOf1(), await copies()]).toEqual([2, 1])
     await store(2, 5)
     await collect()
-    expect(await objectsOf1()).toBe(0)
+    expect([await objectsOf1(), await copies()]).toEqual([0, 0])
+  })
+  test('the copy has gone, and a driver finds topics of the run before → it starts the run again, with nothing to tell of what came behind', async () => {
+    await begin()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    await restore(ports)
+    // Its topics are made, and the driver dies before it has deleted those of the run before.
+    await startRun(ports, leader, JOB, 2, { epoch: 5, counter: 2 }, false)
+    for (const checkpoint of [4, 5]) await store(2, checkpoint)
+    await collect()
+    expect(await copies()).toBe(0)
+    expect((await startRun(ports, leader, JOB, 2, { epoch: 5, counter: 3 }, true)).notes).toEqual([])
+  })
+  test('a run that has a copy is followed by another → the copy goes, the newer one stays', async () => {
+    await begin()
+    await restore(ports)
+    await submit(ports, leader, { plan: planOf({ version: '3' }), bundle: bundle(), fromCheckpoint: 3 }, () => ({ run: 2, state: 'running' }))
+    await collect()
+    expect((await ports.store.list(paths.originPrefix(JOB))).map(({ key }) => paths.parseOrigin(key)?.number)).toEqual([3])
+  })
+  test('a copy younger than a day stays', async () => {
+    await begin()
+    await restore(ports)
+    for (const checkpoint of [4, 5]) await store(2, checkpoint)
+    await collectGarbage(ports, leader, JOB, { dryRun: false })
+    expect(await copies()).toBe(1)
   })
   test('a removal comes between the copy and the run record, and garbage is collected then → the copy is enough', async () => {
     await begin()
@@ -149,6 +175,6 @@ describe('what a run begins from is its own (C4)', () => {
     await store(2, 4)
     await store(2, 5)
     await collect()
-    expect(await objectsOf1()).toBe(0)
+    expect([await objectsOf1(), await copies()]).toEqual([0, 0])
   })
 })

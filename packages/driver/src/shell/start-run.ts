@@ -2,7 +2,7 @@
 import type { JobId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
-import { completeDefinition, updateDefinition } from './definition.ts'
+import { completeDefinition, getIfThere, updateDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
@@ -23,10 +23,13 @@ const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, t
 }
 
 /** Output that went out after the checkpoint: too much rather than too little, for other writers of that topic are in it too. */
-const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord): Promise<string[]> => {
+const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord, started: boolean): Promise<string[]> => {
   if (record.from === null) return []
   const { manifest: key, checkpoint } = record.from
-  const { outputs } = parseManifest(await store.get(key), key)
+  const body = started ? await getIfThere(store, key) : await store.get(key)
+  // It has gone on from checkpoints of its own since, and only topics of the runs before were left to delete.
+  if (body === undefined) return []
+  const { outputs } = parseManifest(body, key)
   const notes: string[] = []
   for (const [topic, partitions] of Map.groupBy(outputs, (output) => output.topic)) {
     for (const { partition, end } of await log.offsets(topic, partitions.map((output) => output.partition))) {
@@ -51,7 +54,7 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
   const earlier = leadership.rules.C3 ? await findTopics(log, job, run - 1) : []
   if (started) await checkTopics(log, record)
   await endRuns(ports, leadership, job, earlier, generation)
-  const notes = earlier.length > 0 ? await notCalledBack(ports, record) : []
+  const notes = earlier.length > 0 ? await notCalledBack(ports, record, started) : []
   if (!started) {
     await log.createTopics(topicsOfRun(record))
     await updateDefinition(store, leadership, job, run, { state: 'started' })

@@ -18,7 +18,7 @@ export interface LoadedRun {
   readonly run: RunRecord
   readonly plan: LogicalPlan
   readonly functions: ReadonlyMap<NodeId, NodeFunctions>
-  /** Undefined: the run began empty, or what it began from has been removed by retention, because it has checkpoints of its own. */
+  /** Undefined: the run began empty, or its copy of what it began from has been removed, because it has checkpoints of its own. */
   readonly origin: Manifest | undefined
   readonly taskFactory: (log: Log) => Promise<(ref: TaskRef) => Task>
 }

@@ -54,6 +54,8 @@ export class Watch implements BrokerObserver {
   checkpointBegunAt = 0
   /** Last checkpoints of runs that were drained. */
   readonly #last = new Map<number, Manifest>()
+  /** Copies that no run needed any more when they went, by key. */
+  readonly #origins = new Map<string, Buffer>()
   /** The newest run that has claimed anything. */
   run = 1
   lastRecordsAt = 0
@@ -75,7 +77,7 @@ export class Watch implements BrokerObserver {
       if (isSlot) this.letters.killed(this.run, user)
     }
     cluster.servers.broker.observer = this
-    cluster.objects.deleted = (key) => this.#objectGone(key)
+    cluster.objects.deleted = (key, { body }) => this.#objectGone(key, body)
     cluster.objects.added = (key) => this.#objectAdded(key)
     cluster.trace.onEvent = (who, event, facts) => {
       if (event === 'task.assigned') this.#assigned(facts)
@@ -218,7 +220,7 @@ export class Watch implements BrokerObserver {
 
   #origin(record: RunRecord): Manifest | undefined {
     if (record.from === null) return undefined
-    const body = this.#cluster.objects.get(record.from.manifest)?.body
+    const body = this.#cluster.objects.get(record.from.manifest)?.body ?? this.#origins.get(record.from.manifest)
     if (body !== undefined) return parseManifest(body, record.from.manifest)
     this.violations.add('needed object', `${record.from.manifest}, which run ${record.run} began from, is gone`)
     return undefined
@@ -312,11 +314,24 @@ export class Watch implements BrokerObserver {
     if (waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
   }
 
-  #objectGone(key: string): void {
+  #objectGone(key: string, body: Buffer): void {
+    this.#originGone(key, body)
     if (paths.parseManifest(key) && ![...this.#cluster.objects.keys()].some((one) => paths.parseManifest(one))) this.violations.add('needed object', `${key} was the last checkpoint, and is gone`)
     if (paths.parseStateObject(key) === undefined) return
     for (const journal of this.journals.values()) journal.recoverable(`${key} was deleted`)
     for (const [at, { body }] of this.#cluster.objects) if (paths.parseManifest(at)) this.#complete(at, body, `${key} was deleted`)
+  }
+
+  /** C4: whoever may still begin from its copy has it. */
+  #originGone(key: string, body: Buffer): void {
+    const of = paths.parseOrigin(key)
+    if (of === undefined) return
+    const stored = [...this.#cluster.objects]
+    const newest = Math.max(...stored.map(([one]) => paths.parseRun(one)?.number ?? 0))
+    const own = stored.flatMap(([at, one]) => (paths.parseManifest(at) ? parseManifest(one.body, at) : [])).filter(({ run }) => run === of.number)
+    const isFrom = stored.some(([at, one]) => paths.parseRun(at)?.number === of.number && parseRun(one.body, at).from?.manifest === key)
+    if (of.number > newest || (of.number === newest && isFrom && own.length < 2)) this.violations.add('needed object', `${key}, which run ${of.number} began from or may begin from, is gone when it has ${own.length} checkpoints of its own, and the newest run is ${newest}`)
+    else this.#origins.set(key, body)
   }
 
   #objectAdded(key: string): void {
