@@ -122,6 +122,14 @@ export class Checkpoints {
     if (current) this.#fact(ref, current.number, { kind: 'owned', task: idOf(ref) })
   }
 
+  /**
+   * The owner's stream broke and is there again: what it was told meanwhile may be lost. Only a last checkpoint is told again, for the job waits for it,
+   * and nothing is processed between a cut and another; any other would have two cuts of one number, and the next one makes up for it.
+   */
+  ownerBack(ref: TaskRef): void {
+    if (this.#current.get(ref.job)?.last) this.ownerFound(ref)
+  }
+
   /** True: it is the last of a run that is drained. */
   written(id: JobId, description: CheckpointDescription, retained: readonly CheckpointDescription[]): boolean {
     const found = this.#at(id, description.checkpoint)

@@ -67,6 +67,32 @@ test('a checkpoint is under way when a drain begins → it is given up for the l
   expect(ofKind(cluster.pass(1_050, ['a']), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 3 })])
 })
 
+test.each(['before its last checkpoint begins', 'before it completes'])('a stream breaks %s and is there again → its tasks are told again at once, who has named its part is not', (when) => {
+  const cluster = running()
+  drain(cluster)
+  const begin = (): DriverCommand[] => cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const told = when === 'before it completes' ? begin() : []
+  if (told.length > 0) cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: 's0' as never, partition: 0 }, checkpoint: 1, ref: ref(0, 1), upstreams: [] } })
+  const tasks = cluster.tasksOn('a')
+  cluster.breaks('a')
+  if (told.length === 0) expect(cluster.told('a', 'snapshot-begin', begin())).toEqual([])
+  const back = cluster.join('a', 2, tasks.map(({ ref: task, generation, slot }) => ({ task, generation, slot, transactionalId: 'x' })))
+  const wanted = told.length > 0 ? [1] : [0, 1]
+  for (const kind of ['snapshot-begin', 'snapshot-complete'] as const) expect(cluster.told('a', kind, back).flatMap((one) => one.tasks.map(({ partition }) => partition))).toEqual(wanted)
+  expect(cluster.told('a', 'snapshot-begin', back).every(({ last, checkpoint }) => last === true && checkpoint === 1)).toBe(true)
+  expect(ofKind(takes(cluster, 1), 'write-checkpoint')).toEqual([expect.objectContaining({ last: true, checkpoint: 1 })])
+})
+
+test('a stream breaks while a checkpoint is under way that is not the last → it is told nothing again: a task that had its cut would get a second one', () => {
+  const cluster = running()
+  cluster.pass(30_050, ['a'])
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const tasks = cluster.tasksOn('a')
+  cluster.breaks('a')
+  const back = cluster.join('a', 2, tasks.map(({ ref: task, generation, slot }) => ({ task, generation, slot, transactionalId: 'x' })))
+  expect(cluster.told('a', 'snapshot-begin', back)).toEqual([])
+})
+
 test('drain while it starts → drained once it runs: its tasks are given out to stand still', () => {
   const cluster = new Cluster()
   cluster.join('a')

@@ -168,7 +168,7 @@ export class Ownership {
 
   /** What an executor runs when it registers: its own by the table, what nobody has by adoption, the rest it must stop. */
   adopt(executor: ExecutorEntry, running: readonly RunningTask[]): void {
-    const { epoch, executors, jobs, out } = this.#with
+    const { checkpoints, epoch, executors, jobs, out } = this.#with
     const stop: TaskRef[] = []
     const reported = new Set<TaskEntry>()
     for (const one of running) {
@@ -189,11 +189,15 @@ export class Ownership {
         continue
       }
       reported.add(task)
-      if (order === 0) continue
+      if (order === 0) {
+        if (task.place?.phase === 'running') checkpoints.ownerBack(one.task)
+        continue
+      }
       // Of two that report a task the one of the higher generation has it: the other is fenced already.
       if (task.place) out.send(executors.get(task.place.executor), { kind: 'revoke', epoch, tasks: [one.task], reason: 'stop' })
       task.known = true
       task.place = { phase: 'running', executor: executor.id, slot: one.slot, slotId: executor.slots[one.slot]?.process?.slotId, generation: one.generation, sinceMs: out.nowMs, heardAtMs: out.nowMs }
+      checkpoints.ownerBack(one.task)
       out.happened({ event: 'task.adopted', job: one.task.job, executor: executor.id, message: `${taskName(one.task)} runs on ${executor.label} already, generation ${formatGeneration(one.generation)}`, facts: { task: one.task, generation: one.generation } })
     }
     if (stop.length > 0) out.send(executor, { kind: 'revoke', epoch, tasks: stop, reason: 'stop' })
