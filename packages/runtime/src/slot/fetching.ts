@@ -5,7 +5,7 @@ import type { FetchedPartition, FetchRequest, LogReader, TidemarkError } from '@
 import type { TaskInput } from '../task/task.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotPorts } from './ports.ts'
-import { BytesPerOffset } from './shuffle-backlog.ts'
+import { measure } from './shuffle-backlog.ts'
 import type { Signal } from './signal.ts'
 
 const FETCH_BYTES_MAX = 1024 * 1024
@@ -97,7 +97,7 @@ export class Fetching {
     held.stable.set(`${fetched.topic}/${fetched.partition}`, fetched.stableOffset)
     if (held.phase !== 'running' && held.phase !== 'waiting') return
     if (fetched.fromOffset !== held.task.fetchFrom(input.input, input.topic, input.partition)) return
-    if (input.kind === 'shuffle') measure(held, fetched)
+    if (input.kind === 'shuffle') measure(held, input, fetched.records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0), fetched.nextOffset - fetched.fromOffset)
     try {
       held.task.offer(input.input, fetched)
     } catch (error) {
@@ -117,11 +117,4 @@ export class Fetching {
     }
     this.#arrived.raise()
   }
-}
-
-const measure = ({ sizes }: HeldTask, { topic, partition, fromOffset, nextOffset, records }: FetchedPartition): void => {
-  const key = `${topic}/${partition}`
-  const size = sizes.get(key) ?? new BytesPerOffset()
-  sizes.set(key, size)
-  size.fetched(records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0), nextOffset - fromOffset)
 }

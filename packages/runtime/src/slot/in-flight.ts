@@ -3,10 +3,11 @@
 import { TidemarkError } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
 import { decodeBlock, decodeInFlight, encodeInFlight, paths } from '@tidemark/checkpoint'
-import type { ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
+import type { Manifest, ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { WriterCut } from './messages.ts'
-import type { SlotOptions, SlotPorts } from './ports.ts'
+import type { SlotPorts } from './ports.ts'
+import { measure } from './shuffle-backlog.ts'
 
 const FETCH_BYTES_MAX = 4 * 1024 * 1024
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024
@@ -71,7 +72,7 @@ const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: s
   new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })
 
 /** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
-export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: Pick<SlotOptions, 'origin'>, held: HeldTask, wanted: () => boolean): Promise<void> => {
+export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: { readonly origin: Pick<Manifest, 'inFlight'> | undefined }, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
   if (options.origin === undefined) {
@@ -81,6 +82,8 @@ export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, op
   const blocks = part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
   for (const input of waiting) {
     const own = blocks.filter((block) => block.input === input.input)
+    // Until it reads of the new run's shuffle they are all that says how large its blocks are.
+    measure(held, input, own.reduce((sum, { value }) => sum + value.length, 0), own.length)
     if (own.length === 0) held.task.offerInFlight(input.input, 0, true, undefined)
     for (let index = input.inFlight ?? 0; index < own.length && wanted(); index += 1) {
       while (held.task.queuedBytes > QUEUED_BYTES_MAX && wanted()) await ports.clock.sleep(POLL_MS)

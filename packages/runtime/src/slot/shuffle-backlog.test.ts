@@ -1,10 +1,13 @@
 import { expect, test } from '@jest/globals'
 import { jobId, silentLogger, stageId } from '@tidemark/base'
-import { MemoryBroker, MemoryLog, VirtualClock } from '@tidemark/testkit'
+import { encodeInFlight } from '@tidemark/checkpoint'
+import { MemoryBroker, MemoryLog, MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
 import { count, job, json, topic, topicSink } from 'tidemark'
 import { fixtureOf } from '../task/task-fixture.ts'
 import { HeldTask } from './held-task.ts'
+import { feedInFlight } from './in-flight.ts'
 import { BytesPerOffset, ShuffleEnds } from './shuffle-backlog.ts'
+import { statusOf } from './status.ts'
 
 test('backlog: in bytes, by what was fetched of late → not known before anything was; what is old counts less', () => {
   const size = new BytesPerOffset()
@@ -39,7 +42,7 @@ test('pause: it holds for as long as was said, and ends at once when that is sai
   expect(held.fetches).toBe(true)
 })
 
-test('ends of shuffles: a task that fetches nothing because it is paused itself → is told all the same how far it is behind', async () => {
+test.each(['it is paused itself', 'it is at its origin\'s blocks'])('ends of shuffles: a task that fetches nothing because %s → is told all the same how far it is behind', async (why) => {
   const { clock, held } = reading()
   const log = new MemoryLog({ clock, broker: new MemoryBroker({ clock }) })
   const [input] = held.task.inputs()
@@ -54,6 +57,22 @@ test('ends of shuffles: a task that fetches nothing because it is paused itself 
     return held.stable.get(`${input.topic}/0`)
   }
   expect(await look()).toBeUndefined()
-  held.pause(60_000, 'paused')
+  if (why === 'it is paused itself') held.pause(60_000, 'paused')
+  else held.task.loadSnapshot([], { ...held.task.content(), positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0, inFlight: 0 }], upstreams: [] })
   expect(await look()).toBe(3)
+})
+
+test('origin: blocks of a restored run\'s origin say how large the blocks of its shuffle are, before one of those was read', async () => {
+  const { clock, held } = reading()
+  const [input] = held.task.inputs()
+  if (input === undefined) throw new TypeError('no input')
+  held.task.loadSnapshot([], { ...held.task.content(), positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0, inFlight: 0 }], upstreams: [] })
+  held.stable.set(`${input.topic}/0`, 10)
+  expect(statusOf(held).inputs[0]?.behindBytes).toBeUndefined()
+  const store = new MemoryObjectStore({ clock })
+  const objects = encodeInFlight([300, 500].map((length) => ({ input: input.input, value: Buffer.alloc(length) })))
+  for (const [i, { body }] of objects.entries()) await store.put(`part-${i}`, body)
+  const part = { stage: held.ref.stage, partition: 0, blocks: 2, bytes: 800, objects: objects.map(({ body, sha256 }, i) => ({ key: `part-${i}`, sizeBytes: body.length, sha256 })) }
+  await feedInFlight({ clock, store }, { origin: { inFlight: [part] } }, held, () => true)
+  expect(statusOf(held).inputs[0]?.behindBytes).toBe(4_000)
 })

@@ -32,7 +32,15 @@ export class BytesPerOffset {
   }
 }
 
-/** A task whose queue is full, or that is paused itself, fetches nothing, and so learns nothing of what is written behind: it is looked up for it. */
+/** Of what was read of a shuffle partition: so many bytes in so many offsets. */
+export const measure = ({ sizes }: HeldTask, { topic, partition }: { readonly topic: string, readonly partition: number }, bytes: number, offsets: number): void => {
+  const key = `${topic}/${partition}`
+  const size = sizes.get(key) ?? new BytesPerOffset()
+  sizes.set(key, size)
+  size.fetched(bytes, offsets)
+}
+
+/** A task whose queue is full, that is paused itself or is still at its origin's blocks fetches nothing, and so learns nothing of what is written behind: it is looked up for it. */
 export class ShuffleEnds {
   readonly #ports: Pick<SlotPorts, 'clock' | 'log' | 'logger'>
   readonly #running: () => readonly HeldTask[]
@@ -49,7 +57,7 @@ export class ShuffleEnds {
     const at = this.#ports.clock.monotonic()
     if (this.#looking || at - this.#lookedAt < LOOK_INTERVAL_MS) return
     this.#lookedAt = at
-    const quiet = this.#running().filter((held) => !held.fetches)
+    const quiet = this.#running().filter((held) => !held.fetches || held.task.inputs().some(({ inFlight }) => inFlight !== undefined))
     if (quiet.length === 0) return
     this.#looking = true
     void this.#look(quiet).finally(() => { this.#looking = false })
