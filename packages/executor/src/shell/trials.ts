@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { fileOf } from '@tidemark/base'
 import type { Clock, Logger } from '@tidemark/base'
 import type { Trial, TrialOutcome, TrialRequest, TrialWord } from '@tidemark/runtime'
+import { Silence } from '../core/silence.ts'
 import { lastWord } from '../slot/word-file.ts'
 import { residentBytes } from './memory.ts'
 
 const LOOK_MS = 50
-/** One look counts at most so much. */
+/** One look counts at most so much: this process may have stood still in between. */
 const LOOK_MS_MAX = 4 * LOOK_MS
 /** Until the task is where its owner has it; the store may be slow. */
 const PREPARING_MS_MAX = 120_000
@@ -68,21 +69,14 @@ const tryInProcess = async (options: TrialProcessesOptions, request: TrialReques
 const run = ({ clock, stuckMs, memoryBytesMax }: TrialProcessesOptions, told: ToTrial): Promise<Ended> => new Promise((resolve, reject) => {
   const child = fork(fileOf(import.meta.url, '../trial.main.ts', './trial.main.js'), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
   let killedBecause: string | undefined
-  let said = ''
-  let lookedAt = clock.monotonic()
-  let silentMs = 0
+  const silence = new Silence(clock.monotonic(), LOOK_MS_MAX)
   const kill = (because: string): void => {
     killedBecause ??= because
     child.kill('SIGKILL')
   }
   const look = (): void => {
     const word = lastWord(told.words)
-    const text = JSON.stringify(word)
-    const at = clock.monotonic()
-    // Time in which this process stood still too, alone or with the whole machine, is nobody's fault.
-    silentMs = text === said ? silentMs + Math.min(at - lookedAt, LOOK_MS_MAX) : 0
-    said = text
-    lookedAt = at
+    const silentMs = silence.look(JSON.stringify(word) ?? '', clock.monotonic())
     const limit = word === undefined || word.kind === 'preparing' ? PREPARING_MS_MAX : stuckMs
     if (silentMs > limit) kill(`it did not come back for ${limit} ms`)
     const resident = residentBytes(child.pid)
