@@ -93,6 +93,18 @@ test('a stream breaks while a checkpoint is under way that is not the last → i
   expect(cluster.told('a', 'snapshot-begin', back)).toEqual([])
 })
 
+test.each([[true, Number.MAX_SAFE_INTEGER], [false, 1024 * 1024]])('what is in flight is stored for a checkpoint, the last one: %s → bounded by %i bytes: the tasks of a last one stand still, and it would be the same at each further try', (last, bytesMax) => {
+  const cluster = new Cluster()
+  cluster.join('a', 4)
+  cluster.start(runRecord({ tasks: 2, shuffle: true }))
+  cluster.runs('a')
+  if (last) drain(cluster)
+  else cluster.pass(30_050, ['a'])
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const named = ['s1', 's0'].flatMap((stage) => [0, 1].flatMap((partition) => cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: stage as never, partition }, checkpoint: 1, ref: ref(partition, 1), upstreams: [] } })))
+  expect(cluster.told('a', 'snapshot-in-flight', named).map((one) => [one.task.stage, one.bytesMax])).toEqual([['s1', bytesMax], ['s1', bytesMax]])
+})
+
 test('drain while it starts → drained once it runs: its tasks are given out to stand still', () => {
   const cluster = new Cluster()
   cluster.join('a')
