@@ -1,5 +1,5 @@
 // Election on virtual time: epochs that are never given twice, a lease that is lost, a store or lease server that is away.
-import { describe, expect, test } from '@jest/globals'
+import { describe, expect, jest, test } from '@jest/globals'
 import { silentLogger, TidemarkError } from '@tidemark/base'
 import { emptyLeaseState, MemoryLease, MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
 import type { Intercept, MemoryLeaseState } from '@tidemark/testkit'
@@ -37,6 +37,36 @@ describe('election', () => {
     await a.election.stop()
     await clock.advance(2_000)
     expect(b.said).toEqual(['leads 2'])
+  })
+  test.each([100, 200, 300, 400, 500, 600, 700])('the leader dies without a word, another began to wait at %s ms → it leads a tenth of the lease after its end at the latest, not a third', async (began) => {
+    const { clock, contend } = setUp()
+    const state = emptyLeaseState()
+    let died = false
+    const a = contend('a', state, (_operation, run) => died ? new Promise(() => {}) : run())
+    await clock.advance(began)
+    const b = contend('b', state)
+    await clock.advance(4_050 - began)
+    died = true
+    const ends = state.held?.until ?? NaN
+    await clock.advance(ends - clock.monotonic() - 10)
+    expect([a.said, b.said]).toEqual([['leads 1'], []])
+    await clock.advance(10 + 200)
+    expect(b.said).toEqual(['leads 2'])
+  })
+  test('another holds the lease → it is asked after, the object store is not', async () => {
+    const { clock, contend, store } = setUp()
+    const state = emptyLeaseState()
+    contend('a', state)
+    await clock.advance(10)
+    const asked: string[] = []
+    contend('b', state, ({ call }, run) => {
+      asked.push(call)
+      return run()
+    })
+    const lists = jest.spyOn(store, 'list')
+    await clock.advance(2_050)
+    expect(asked).toEqual(['lease.acquire', ...Array.from({ length: 10 }, () => 'lease.holder')])
+    expect(lists).toHaveBeenCalledTimes(0)
   })
   test('the lease server lost its data → the epochs in the object store are passed over', async () => {
     const { clock, contend, store } = setUp()

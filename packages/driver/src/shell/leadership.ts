@@ -1,4 +1,4 @@
-// Who leads: a lease that is renewed at a third of its time, and an epoch that is recorded in the object store too, so that a lease store
+// Who leads: a lease that is renewed at a third of its time and asked after at a tenth while another has it, and an epoch that is recorded in the object store too, so that a lease store
 // that lost its data cannot give one twice.
 import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { Clock, HeldLease, Lease, Logger, ObjectStore, Timer } from '@tidemark/base'
@@ -20,6 +20,9 @@ export interface ElectionOptions {
 
 /** Epochs that are taken already are passed over; more than this in a row is no accident. */
 const EPOCH_TRIES_MAX = 100
+const RENEWALS_PER_LEASE = 3
+/** While another holds it. It ends when it was last renewed plus its time, whenever we ask: the pause between two questions is added to that. */
+const QUESTIONS_PER_LEASE = 10
 
 export class Election {
   readonly #options: ElectionOptions
@@ -65,8 +68,12 @@ export class Election {
   }
 
   #again(): void {
+    this.#after(RENEWALS_PER_LEASE, () => void (this.#held === undefined ? this.#try() : this.#renew()))
+  }
+
+  #after(partOfLease: number, next: () => void): void {
     if (this.#stopped) return
-    this.#timer = this.#options.clock.after(this.#options.leaseMs / 3, () => void (this.#held === undefined ? this.#try() : this.#renew()))
+    this.#timer = this.#options.clock.after(this.#options.leaseMs / partOfLease, next)
   }
 
   async #try(): Promise<void> {
@@ -74,16 +81,30 @@ export class Election {
     try {
       const began = clock.monotonic()
       const held = await this.#acquire()
-      if (held !== undefined && this.#stopped) await held.release()
-      else if (held !== undefined) {
-        this.#held = held
-        this.#renewedAt = began
-        onLead(held.epoch)
-      }
+      if (held === undefined) return this.#wait()
+      if (this.#stopped) return await held.release()
+      this.#held = held
+      this.#renewedAt = began
+      onLead(held.epoch)
     } catch (error) {
       logger.warn({ error: asTidemarkError(error) }, 'lease.acquire-failed')
     }
     this.#again()
+  }
+
+  #wait(): void {
+    this.#after(QUESTIONS_PER_LEASE, () => void this.#look())
+  }
+
+  /** Costs one question to the lease, none to the object store. */
+  async #look(): Promise<void> {
+    try {
+      if (await this.#options.lease.holder() === undefined) await this.#try()
+      else this.#wait()
+    } catch (error) {
+      this.#options.logger.warn({ error: asTidemarkError(error) }, 'lease.acquire-failed')
+      this.#again()
+    }
   }
 
   /** Undefined: another holds it. The epoch is ours alone once its record is created. */
