@@ -25,6 +25,9 @@ const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
 
 /** Queued and not yet processed. */
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024
+/** So long after the order to begin it the last checkpoint of a run waits for sinks, and for an answer of one that was asked before that, ms. */
+const DELIVERY_MS_MAX = 10_000
+const LAST_ANSWER_MS_MAX = 5_000
 /** A tail is applied for so long before the slot's other tasks get their turn. */
 const TAIL_SLICE_MS = 8
 
@@ -74,6 +77,8 @@ export class HeldTask {
   readonly stable = new Map<string, number>()
   /** Of shuffles, by `topic/partition`. */
   readonly sizes = new Map<string, BytesPerOffset>()
+  #lastBegunAt: number | undefined
+  #lastCut = false
   #pause: { readonly until: number, readonly reason: string } | undefined
   #phase: TaskPhase = 'taking-over'
   #loaded = false
@@ -105,6 +110,33 @@ export class HeldTask {
   /** It processes nothing: its run is being drained, and what was in flight where that began is through (with some of it left no checkpoint is complete). */
   get stands(): boolean {
     return this.still && this.task.inputs().every(({ inFlight }) => inFlight === undefined)
+  }
+
+  /** The last checkpoint of its run begins, or begins again. */
+  beginsLast(): void {
+    this.still = true
+    this.#lastBegunAt ??= this.#clock.monotonic()
+    this.#lastCut = false
+  }
+
+  /** It has its cut; of the last checkpoint it delivers nothing behind that. */
+  cut(): void {
+    this.tail.cut()
+    this.#lastCut = this.stands
+  }
+
+  /** False: what its sinks have not, goes along in the last checkpoint. Whoever takes a task of a drained run over does not know whether that has its cut already, until it is told to begin. */
+  get delivers(): boolean {
+    return !this.still || (!this.#lastCut && this.#lastMs < DELIVERY_MS_MAX)
+  }
+
+  /** The last checkpoint waits for no sink any more. */
+  get deliveryOver(): boolean {
+    return this.#lastBegunAt !== undefined && this.#lastMs >= DELIVERY_MS_MAX + LAST_ANSWER_MS_MAX
+  }
+
+  get #lastMs(): number {
+    return this.#lastBegunAt === undefined ? Infinity : this.#clock.monotonic() - this.#lastBegunAt
   }
 
   /** False: enough is queued for it, or it is to take nothing. */

@@ -11,9 +11,13 @@ const RETRY_MAX_MS = 5_000
 interface Queue {
   entries: OutboxEntry[]
   busy: boolean
+  /** Its sink has been given an entry and has not answered. */
+  asked: boolean
   /** The last one taken in. */
   newest: Pick<OutboxEntry, 'run' | 'batchId'>
 }
+
+const prefixOf = ({ key, generation: { epoch, counter } }: HeldTask): string => `${key} ${epoch}.${counter} `
 
 const isAfter = (a: Queue['newest'], b: Queue['newest']): boolean => a.run > b.run || (a.run === b.run && a.batchId > b.batchId)
 
@@ -36,8 +40,8 @@ export class Outbox {
   /** Entries of a committed batch; after a takeover or an undone batch, all undelivered ones: those already delivered are acknowledged again. */
   deliver(held: HeldTask, entries: readonly OutboxEntry[]): void {
     for (const entry of entries) {
-      const key = `${held.key} ${held.generation.epoch}.${held.generation.counter} ${entry.sink}`
-      const queue = this.#queues.get(key) ?? { entries: [], busy: false, newest: { run: 0, batchId: 0 } }
+      const key = `${prefixOf(held)}${entry.sink}`
+      const queue = this.#queues.get(key) ?? { entries: [], busy: false, asked: false, newest: { run: 0, batchId: 0 } }
       this.#queues.set(key, queue)
       if (!isAfter(entry, queue.newest)) {
         if (!queue.entries.some((queued) => queued.run === entry.run && queued.batchId === entry.batchId)) this.#acknowledge(held, entry)
@@ -47,6 +51,21 @@ export class Outbox {
       queue.entries.push(entry)
       if (!queue.busy) void this.#drain(held, queue)
     }
+  }
+
+  /** A task that delivered nothing goes on with what is queued. */
+  resume(held: HeldTask): void {
+    for (const queue of this.#queuesOf(held)) if (!queue.busy) void this.#drain(held, queue)
+  }
+
+  /** Whether the last checkpoint of a run may have its cut in this task: what a sink is given behind it, the next run would give it again. */
+  mayCut(held: HeldTask): boolean {
+    if (!held.stands || held.task.content().outbox.entries === 0 || held.deliveryOver) return true
+    return !held.delivers && !held.task.dirty && !this.#queuesOf(held).some(({ asked }) => asked) && !this.#acknowledgements.some((one) => one.held === held)
+  }
+
+  #queuesOf(held: HeldTask): Queue[] {
+    return [...this.#queues].flatMap(([key, queue]) => (key.startsWith(prefixOf(held)) ? queue : []))
   }
 
   /** Tells the tasks what their sinks have. Only while no batch is in flight. */
@@ -69,14 +88,17 @@ export class Outbox {
   async #drain(held: HeldTask, queue: Queue): Promise<void> {
     queue.busy = true
     let pauseMs = RETRY_FIRST_MS
-    for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held); entry = queue.entries[0]) {
+    for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held) && held.delivers; entry = queue.entries[0]) {
+      queue.asked = true
       try {
         await this.#ports.sink(entry.sink).deliver({ task: { ...held.ref, run: entry.run }, sink: entry.sink, batchId: entry.batchId, records: entry.records })
+        queue.asked = false
         this.#ports.faults.reach('commit.outbox-delivered')
         queue.entries.shift()
         pauseMs = RETRY_FIRST_MS
         this.#acknowledge(held, entry)
       } catch (error) {
+        queue.asked = false
         const known = asTidemarkError(error)
         if (known.action !== 'retry') {
           held.failure = known

@@ -68,7 +68,7 @@ export class Slot {
     this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
     this.#readers = new Readers(ports.log)
     this.#outbox = new Outbox(ports, holds, wake)
-    this.#snapshots = new Snapshots(ports, options, this.#transactions, wake)
+    this.#snapshots = new Snapshots(ports, options, this.#transactions, (held) => this.#outbox.mayCut(held), wake)
     this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget: (held) => this.#leaving.forget(held),
       fail: (held, error) => this.#leaving.fail(held, error), waiting: () => this.#telling.step() })
     this.#leaving = new Leaving(ports, { held: this.#held, snapshots: this.#snapshots, outbox: this.#outbox, recovery: this.#recovery, commit: () => this.#commit() })
@@ -153,8 +153,9 @@ export class Slot {
       case 'snapshot-begin':
         await this.#locked(async () => {
           await this.#commit()
-          for (const held of this.#find(command.tasks)) held.still ||= command.last === true
+          if (command.last === true) for (const held of this.#find(command.tasks)) held.beginsLast()
           for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
+          for (const held of this.#find(command.tasks)) this.#outbox.resume(held)
         })
         break
       case 'snapshot-complete':

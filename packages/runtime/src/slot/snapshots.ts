@@ -33,13 +33,15 @@ export class Snapshots {
   readonly #ports: SlotPorts
   readonly #options: SlotOptions
   readonly #transactions: Transactions
+  readonly #mayCut: (held: HeldTask) => boolean
   readonly #wake: () => void
   readonly #taking = new Map<string, Taking>()
 
-  constructor(ports: SlotPorts, options: SlotOptions, transactions: Transactions, wake: () => void) {
+  constructor(ports: SlotPorts, options: SlotOptions, transactions: Transactions, mayCut: (held: HeldTask) => boolean, wake: () => void) {
     this.#ports = ports
     this.#options = options
     this.#transactions = transactions
+    this.#mayCut = mayCut
     this.#wake = wake
   }
 
@@ -73,7 +75,7 @@ export class Snapshots {
   /** Something to walk or complete now. */
   wants(held: HeldTask): boolean {
     const taking = this.#taking.get(held.key)
-    return taking?.state === 'walking' && (!taking.walked || taking.mayComplete)
+    return taking?.state === 'walking' && (!taking.walked || (taking.mayComplete && this.#mayCut(held)))
   }
 
   /** One slice, or the completion. Only while no batch of this task is in flight. */
@@ -89,7 +91,7 @@ export class Snapshots {
       taking.walked = true
       this.#ports.faults.reach('snapshot.walked')
     }
-    if (taking.mayComplete) this.#cut(taking)
+    if (taking.mayComplete && this.#mayCut(held)) this.#cut(taking)
   }
 
   #cut(taking: Taking): void {
@@ -97,7 +99,8 @@ export class Snapshots {
     const { block, keys } = taking.walk.finish()
     taking.encoder.add(block)
     taking.content = held.task.content()
-    held.tail.cut()
+    held.cut()
+    if (held.still && taking.content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: taking.content.outbox.entries }, 'drain.undelivered')
     taking.state = 'uploading'
     this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: taking.content.batchId })
     this.#ports.faults.reach('snapshot.cut')

@@ -47,6 +47,8 @@ export class JournalCheck {
   readonly #hashes = new Map<number, string>()
   /** Where each batch's record begins and ends. */
   readonly #placeOf = new Map<number, { readonly from: number, readonly to: number }>()
+  /** Outbox entries behind each batch. */
+  readonly #undelivered = new Map<number, number>()
   readonly #checkedSnapshots = new Set<string>()
   readonly #claims: Owner[] = []
   /** When the release of each slot became visible whose last record here is one. */
@@ -85,6 +87,10 @@ export class JournalCheck {
   /** Offset right behind what was read: nothing of the journal is committed at or above it. */
   get readTo(): number {
     return this.#cursor
+  }
+
+  undeliveredAt(batchId: number): number | undefined {
+    return this.#undelivered.get(batchId)
   }
 
   deleted(): void {
@@ -153,6 +159,7 @@ export class JournalCheck {
     this.#last = record
     this.#lastOwner = owner
     this.#placeOf.set(record.content.batchId, { from: offset, to: next })
+    this.#undelivered.set(record.content.batchId, record.content.outbox.entries)
     try {
       this.#shadow.apply(record)
       this.#hashes.set(record.content.batchId, stateHash(this.#shadow))

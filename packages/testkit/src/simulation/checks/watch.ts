@@ -255,11 +255,14 @@ export class Watch implements BrokerObserver {
     for (const journal of this.journals.values()) this.#endsThere(journal)
   }
 
-  #endsThere({ newest, of: { ref } }: JournalCheck): void {
+  #endsThere(journal: JournalCheck): void {
+    const { newest, of: { ref } } = journal
     const part = this.#last.get(ref.run)?.parts.find(({ stage, partition }) => stage === ref.stage && partition === ref.partition)
     if (part === undefined || newest === undefined) return
     const moved = newest.content.positions.filter(({ input, topic, partition, next, inFlight }) =>
       !part.ref.positions.some((at) => at.input === input && at.topic === topic && at.partition === partition && at.next === next && at.inFlight === inFlight))
+    const undelivered = journal.undeliveredAt(part.ref.batchId)
+    if (undelivered !== undefined && undelivered !== newest.content.outbox.entries) this.violations.add('drained', `${taskKey(ref)} had ${undelivered} undelivered entries in the last checkpoint of its run, and has ${newest.content.outbox.entries} behind it: the next run delivers them again`)
     if (moved.length > 0) this.violations.add('drained', `${taskKey(ref)} has gone on behind the last checkpoint of its run: ${moved.map(({ input, partition, next }) => `${input}/${partition} to ${next}`).join(', ')}`)
   }
 
