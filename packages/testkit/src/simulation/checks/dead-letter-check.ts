@@ -44,8 +44,8 @@ export class DeadLetterCheck {
     if (slots > SLOTS_MAX) this.#violations.add('dead letters', `${key} has killed ${slots} slots`)
   }
 
-  /** `from`: the newest run that began empty. */
-  missing(from: number): string[] {
-    return this.#poisons.filter((user) => !this.#runs.get(user)?.some((run) => run >= from)).map((user) => `${user} is not among the dead letters`)
+  /** `runs`: whose dead letters count. */
+  missing(runs: readonly number[]): string[] {
+    return this.#poisons.filter((user) => !this.#runs.get(user)?.some((run) => runs.includes(run))).map((user) => `${user} is not among the dead letters`)
   }
 }

@@ -24,17 +24,24 @@ export class OutputCheck {
   readonly #last = new Map<string, number>()
   readonly #windows = new Map<string, Windowed>()
   readonly #base = new Map<number, Base>()
-  /** The newest run that began empty: what those before it said counts no longer. */
-  fresh = 1
+  /** Of each run, the one whose checkpoint it began from. */
+  readonly #origins = new Map<number, number>()
 
   constructor(written: readonly { readonly event: SimEvent }[], violations: Violations) {
     this.#written = written
     this.#violations = violations
   }
 
-  runBegins(run: number, base: Base, isEmpty: boolean): void {
+  /** `from`: the run whose checkpoint it begins from; undefined: it begins empty. */
+  runBegins(run: number, base: Base, from: number | undefined): void {
     this.#base.set(run, base)
-    if (isEmpty) this.fresh = Math.max(run, this.fresh)
+    if (from !== undefined) this.#origins.set(run, from)
+  }
+
+  /** A run, the one that it began from, and so on to one that began empty: what these said together is what there has to be. */
+  lineage(run: number): readonly number[] {
+    const from = this.#origins.get(run)
+    return from === undefined ? [run] : [run, ...this.lineage(from)]
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
@@ -74,16 +81,16 @@ export class OutputCheck {
   /** What has still to come, in words; empty when the present run has said everything. `marked`: there is a marker sink too. */
   missing(run: number, sinks: readonly string[], windows: boolean): string[] {
     const missing: string[] = []
+    const lineage = this.lineage(run)
     this.#sum()
     for (const sink of sinks) {
       for (const [user, sums] of this.#sums) {
-        let last: number | undefined
-        for (let at = run; at >= this.fresh && last === undefined; at -= 1) last = this.#last.get(`${sink} ${at} ${user}`)
+        const last = lineage.map((of) => this.#last.get(`${sink} ${of} ${user}`)).find((count) => count !== undefined)
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }
     if (windows) {
-      const said = new Set([...this.#windows.keys()].flatMap((place) => (Number.parseInt(place, 10) < this.fresh ? [] : place.slice(place.indexOf(' ') + 1))))
+      const said = new Set([...this.#windows.keys()].flatMap((place) => (lineage.includes(Number.parseInt(place, 10)) ? place.slice(place.indexOf(' ') + 1) : [])))
       for (const { event: { user, ts } } of this.#written) {
         const place = `${user}@${ts - (ts % WINDOW_MS)}`
         if (!said.has(place)) missing.push(`window ${place}`)

@@ -177,7 +177,7 @@ export class Watch implements BrokerObserver {
 
   #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
-    const missing = this.outputs.missing(this.run, workload.sinks, workload.hasWindows).concat(this.letters.missing(this.outputs.fresh))
+    const missing = this.outputs.missing(this.run, workload.sinks, workload.hasWindows).concat(this.letters.missing(this.outputs.lineage(this.run)))
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
       const next = journal?.nextOf(workload.input) ?? 0
@@ -211,7 +211,7 @@ export class Watch implements BrokerObserver {
     }
     const record = parseRun(body, runKey)
     const origin = this.#origin(record)
-    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin), origin === undefined)
+    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin), record.from?.run)
     const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged)
     this.journals.set(key, journal)
     this.run = Math.max(run, this.run)
