@@ -258,7 +258,8 @@ export class Watch implements BrokerObserver {
   #endsThere(journal: JournalCheck): void {
     const { newest, of: { ref } } = journal
     const part = this.#last.get(ref.run)?.parts.find(({ stage, partition }) => stage === ref.stage && partition === ref.partition)
-    if (part === undefined || newest === undefined) return
+    // What is still hidden behind somebody's open transaction is judged when it is seen.
+    if (part === undefined || newest === undefined || newest.content.batchId < part.ref.batchId) return
     const moved = newest.content.positions.filter(({ input, topic, partition, next, inFlight }) =>
       !part.ref.positions.some((at) => at.input === input && at.topic === topic && at.partition === partition && at.next === next && at.inFlight === inFlight))
     const undelivered = journal.undeliveredAt(part.ref.batchId)
