@@ -9,8 +9,8 @@ import type { JournalView } from '../ownership/view.ts'
 import { RecordAssembler } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
 
-/** What one fetch of a journal asks for, bytes. */
-const JOURNAL_FETCH_BYTES_MAX = 8 * 1024 * 1024
+/** What one fetch of a journal asks for, bytes: decoded in one go, while nobody else has a turn. */
+const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
 
 export interface PlacedRecord {
   readonly record: JournalRecord
@@ -52,25 +52,33 @@ export class JournalCursor {
    */
   async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<PlacedRecord[]> {
     const placed: PlacedRecord[] = []
-    while (this.next < upTo) {
-      const fetched = await this.#fetch(reader, maxWaitMs).catch((error: unknown) => {
+    for (let more = true; more;) {
+      const some = await this.readSome(reader, upTo, maxWaitMs).catch((error: unknown) => {
         if (placed.length === 0) throw error
         return undefined
       })
-      if (fetched === undefined) break
-      for (const record of fetched.records) {
-        if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
-        const whole = this.#assembler.push(record.value, record.offset)
-        if (whole === undefined) continue
-        this.view = see(this.view, whole.record, whole.offset)
-        if (whole.record.kind === 'commit') this.chain = foldCommit(this.chain, whole.record)
-        this.recordNext = whole.next
-        placed.push(whole)
-      }
-      this.next = fetched.nextOffset
-      if (fetched.nextOffset >= fetched.stableOffset && maxWaitMs === 0) break
+      for (const one of some?.placed ?? []) placed.push(one)
+      more = some?.more ?? false
     }
     return placed
+  }
+
+  /** What one fetch gives of that, for who does not want it all in memory. `more`: the next call reads on. */
+  async readSome(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<{ readonly placed: readonly PlacedRecord[], readonly more: boolean }> {
+    const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined
+    if (fetched === undefined) return { placed: [], more: false }
+    const placed: PlacedRecord[] = []
+    for (const record of fetched.records) {
+      if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
+      const whole = this.#assembler.push(record.value, record.offset)
+      if (whole === undefined) continue
+      this.view = see(this.view, whole.record, whole.offset)
+      if (whole.record.kind === 'commit') this.chain = foldCommit(this.chain, whole.record)
+      this.recordNext = whole.next
+      placed.push(whole)
+    }
+    this.next = fetched.nextOffset
+    return { placed, more: this.next < upTo && (maxWaitMs > 0 || fetched.nextOffset < fetched.stableOffset) }
   }
 
   async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {

@@ -83,6 +83,7 @@ export class HeldTask {
   #phase: TaskPhase = 'taking-over'
   #loaded = false
   #tail: CommitRecord[] = []
+  #waitingBytes = 0
   readonly #died: DeathCount = new DeathCount()
   #counted = false
   #firstCommitAt: number | undefined
@@ -224,27 +225,38 @@ export class HeldTask {
     return Math.round(this.#clock.monotonic() - this.#told)
   }
 
-  /** Takes what was read of the journal. Until the snapshot is loaded the tail waits; then it is applied as it comes. No user code runs. */
-  take(placed: readonly PlacedRecord[]): void {
+  /**
+   * Takes what was read of the journal. Until the snapshot is loaded the tail waits; then it is applied as it comes, in slices, so that the slot's other
+   * tasks go on meanwhile: nothing more is taken until it resolves. No user code runs.
+   */
+  async take(placed: readonly PlacedRecord[]): Promise<void> {
     for (const { record, bytes } of placed) {
       this.#died.see(record)
       this.timeline.tailRecords += 1
       if (record.kind !== 'commit') continue
       this.timeline.tailBatches += 1
       this.tail.grew(bytes)
-      if (this.#loaded) this.#apply(record)
-      else this.#tail.push(record)
+      this.#tail.push(record)
+      this.#waitingBytes += bytes
     }
+    if (this.#loaded) await this.#applyTail()
   }
 
-  /**
-   * The snapshot (or the empty state) is in the task: the tail read so far follows, in slices, so that the slot's other tasks go on meanwhile.
-   * Nothing is taken until it resolves.
-   */
+  /** Of the journal, read and not applied, as it stands there; decoded it takes a multiple of that. */
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  /** The snapshot (or the empty state) is in the task: the tail read so far follows. */
   async finishLoading(): Promise<void> {
     this.#loaded = true
+    await this.#applyTail()
+  }
+
+  async #applyTail(): Promise<void> {
     const tail = this.#tail
     this.#tail = []
+    this.#waitingBytes = 0
     let pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
     for (const record of tail) {
       this.#apply(record)
@@ -262,6 +274,7 @@ export class HeldTask {
     this.claim = undefined
     this.#loaded = false
     this.#tail = []
+    this.#waitingBytes = 0
     // The timeline tells of the tail that is applied, not of what was read for a snapshot that was no good.
     this.tail.startOver()
     this.timeline.tailRecords = 0

@@ -20,6 +20,8 @@ import { checkSources } from './source-check.ts'
 const START_OVER_PAUSE_MS = 20
 /** A journal that is trimmed under the reader this often has an owner that goes on: the driver decides anew. */
 const BEGIN_ATTEMPTS_MAX = 50
+/** So much of a journal waits for the snapshot, per task; then reading waits too. Decoded it takes about ten times that, and the tail of an hour without a snapshot is longer than memory. */
+const TAIL_WAITING_BYTES_MAX = 4 * 1024 * 1024
 
 /** What the slot does for a takeover, each step under its lock. */
 export interface TakeoverSlot {
@@ -101,15 +103,18 @@ export class Takeover {
    * what that commit allowed to trim is gone already. Then it begins anew.
    */
   async #prepare(held: HeldTask, reader: LogReader, tried: Tried[] = []): Promise<Prepared | undefined> {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let attempts = 0; ;) {
       try {
         const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
         const begun = await this.#begin(held, beginning, tried)
         if (begun === undefined) return undefined
-        return (await this.#readAndFence(held, reader, beginning.stable)) ? { tried, loading: begun.loading } : undefined
+        const prepared = { tried, loading: begun.loading }
+        const done = await this.#readAndFence(held, reader, beginning.stable, prepared)
+        if (done !== 'not-loaded') return done === 'fenced' ? prepared : undefined
       } catch (error) {
-        if (attempt === BEGIN_ATTEMPTS_MAX || journalGone(held, error)?.kind !== 'start-over') throw error
-        this.#ports.logger.info({ task: held.key, attempt, error }, 'takeover.begins-anew')
+        attempts += 1
+        if (attempts === BEGIN_ATTEMPTS_MAX || journalGone(held, error)?.kind !== 'start-over') throw error
+        this.#ports.logger.info({ task: held.key, attempt: attempts, error }, 'takeover.begins-anew')
         await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
         tried.splice(0)
       }
@@ -124,24 +129,29 @@ export class Takeover {
     return { loading: load(this.#ports, this.#options, held, start).catch((error: unknown) => ({ kind: 'error' as const, error })) }
   }
 
-  async #readAndFence(held: HeldTask, reader: LogReader, stable: number): Promise<boolean> {
+  async #readAndFence(held: HeldTask, reader: LogReader, stable: number, prepared: Prepared): Promise<'fenced' | 'given-up' | 'not-loaded'> {
     for (;;) {
       const { cursor } = held
       if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
-      held.take(await cursor.read(reader, stable))
+      for (let more = true; more;) {
+        const some = await cursor.readSome(reader, stable)
+        await held.take(some.placed)
+        more = some.more
+        if (more && held.waitingBytes > TAIL_WAITING_BYTES_MAX && !(await this.#load(held, prepared))) return 'not-loaded'
+      }
       this.#ports.faults.reach('takeover.read')
       if (held.timeline.readMs === 0) held.timeline.readMs = held.elapsed()
       const decision = beforeClaim(cursor.view, this.#claiming.stamp(held, this.#slot.lastId()), held.fenced, this.#options.rules)
       if (decision.kind === 'claim') break
       if (decision.kind === 'give-up') {
         await this.#slot.giveUp(held, { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: held.claimed })
-        return false
+        return 'given-up'
       }
       await this.#claiming.fence(held, decision.ids)
       this.#ports.faults.reach('takeover.fenced')
     }
     held.timeline.fencedMs = held.elapsed()
-    return true
+    return 'fenced'
   }
 
   async #finish(held: HeldTask, reader: LogReader, prepared: Prepared, claimed: ClaimOutcome | undefined): Promise<void> {
@@ -195,6 +205,11 @@ export class Takeover {
   async #loaded(held: HeldTask, prepared: Prepared): Promise<boolean> {
     held.timeline.tailedMs = held.elapsed()
     this.#ports.faults.reach('takeover.tailed')
+    return this.#load(held, prepared)
+  }
+
+  /** Waits for the snapshot and applies what was read of the tail. False: another way to begin is to be tried. */
+  async #load(held: HeldTask, prepared: Prepared): Promise<boolean> {
     if (held.loaded) return true
     const outcome = await prepared.loading
     if (outcome.kind === 'error') throw outcome.error

@@ -90,8 +90,9 @@ const restore = async (ports: TrialPorts, options: TrialOptions, held: HeldTask,
       tried.push(outcome.kind)
       continue
     }
-    while (held.cursor !== undefined && held.cursor.next <= claimOffset) held.take(await held.cursor.read(reader, claimOffset + 1, FETCH_WAIT_MS))
-    return held.finishLoading()
+    await held.finishLoading()
+    while (held.cursor !== undefined && held.cursor.next <= claimOffset) await held.take((await held.cursor.readSome(reader, claimOffset + 1, FETCH_WAIT_MS)).placed)
+    return
   }
 }
 
