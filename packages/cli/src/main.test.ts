@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
@@ -20,12 +20,24 @@ let folder: string
 let driver: Serving
 let nobody: string
 
-const run = (args: readonly string[], env: Record<string, string> = {}, input = '', cwd = folder): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
+interface Answer { readonly code: number | null, readonly out: string, readonly err: string }
+
+const run = (args: readonly string[], env: Record<string, string> = {}, input = '', cwd = folder): Promise<Answer> => new Promise((resolve) => {
   const child = execFile(process.execPath, [join(import.meta.dirname, 'start.js'), ...args], {
     cwd, env: { ...environment, TIDEMARK_DIR: folder, TIDEMARK_DRIVER: driver.address, ...env }, timeout: 20_000,
   }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
   child.stdin?.end(input)
 })
+
+/** One for each core at a time: most of what a command takes is its start. */
+const runAll = async (commands: readonly (() => Promise<Answer>)[]): Promise<Answer[]> => {
+  const answers: Answer[] = []
+  const left = commands.entries()
+  await Promise.all(Array.from({ length: availableParallelism() }, async () => {
+    for (const [at, command] of left) answers[at] = await command()
+  }))
+  return answers
+}
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-cli-'))
@@ -66,7 +78,7 @@ describe('main', () => {
     expect(await run(['read', 'orders'])).toEqual({ code: 0, out: '{"user":"ann"}\n{"user":"bob"}\n', err: '' })
   })
 
-  test.each([
+  const WRONG = [
     ['failed', 1, ['read', 'nothing'], {}, /^CLI_TOPIC_MISSING: .*\n {2}Make it with/],
     ['a job file that is none', 1, ['submit', 'nowhere.ts'], {}, /^JOB_FILE_INVALID/],
     ['an unknown command', 2, ['frobnicate'], {}, /unknown command/],
@@ -81,26 +93,40 @@ describe('main', () => {
     ['an address that is none', 2, ['topics', '--kafka', 'nonsense'], {}, /^LOG_ADDRESS_INVALID/],
     ['no driver there', 3, ['jobs'], { TIDEMARK_DRIVER: 'nobody' }, /^WIRE_UNAVAILABLE/],
     ['no cluster in the folder', 3, ['topics', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
-  ] as const)('main, %s → %i, and why on stderr', async (_what, code, args, env, message) => {
-    const answer = await run(args, 'TIDEMARK_DRIVER' in env ? { TIDEMARK_DRIVER: nobody } : {})
-    expect([answer.code, answer.out]).toEqual([code, ''])
-    expect(answer.err).toMatch(message)
+  ] as const
+  describe('wrong', () => {
+    let answers: Answer[]
+    beforeAll(async () => {
+      answers = await runAll(WRONG.map(([, , args, env]) => () => run(args, 'TIDEMARK_DRIVER' in env ? { TIDEMARK_DRIVER: nobody } : {})))
+    }, 90_000)
+
+    test.each(WRONG.map(([what, code, , , message], at) => [what, code, message, at] as const))('main, %s → %i, and why on stderr', (_what, code, message, at) => {
+      expect([answers[at]?.code, answers[at]?.out]).toEqual([code, ''])
+      expect(answers[at]?.err).toMatch(message)
+    })
   })
 
-  test.each([
+  const NOBODY = [
     ['a driver, no broker there', ['driver', '--kafka', 'NOBODY'], /^LOG_UNAVAILABLE: .*127\.0\.0\.1/m],
     ['a driver, no object store there', ['driver', '--s3-endpoint', 'http://NOBODY', '--s3-access-key', 'a', '--s3-secret-key', 'b'], /^STORE_UNAVAILABLE: .*127\.0\.0\.1/m],
     ['a driver, no Redis there', ['driver', '--redis', 'redis://NOBODY'], /^LEASE_UNAVAILABLE: .*127\.0\.0\.1/m],
     ['an executor, no driver there', ['executor', '--driver', 'NOBODY', '--driver-wait', '1s'], /^EXECUTOR_NO_DRIVER: no driver answered in 1000 ms: 127\.0\.0\.1.*\n {2}Is one running/m],
-  ] as const)('main, %s → 3, and who did not answer', async (_what, args, message) => {
-    const place = mkdtempSync(join(tmpdir(), 'tidemark-nobody-'))
-    try {
-      const answer = await run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', place, ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []])
-      expect([answer.code, answer.err]).toEqual([3, expect.stringMatching(message)])
-    } finally {
-      rmSync(place, { recursive: true, force: true })
-    }
-  }, 40_000)
+  ] as const
+  describe('nobody there', () => {
+    let answers: Answer[]
+    let places: string[]
+    beforeAll(async () => {
+      places = NOBODY.map(() => mkdtempSync(join(tmpdir(), 'tidemark-nobody-')))
+      answers = await runAll(NOBODY.map(([, args], at) => () => run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', places[at] ?? '', ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []])))
+    }, 90_000)
+    afterAll(() => {
+      for (const place of places) rmSync(place, { recursive: true, force: true })
+    })
+
+    test.each(NOBODY.map(([what, , message], at) => [what, message, at] as const))('main, %s → 3, and who did not answer', (_what, message, at) => {
+      expect([answers[at]?.code, answers[at]?.err]).toEqual([3, expect.stringMatching(message)])
+    })
+  })
 
   test('main, no terminal → no colours, unless they are asked for; NO_COLOR → none in any case', async () => {
     const answers = await Promise.all([run(['jobs']), run(['jobs'], { FORCE_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '1' }), run(['jobs'], { FORCE_COLOR: '1', NO_COLOR: '' })])
@@ -125,8 +151,8 @@ describe('main', () => {
 
   test('main, --help of every command → examples, whose flags it has', async () => {
     const names = Object.keys(EXAMPLES)
-    const helps = new Map<string, string>()
-    for (const name of names) helps.set(name, (await run([...name.split(' '), '--help'])).out)
+    const answers = await runAll(names.map((name) => () => run([...name.split(' '), '--help'])))
+    const helps = new Map(names.map((name, at) => [name, answers[at]?.out]))
     for (const [name, lines] of Object.entries(EXAMPLES)) {
       expect(helps.get(name)).toContain(`\nExamples:\n  tidemark ${lines[0]}\n`)
       for (const line of lines) {
@@ -152,8 +178,8 @@ describe('main', () => {
         expect.objectContaining({ setting: 'driver', value: 'd:1', from: 'flag', source: '--driver' }), expect.objectContaining({ setting: 'listen', from: 'default', source: null }),
       ]))
       writeFileSync(file, "export default { kafak: 'x:1', heartbeatTimeout: 'soon' }\n")
-      for (const args of [['jobs'], ['config'], ['driver', '--listen', 'x:1'], ['dev']]) {
-        expect(await there(args)).toEqual({ code: 2, out: '', err: expect.stringMatching(/^SETTINGS_INVALID: .*kafak in tidemark\.config\.ts is no setting\. Did you mean kafka\?\n.*heartbeatTimeout in tidemark\.config\.ts = "soon"/s) })
+      for (const answer of await runAll([['jobs'], ['config'], ['driver', '--listen', 'x:1'], ['dev']].map((args) => () => there(args)))) {
+        expect(answer).toEqual({ code: 2, out: '', err: expect.stringMatching(/^SETTINGS_INVALID: .*kafak in tidemark\.config\.ts is no setting\. Did you mean kafka\?\n.*heartbeatTimeout in tidemark\.config\.ts = "soon"/s) })
       }
     } finally {
       rmSync(place, { recursive: true, force: true })
