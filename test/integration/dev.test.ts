@@ -17,15 +17,16 @@ let folder: string
 let env: Record<string, string | undefined>
 let started: ChildProcess[] = []
 
+const freePort = (): Promise<number> => new Promise((resolve) => {
+  const server = createServer().listen(0, '127.0.0.1', () => {
+    const { port } = server.address() as AddressInfo
+    server.close(() => resolve(port))
+  })
+})
+
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
-  const port = await new Promise<number>((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-  env = { ...process.env, TIDEMARK_DIR: join(folder, 'cluster'), TIDEMARK_DRIVER: `127.0.0.1:${port}` }
+  env = { ...process.env, TIDEMARK_DIR: join(folder, 'cluster'), TIDEMARK_DRIVER: `127.0.0.1:${await freePort()}` }
 })
 afterEach(() => {
   for (const child of started) child.kill('SIGTERM')
@@ -35,6 +36,7 @@ afterEach(() => {
 
 const cli = (args: readonly string[], input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
   const child = execFile(process.execPath, [MAIN, ...args], { env }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+  started.push(child)
   child.stdin?.end(input)
 })
 
@@ -93,6 +95,18 @@ describe('dev', () => {
     await write(5)
     expect(await cli(['dev', JOB, '--fresh'])).toMatchObject({ code: 1, err: expect.stringMatching(/^CLI_CLUSTER_RUNS/) })
     expect((await results(1)).out).toBe(total(1, 5))
+    expect((await first.end()).code).toBe(0)
+  }, TIMEOUT_MS)
+
+  test('dev, a cluster runs in that folder at another address → refused, with --fresh too, and it goes on', async () => {
+    const first = await dev()
+    await write(5)
+    const elsewhere = ['dev', JOB, '--driver', `127.0.0.1:${await freePort()}`]
+    const refused = { code: 1, out: '', err: expect.stringMatching(/^CLI_CLUSTER_RUNS: a cluster runs in .*cluster already: 127\.0\.0\.1:\d+ leads it\n.*--dir <folder>/) }
+    expect(await cli(elsewhere)).toMatchObject(refused)
+    expect(await cli([...elsewhere, '--fresh'])).toMatchObject(refused)
+    await write(7)
+    expect((await results(2)).out).toBe(total(1, 5) + total(2, 12))
     expect((await first.end()).code).toBe(0)
   }, TIMEOUT_MS)
 

@@ -8,7 +8,7 @@ import type { LogicalPlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { executorsJoined } from '../cluster/joined.ts'
 import { LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
-import { LOG_FILE, withJobs, withLog } from '../context.ts'
+import { LEASE_FILE, LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
 import { showEvents } from './events.ts'
@@ -31,9 +31,9 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   if (unused.length > 0) say(`${unused.join(', ')}: set, and not used: dev keeps everything in ${folder}`)
   // Before anything is started or deleted: mistakes in a job file are the most likely ones.
   const plans = await Promise.all(files.map(async (file) => parsePlan((await bundleJob(file)).plan)))
-  if (await answers(context)) {
-    throw new TidemarkError(`a driver answers at ${driver} already`, { code: 'CLI_CLUSTER_RUNS', blame: 'user', action: 'exit', hint: 'End it first, submit to it with: tidemark submit <job file>, or take another address: --driver 127.0.0.1:7401' })
-  }
+  if (await answers(context)) throw clusterRuns(`a driver answers at ${driver} already`, driver)
+  const leader = await leads(context)
+  if (leader !== undefined) throw clusterRuns(`a cluster runs in ${folder} already: ${leader} leads it`, leader)
   if (options.fresh) startFresh(folder, say)
   mkdirSync(folder, { recursive: true })
 
@@ -74,6 +74,22 @@ const answers = async ({ openJobs, servers }: Context): Promise<boolean> => {
     jobs.close()
   }
 }
+
+/** Whoever leads the cluster of this folder, at whatever address: two clusters in one folder would be one, and --fresh would delete what the other one runs on. */
+const leads = async ({ openLease, servers }: Context): Promise<string | undefined> => {
+  if (!existsSync(join(servers.folder, LEASE_FILE))) return undefined
+  const lease = openLease({ ...servers, redis: undefined })
+  try {
+    return await lease.holder()
+  } finally {
+    await lease.close()
+  }
+}
+
+const clusterRuns = (message: string, driver: string): TidemarkError => new TidemarkError(message, {
+  code: 'CLI_CLUSTER_RUNS', blame: 'user', action: 'exit',
+  hint: `End it first, or submit to it with: tidemark submit <job file> --driver ${driver}. A second cluster takes a folder and an address of its own: --dir <folder> --driver 127.0.0.1:7401`,
+})
 
 const startFresh = (folder: string, say: (text: string) => void): void => {
   if (!existsSync(folder)) return
