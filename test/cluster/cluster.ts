@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { realClock, silentLogger } from '@tidemark/base'
 import type { Log, ObjectStore } from '@tidemark/base'
 import { bundleJob } from '@tidemark/cli'
+import { Leftovers } from '@tidemark/executor'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { openLocalLog } from '@tidemark/log-local'
 import { openLocalStore } from '@tidemark/store-local'
@@ -170,6 +171,9 @@ export class Cluster {
   async stop(): Promise<void> {
     this.#jobs?.close()
     await Promise.all(this.#everyone.map((one) => one.kill()))
+    // A slot outlives its executor until it notices, and one that is stopped by a signal never does.
+    new Leftovers(join(this.folder, 'pids'), 'test').kill()
+    await Promise.all(this.#everyone.map((one) => one.endedWithChildren()))
     await this.log.close()
     await this.store.close()
     rmSync(this.folder, { recursive: true, force: true })

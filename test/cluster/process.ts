@@ -17,6 +17,7 @@ export class ClusterProcess {
   readonly lines: LogLine[] = []
   readonly #child: ChildProcess
   readonly #ended: Promise<void>
+  readonly #silent: Promise<void>
   #waiting: (() => void)[] = []
 
   /** `within`: a command that runs it, as the process that it is itself. */
@@ -38,6 +39,8 @@ export class ClusterProcess {
         resolve()
       })
     })
+    // Its children have its pipes too.
+    this.#silent = new Promise((resolve) => this.#child.on('close', () => resolve()))
   }
 
   get pid(): number {
@@ -75,6 +78,11 @@ export class ClusterProcess {
 
   async ended(): Promise<void> {
     await this.#ended
+  }
+
+  /** When its children, an executor's slots, are gone too: nobody writes in their folder any more. */
+  async endedWithChildren(): Promise<void> {
+    await this.#silent
   }
 }
 
