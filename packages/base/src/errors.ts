@@ -68,17 +68,32 @@ export const invariantBroken = (invariant: string, message: string, facts: Error
 export const asTidemarkError = (error: unknown): TidemarkError =>
   isTidemarkError(error) ? error : new TidemarkError(error instanceof Error ? error.message : String(error), { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task', cause: error })
 
-/** For a terminal: code, message, hint, and the chain of causes. */
-export const describeError = (error: unknown): string => {
-  const lines: string[] = []
-  let at: unknown = error
-  while (at !== undefined && lines.length < 10) {
-    const prefix = lines.length === 0 ? '' : 'because: '
-    if (isTidemarkError(at)) {
-      lines.push(`${prefix}${at.code}: ${at.message}`)
-      if (at.hint) lines.push(`  ${at.hint}`)
-    } else lines.push(`${prefix}${at instanceof Error ? at.message : String(at)}`)
-    at = at instanceof Error ? at.cause : undefined
+/** Causes that are looked at: a chain may be a ring. */
+const CAUSES_MAX = 10
+
+const messageOf = (error: unknown): string => error instanceof Error ? error.message : String(error)
+
+/** Whoever wrapped it has said it already: alone, behind a colon, or in brackets. */
+const repeats = (text: string, said: string): boolean => said === text || said.endsWith(`: ${text}`) || said.endsWith(`(${text})`) || said.startsWith(`${text} (`)
+
+/** What caused it, the nearest first. One that only repeats what was said before it, and advises nothing else, is left out. */
+export const causesOf = (error: unknown): unknown[] => {
+  const causes: unknown[] = []
+  let outer: unknown = error
+  let at = error instanceof Error ? error.cause : undefined
+  for (let looked = 0; at !== undefined && looked < CAUSES_MAX; looked += 1, at = at instanceof Error ? at.cause : undefined) {
+    const advises = isTidemarkError(at) && at.hint !== undefined && !(isTidemarkError(outer) && outer.hint === at.hint)
+    if (!advises && repeats(messageOf(at), messageOf(outer))) continue
+    causes.push(at)
+    outer = at
   }
-  return lines.join('\n')
+  return causes
 }
+
+/** The message, behind its code where it has one. */
+export const codedMessage = (error: unknown): string => isTidemarkError(error) ? `${error.code}: ${error.message}` : messageOf(error)
+
+/** For a terminal: code, message, hint, and the chain of causes. */
+export const describeError = (error: unknown): string => [error, ...causesOf(error)].flatMap((at, index) => [
+  `${index === 0 ? '' : 'because: '}${codedMessage(at)}`, ...isTidemarkError(at) && at.hint ? [`  ${at.hint}`] : [],
+]).join('\n')

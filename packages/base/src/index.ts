@@ -1,7 +1,7 @@
 // base: what every room may use: ids, errors, units, the port interfaces. Imports no other room.
 export { executorId, isJobName, jobId, sameTask, slotId, stageId, taskKey, transactionalId } from './ids.ts'
 export type { ExecutorId, JobId, SlotId, StageId, TaskRef, TransactionalId } from './ids.ts'
-export { asTidemarkError, describeError, invariantBroken, isTidemarkError, TidemarkError } from './errors.ts'
+export { asTidemarkError, causesOf, codedMessage, describeError, invariantBroken, isTidemarkError, TidemarkError } from './errors.ts'
 export type { Action, Blame, ErrorFacts, ErrorPlace } from './errors.ts'
 export { processExitCode, readFlags } from './flags.ts'
 export { fileOf, isCompiled } from './compiled.ts'

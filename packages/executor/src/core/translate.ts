@@ -1,5 +1,5 @@
 // Between what the driver says and what a slot understands, and back. Both sides are plain values; only their names for deep parts differ.
-import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import { causesOf, codedMessage, TidemarkError } from '@tidemark/base'
 import type { Action, Blame, TaskRef } from '@tidemark/base'
 import type { SnapshotRef } from '@tidemark/checkpoint'
 import type { SlotCommand, SlotEvent } from '@tidemark/runtime'
@@ -26,17 +26,8 @@ export const slotCommandOf = (message: DriverMessage, own: readonly TaskRef[]): 
   }
 }
 
-/** Causes that go into a message at most. */
-const CAUSES_MAX = 10
-
 /** The message and what caused it, line by line. The hint goes beside it: an error passes here twice, in the slot and in its executor. */
-const withCauses = (error: TidemarkError): string => {
-  const lines = [error.message]
-  for (let at = error.cause; at !== undefined && lines.length <= CAUSES_MAX; at = at instanceof Error ? at.cause : undefined) {
-    lines.push(`because: ${isTidemarkError(at) ? `${at.code}: ${at.message}` : at instanceof Error ? at.message : String(at)}`)
-  }
-  return lines.join('\n')
-}
+const withCauses = (error: TidemarkError): string => [error.message, ...causesOf(error).map((cause) => `because: ${codedMessage(cause)}`)].join('\n')
 
 export const errorMessageOf = (error: TidemarkError): ErrorMessage =>
   ({ code: error.code, message: withCauses(error), blame: error.blame, action: error.action, ...(error.hint === undefined ? {} : { hint: error.hint }) })
