@@ -9,7 +9,7 @@ const LOG_LEVEL = setting.logLevel('TIDEMARK_LOG_LEVEL')
 export const CLI_SETTINGS = {
   kafka: setting.text('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it: the embedded log in the folder.'),
   folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store. Default: .tidemark'),
-  driver: setting.text('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers, host:port, comma-separated. Default: 127.0.0.1:7400'),
+  driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers, host:port, comma-separated. Default: 127.0.0.1:7400'),
   s3Endpoint: setting.text('TIDEMARK_S3_ENDPOINT', undefined, 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,

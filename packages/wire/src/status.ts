@@ -29,6 +29,9 @@ export const toStatus = (error: unknown): Partial<StatusObject> => {
 
 const isServiceError = (error: unknown): error is ServiceError => error instanceof Error && 'code' in error && 'metadata' in error
 
+/** `No connection established. Last error: Error: connect ECONNREFUSED 127.0.0.1:7400. Resolution note: ` says one thing: the error between. */
+const connectError = (details: string): string => /^No connection established\. Last error: (?:Error: )?(.+?)\. Resolution note:/.exec(details)?.[1] ?? details
+
 /** `peer` names who was asked. Statuses that no Tidemark process made become `WIRE_UNAVAILABLE`, `WIRE_DEADLINE` or `WIRE_FAILED`. */
 export const fromStatus = (error: unknown, peer: string): TidemarkError => {
   if (!isServiceError(error)) return asTidemarkError(error)
@@ -37,9 +40,9 @@ export const fromStatus = (error: unknown, peer: string): TidemarkError => {
     const { message, ...facts } = JSON.parse(raw.toString()) as ErrorFacts & { readonly message: string }
     return new TidemarkError(message, facts)
   }
-  const because = { blame: 'environment', action: 'retry', cause: error } as const
+  const because = { blame: 'environment', action: 'retry' } as const
   if (error.code === status.UNAVAILABLE || error.code === status.CANCELLED)
-    return new TidemarkError(`nobody answers at ${peer}: ${error.details}`, { ...because, code: 'WIRE_UNAVAILABLE', hint: 'Is it running, and is the address right?' })
-  if (error.code === status.DEADLINE_EXCEEDED) return new TidemarkError(`${peer} did not answer in time`, { ...because, code: 'WIRE_DEADLINE', hint: 'It may be busy or stopped; try again.' })
+    return new TidemarkError(`nobody answers at ${peer}: ${connectError(error.details)}`, { ...because, code: 'WIRE_UNAVAILABLE', hint: 'Is a driver running? `tidemark dev <job file>` starts a cluster in this folder. If it is at another address: --driver host:port, or TIDEMARK_DRIVER.' })
+  if (error.code === status.DEADLINE_EXCEEDED) return new TidemarkError(`${peer} did not answer in time`, { ...because, cause: error, code: 'WIRE_DEADLINE', hint: 'It may be busy or stopped; try again.' })
   return new TidemarkError(`${peer} answered with status ${status[error.code]}: ${error.details}`, { code: 'WIRE_FAILED', blame: 'bug', action: 'exit', cause: error, hint: 'Both sides must speak the same version of proto/tidemark/v1.' })
 }
