@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { describeError } from '@tidemark/base'
 import { BUNDLE_BYTES_MAX, bundleJob } from './bundle.ts'
 
 let folder: string
@@ -31,15 +32,22 @@ describe('bundle', () => {
   })
 
   test.each([
-    ['no such file', undefined, 'JOB_FILE_INVALID', /Could not resolve/],
+    ['no such file', undefined, 'JOB_FILE_INVALID', /^there is no file .*job\.ts$/],
     ['a syntax error', 'export default job(', 'JOB_FILE_INVALID', /job\.ts:1:/],
     ['an import that is not there', "import { x } from './nowhere.ts'\nexport default x", 'JOB_FILE_INVALID', /Could not resolve "\.\/nowhere\.ts"/],
     ['a throw while it is imported', "throw new Error('boom')", 'JOB_FILE_INVALID', /throws when it is imported/],
     ['no default export', 'export const a = 1', 'JOB_FILE_INVALID', /exports no job as its default/],
     ['a default that is no job', 'export default { name: "x" }', 'JOB_FILE_INVALID', /exports no job as its default/],
     ['more than a cluster takes', `const big = '${'x'.repeat(BUNDLE_BYTES_MAX)}'\nexport default big`, 'JOB_BUNDLE_TOO_LARGE', /at most/],
+    ['a pipeline without its sink', "import { job, json, topic } from 'tidemark'\nexport default job('a').source('in', topic('in', { value: json() }))", 'JOB_FILE_INVALID', /exports no job as its default/],
   ])('bundle, %s → %s', async (_what, text, code, message) => {
     const path = text === undefined ? join(folder, 'job.ts') : file('job.ts', text)
     await expect(bundleJob(path)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
+  })
+
+  test('bundle, a job that its builder refuses → what the builder says, and no advice about imports', async () => {
+    const path = file('job.ts', "import { job, json, stdoutSink, topic } from 'tidemark'\nexport default job('a').source('in', topic('in', { value: json() })).map(async (one) => one).sink('out', stdoutSink())")
+    const refused: unknown = await bundleJob(path).catch((error: unknown) => error)
+    expect(describeError(refused)).toMatch(/^JOB_FILE_INVALID: the job that .*job\.ts builds is refused\nbecause: JOB_ASYNC_FUNCTION: .*the function is async\n {2}User functions are synchronous/)
   })
 })

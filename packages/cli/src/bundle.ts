@@ -1,10 +1,11 @@
 // Makes one ESM file out of a job file and everything it imports, `tidemark` included: what a cluster runs.
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import type { BuildFailure } from 'esbuild'
-import { TidemarkError } from '@tidemark/base'
+import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import { isJob } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 
@@ -20,7 +21,7 @@ export interface BundledJob {
 
 /**
  * Bundles a `.ts` or `.js` job file and builds its plan. Errors: `JOB_FILE_INVALID` (does not compile, throws when imported, exports no
- * job as its default), `JOB_BUNDLE_TOO_LARGE`.
+ * job as its default, is not there), `JOB_BUNDLE_TOO_LARGE`.
  */
 export const bundleJob = async (file: string): Promise<BundledJob> => {
   const entry = resolve(file)
@@ -31,7 +32,7 @@ export const bundleJob = async (file: string): Promise<BundledJob> => {
   // The bundle itself is imported, not the file: what is checked here is what will run.
   const module = await importBundle(file, bundle)
   if (!isJob(module.default)) {
-    throw new TidemarkError(`${file} exports no job as its default`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, hint: 'End the file with: export default job(\'name\').source(…)….sink(…)' })
+    throw new TidemarkError(`${file} exports no job as its default`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, hint: 'End the file with: export default job(\'name\').source(…)….sink(…). A pipeline is a job only behind its sink.' })
   }
   return { plan: module.default.plan(), bundle, sha256: createHash('sha256').update(bundle).digest('hex') }
 }
@@ -51,7 +52,9 @@ const compile = async (file: string, entry: string): Promise<Buffer> => {
   try {
     return await compileFile(entry)
   } catch (error) {
-    throw new TidemarkError(`${file} does not compile:\n  ${error instanceof Error ? error.message : String(error)}`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file, cause: error })
+    const invalid = { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: file } as const
+    if (!existsSync(entry)) throw new TidemarkError(`there is no file ${file}`, { ...invalid, hint: 'It is looked for from the folder that the command is started in.' })
+    throw new TidemarkError(`${file} does not compile:\n  ${error instanceof Error ? error.message : String(error)}`, invalid)
   }
 }
 
@@ -59,6 +62,9 @@ const importBundle = async (file: string, bundle: Buffer): Promise<{ readonly de
   try {
     return await import(`data:text/javascript;base64,${bundle.toString('base64')}`) as { readonly default?: unknown }
   } catch (error) {
-    throw new TidemarkError(`${file} throws when it is imported`, { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: pathToFileURL(file).href, cause: error, hint: 'A job file only builds the job; it must import without doing anything else.' })
+    const invalid = { code: 'JOB_FILE_INVALID', blame: 'user', action: 'exit', path: pathToFileURL(file).href, cause: error } as const
+    // Refused by the builder: its own hint says what to do.
+    if (isTidemarkError(error)) throw new TidemarkError(`the job that ${file} builds is refused`, invalid)
+    throw new TidemarkError(`${file} throws when it is imported`, { ...invalid, hint: 'A job file only builds the job; it must import without doing anything else.' })
   }
 }
