@@ -3,15 +3,18 @@ import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { eventLine } from '../format/event.ts'
 import { summaryText } from '../live/progress.ts'
+import { withJob } from '../meant.ts'
 
 export interface EventsOptions {
   readonly job?: string
   readonly follow: boolean
 }
 
+/** Of a job that is not there, nothing is told; with `follow` it may yet come. */
 export const showEvents = async (context: Context, { job, follow }: EventsOptions): Promise<void> => {
   const { terminal, signal } = context
   const below = follow && job !== undefined && terminal.live && !context.json ? showBelow(context, job) : undefined
+  if (job !== undefined && !follow) await withJob(context, job, (client) => client.describe(job))
   let after = 0
   await withJobs(context, async (client) => {
     const events = client.watchEvents({ ...job === undefined ? {} : { job }, after, follow })[Symbol.asyncIterator]()

@@ -22,6 +22,25 @@ describe('jobs', () => {
     expect(context.out[1]).toMatch(/^revenue +1 +3 +running +1\/2 +1,234 +7, 8\.0 s ago/)
   })
 
+  test('a reason and an event whose causes stand on lines of their own → a row and a line all the same; describe tells them with the error', async () => {
+    const reason = 'map n1, orders/0 offset 3: boom\nbecause: the page is gone'
+    const summary = { ...SUMMARY, state: 'failed' as const, reason }
+    const failed = fakeJobs({
+      list: async () => [summary], describe: async () => ({ ...DESCRIPTION, summary, error: { code: 'TASK_USER_ERROR', message: reason, blame: 'user' as const, action: 'fail-job' as const } }),
+      async * watchEvents() {
+        yield { ...EVENT, event: 'job.failed', message: `job revenue has failed: TASK_USER_ERROR: ${reason}` }
+      },
+    })
+    const context = testContext({ openJobs: () => failed })
+    await listJobs(context)
+    expect(context.out).toEqual([expect.any(String), expect.stringMatching(/^revenue .*map n1, orders\/0 offset 3: boom$/)])
+    await showEvents(context, { follow: false })
+    expect(context.out.slice(2)).toEqual([expect.stringMatching(/job revenue has failed: TASK_USER_ERROR: map n1, orders\/0 offset 3: boom; because: the page is gone$/)])
+    await describeJob(context, 'revenue')
+    expect(context.out.join('\n').match(/because: the page is gone/g)).toHaveLength(2)
+    expect(context.out.join('\n')).toMatch(/^state +failed: map n1, orders\/0 offset 3: boom$/m)
+  })
+
   test('jobs, none → said', async () => {
     const context = testContext({ openJobs: () => fakeJobs({ list: async () => [] }) })
     await listJobs(context)
@@ -82,6 +101,7 @@ describe('jobs', () => {
 
 describe('events', () => {
   const watching = (events: readonly JobEvent[], endless: boolean) => fakeJobs({
+    describe: async () => DESCRIPTION,
     async * watchEvents() {
       yield * events
       if (endless) await new Promise(() => {})

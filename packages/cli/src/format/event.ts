@@ -8,6 +8,6 @@ const GOOD = /(?:running|recovered|completed|joined|registered|started|ready|cre
 
 const styleOf = (event: string): Style => BAD.test(event) ? 'red' : GOOD.test(event) ? 'green' : 'cyan'
 
-/** `12:00:00.000  executor.dead  revenue  west is dead: stream ended, probe refused` */
+/** One line, also where the message has its causes on lines of their own. `12:00:00.000  executor.dead  revenue  west is dead: stream ended, probe refused` */
 export const eventLine = (event: JobEvent, paint: Paint, when = timeOfDay(event.at)): string =>
-  [paint('dim', when), paint(styleOf(event.event), event.event.padEnd(22)), ...(event.job === undefined ? [] : [event.job]), event.message].join('  ')
+  [paint('dim', when), paint(styleOf(event.event), event.event.padEnd(22)), ...(event.job === undefined ? [] : [event.job]), event.message.replaceAll('\n', '; ')].join('  ')

@@ -4,7 +4,7 @@ import type { JobDescription, JobState, JobSummary, TaskDescription } from '@tid
 import type { Paint, Style } from '../terminal.ts'
 import { recoveryLines } from './recovery.ts'
 import { facts, table } from './table.ts'
-import { ago, eventTime, number, plural, taskName } from './values.ts'
+import { ago, eventTime, firstLine, number, plural, taskName } from './values.ts'
 
 const STATE_STYLE: Readonly<Record<JobState, Style>> = {
   submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
@@ -12,7 +12,7 @@ const STATE_STYLE: Readonly<Record<JobState, Style>> = {
 
 export const jobTable = (jobs: readonly JobSummary[], now: number, paint: Paint): string[] => jobs.length === 0 ? ['no jobs'] : table(
   [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
-  jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), job.reason ?? '']),
+  jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
 )
 
 const checkpointOf = ({ checkpoint, checkpointAt }: JobSummary, now: number): string => {
@@ -24,7 +24,7 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
   const { summary } = job
   const head = facts([
     ['job', `${paint('bold', summary.job)} version ${summary.version}, run ${summary.run}, started from ${job.startedFrom}`],
-    ['state', paint(STATE_STYLE[summary.state], summary.state) + (summary.reason === undefined ? '' : `: ${summary.reason}`)],
+    ['state', paint(STATE_STYLE[summary.state], summary.state) + (summary.reason === undefined ? '' : `: ${firstLine(summary.reason)}`)],
     ['tasks', `${summary.tasksRunning} of ${summary.tasks} running, ${summary.tasksWaiting} waiting`],
     ['lag', `${plural(summary.lag, 'record')}${job.tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`],
     ['checkpoint', checkpointLine(job, now)],

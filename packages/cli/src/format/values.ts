@@ -21,6 +21,9 @@ export const eventTime = (ms: number): string => {
 
 export const ago = (then: number, now: number): string => `${formatDuration(Math.max(0, now - then))} ago`
 
+/** A message without what caused it, which stands on lines of its own. */
+export const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
+
 export const plural = (count: number, one: string, many = `${one}s`): string => `${number(count)} ${count === 1 ? one : many}`
 
 /** `s0-3`: stage and partition, as events say it. */
