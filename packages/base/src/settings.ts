@@ -10,6 +10,8 @@ export interface SettingSpec<T> {
   readonly fallback: T
   /** Throws for a value that is none; the message is the rule. */
   readonly parse: (text: string) => T
+  /** What a value that is a number counts; written behind it as it may be typed: `2000ms`. */
+  readonly unit?: 'ms'
   /** Its value is not repeated in a message: it may hold a password. */
   readonly secret?: boolean
 }
@@ -94,7 +96,7 @@ export const setting = {
       return value
     },
   }),
-  durationMs: (env: string, fallback: number, about: string, least = 1): SettingSpec<number> => ({ env, about, fallback, parse: (text) => duration(text, least) }),
+  durationMs: (env: string, fallback: number, about: string, least = 1): SettingSpec<number> => ({ env, about, fallback, unit: 'ms', parse: (text) => duration(text, least) }),
 } as const
 
 export const flagOf = (spec: SettingSpec<unknown>): string => spec.env.replace(/^TIDEMARK_/, '').toLowerCase().replaceAll('_', '-')

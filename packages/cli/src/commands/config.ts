@@ -1,6 +1,7 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
 import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
 import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
+import { closest } from '../closest.ts'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'
@@ -16,6 +17,7 @@ export interface ConfigRow {
   /** The flag, variable or file; null for a default. */
   readonly source: string | null
   readonly variable: string
+  readonly unit?: 'ms'
   readonly usedBy: readonly string[]
 }
 
@@ -57,17 +59,27 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
       : inEnvironment ? ['environment', spec.env, variable] as const
         : variable !== undefined ? ['file', CONFIG_FILE, variable] as const : ['default', null, undefined] as const
     return {
-      setting: keyOf(spec), value: shown(spec, text === undefined ? spec.fallback : spec.parse(text)), from, source, variable: spec.env,
+      setting: keyOf(spec), value: shown(spec, text === undefined ? spec.fallback : spec.parse(text)), from, source, variable: spec.env, ...spec.unit === undefined ? {} : { unit: spec.unit },
       usedBy: Object.entries(USERS).filter(([, used]) => Object.values(used).some(({ env }) => env === spec.env)).map(([name]) => name),
     }
   }).toSorted((a, b) => a.setting < b.setting ? -1 : 1)
 }
 
-export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile): void => {
+/** A variable that is nearly one of ours was meant to be it; of others, tests and tools have their own. */
+const misspelled = (environment: Environment, rows: readonly ConfigRow[]): string[] => {
+  const known = rows.map(({ variable }) => variable)
+  return Object.keys(environment).filter((name) => name.startsWith('TIDEMARK_') && !known.includes(name)).toSorted().flatMap((name) => {
+    const near = closest(name.slice('TIDEMARK_'.length), known.map((one) => one.slice('TIDEMARK_'.length)))
+    return near === undefined ? [] : [`${name} is set, and is no setting. Did you mean TIDEMARK_${near}?`]
+  })
+}
+
+export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile, environment: Environment): void => {
+  for (const remark of misspelled(environment, rows)) terminal.note(remark)
   if (json) return terminal.json(rows)
   terminal.line(config.path === undefined ? `no ${CONFIG_FILE} in this folder` : `settings of ${config.path} are used`)
-  const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, source, usedBy }) => [
-    setting, value === null || value === '' ? '-' : String(value), source ?? 'default', usedBy.join(', '),
+  const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, unit = '', source, usedBy }) => [
+    setting, value === null || value === '' ? '-' : `${value}${unit}`, source ?? 'default', usedBy.join(', '),
   ]))
   for (const line of lines) terminal.line(line)
 }
