@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { realClock } from '@tidemark/base'
+import { realClock, TidemarkError } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
 import { serveJobs } from '@tidemark/wire'
 import type { Serving } from '@tidemark/wire'
@@ -16,6 +16,9 @@ import { EXAMPLES } from './usage.ts'
 
 /** Without what would change the answers. */
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:TIDEMARK_|FORCE_COLOR$|NO_COLOR$)/.test(name)))
+const unknown = (job: string): never => {
+  throw new TidemarkError(`there is no job "${job}"`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job })
+}
 let folder: string
 let driver: Serving
 let nobody: string
@@ -47,7 +50,7 @@ beforeAll(async () => {
   driver = await serveJobs({
     address: '127.0.0.1:0',
     jobs: {
-      submit: async () => ({ job: 'revenue', run: 1, outcome: 'created', notes: ['starts empty'] }), list: async () => [SUMMARY], describe: async () => DESCRIPTION,
+      submit: async () => ({ job: 'revenue', run: 1, outcome: 'created', notes: ['starts empty'] }), list: async () => [SUMMARY], describe: async (job) => job === 'revenu' ? unknown(job) : DESCRIPTION,
       cancel: async (job) => ({ job, run: 3, state: 'cancelled' }), watchEvents: async (_request, emit) => emit(EVENT),
     },
   })
@@ -72,6 +75,10 @@ describe('main', () => {
     expect(answers.at(-1)?.out).toMatch(/dev .*submit .*jobs .*describe .*cancel .*events .*topics .*write .*read .*audit .*doctor .*driver .*executor .*demo/s)
   })
 
+  test('main, --version → the number of the package, and 0', async () => {
+    expect(await run(['--version'])).toEqual({ code: 0, out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/), err: '' })
+  })
+
   test('main, write by stdin and read back → 0 and the same lines', async () => {
     const written = await run(['write', 'orders', '--key', 'user', '--json'], {}, '{"user":"ann"}\n{"user":"bob"}\n')
     expect([written.code, JSON.parse(written.out)]).toEqual([0, { topic: 'orders', records: 2, partitions: [{ partition: 0, records: 2, firstOffset: 0 }] }])
@@ -91,7 +98,9 @@ describe('main', () => {
     ['a number that is none', 2, ['read', 'orders', '--count', 'many'], {}, /whole number/],
     ['an offset without its partition', 2, ['read', 'orders', '--from', '3'], {}, /^CLI_USAGE/],
     ['an address that is none', 2, ['topics', '--kafka', 'nonsense'], {}, /^LOG_ADDRESS_INVALID/],
-    ['no driver there', 3, ['jobs'], { TIDEMARK_DRIVER: 'nobody' }, /^WIRE_UNAVAILABLE/],
+    ['no driver there', 3, ['jobs'], { TIDEMARK_DRIVER: 'nobody' }, /^WIRE_UNAVAILABLE: nobody answers at 127\.0\.0\.1:\d+: connect ECONNREFUSED 127\.0\.0\.1:\d+\n {2}Is a driver running\?.*--driver host:port.*\n$/],
+    ["a driver's address without a port", 2, ['jobs', '--driver', '127.0.0.1'], {}, /^SETTINGS_INVALID: .*--driver = "127\.0\.0\.1": host:port.* is wanted/s],
+    ['a job that nobody knows, asked for its events', 1, ['events', 'revenu'], {}, /^JOB_UNKNOWN: .*\n {2}Did you mean revenue\?/],
     ['no cluster in the folder', 3, ['topics', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
   ] as const
   describe('wrong', () => {

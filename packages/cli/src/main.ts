@@ -32,6 +32,7 @@ import type { ServerName, Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
 import { examplesOf } from './usage.ts'
+import { VERSION } from './version.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 
@@ -81,7 +82,7 @@ const whole = (least: number) => (text: string): number => {
   return value
 }
 
-const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
+const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').version(VERSION, '--version', 'print the version').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
 
 const command = (name: string, about: string, servers: readonly ServerName[], parent = program): Command => {
   const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line').addHelpText('after', examplesOf(parent === program ? name : `${parent.name()} ${name}`))
@@ -130,7 +131,7 @@ const SERVERS: readonly ServerName[] = [...LOG, 's3Endpoint', 's3AccessKey', 's3
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
 command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)
-  .action((flags: Flags) => showConfig(terminal(), flags['json'] === true, configRows(flags, process.env, config), config))
+  .action((flags: Flags) => showConfig(terminal(), flags['json'] === true, configRows(flags, process.env, config), config, process.env))
 
 for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
   const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main))

@@ -12,7 +12,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'topics': ['topics', 'topics --all --kafka broker-1:9092', 'topics create orders --partitions 4'],
   'topics create': ['topics create orders --partitions 4', 'topics create orders --partitions 4 --config retention.ms=-1'],
   'write': ["write orders --key user < orders.ndjson", "write orders --key user --timestamp ts < orders.ndjson"],
-  'read': ['read totals', 'read totals --follow', 'read totals --from 100 --partition 0 --count 10'],
+  'read': ['read totals', 'read totals --follow', 'read totals --from 100 --partition 0 --count 10', 'read totals.dead-letters --json'],
   'audit': ['audit totals', 'audit totals --state', 'audit totals --run 3 --json', 'audit totals --shared revenue --kafka broker-1:9092'],
   'doctor': ['doctor --kafka broker-1:9092 --s3-endpoint http://minio:9000 --redis redis://redis:6379', 'doctor --json'],
   'config': ['config', 'config --json', 'config --kafka broker-1:9092'],

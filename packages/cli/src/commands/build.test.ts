@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { printed, testContext } from '../test-context.ts'
+import { printed, SERVERS, testContext } from '../test-context.ts'
 import { buildJob } from './build.ts'
 
 const REVENUE = fileURLToPath(new URL('../../../../examples/revenue.ts', import.meta.url))
@@ -24,6 +24,12 @@ describe('build', () => {
     expect(JSON.parse(first)).toMatchObject({ header: { plan: expect.stringContaining('"job":"revenue"'), bundleBytes: expect.stringMatching(/^\d+$/) } })
     expect(Buffer.from((JSON.parse(second) as { bundle: string }).bundle, 'base64').toString()).toContain('revenue-per-user')
     expect(printed(context)[0]).toEqual({ job: 'revenue', out: one, chunks: text.split('\n').length - 1, bytes: text.length, sha256: expect.stringMatching(/^[0-9a-f]{64}$/), bundleSha256: expect.stringMatching(/^[0-9a-f]{64}$/) })
+  })
+
+  test('build, for people → how it is submitted, at the first of the drivers that are set', async () => {
+    const context = testContext({ servers: { ...SERVERS, driver: 'driver-1:7400,driver-2:7400' } })
+    await buildJob(context, REVENUE, join(folder, 'one'))
+    expect(context.out).toEqual([expect.stringMatching(/Submit it with: grpcurl -plaintext -d @ driver-1:7400 tidemark\.v1\.JobService\/Submit < .*one$/)])
   })
 
   test('build, a restore → each file names its own submission', async () => {
