@@ -62,6 +62,15 @@ describe('submit', () => {
     await expect(send({}, 'cancelling')).rejects.toMatchObject({ code: 'JOB_BUSY' })
     expect(await send({ version: '2' }, 'cancelled')).toMatchObject({ answer: { run: 2, outcome: 'created' } })
   })
+  test('a cancelled job again, empty, while it has checkpoints → said, with how to go on from the newest; without any, or from one → not', async () => {
+    const said = (answer: { readonly notes: readonly string[] }) => answer.notes.filter((note) => note.includes('comes again'))
+    expect(said((await send()).answer)).toEqual([])
+    expect(said((await send({}, 'cancelled')).answer)).toEqual([])
+    await store(2, 3)
+    await store(2, 4)
+    expect(said((await send({}, 'cancelled')).answer)).toEqual([expect.stringMatching(/from the start.*`tidemark submit <job file> --from 4`$/)])
+    expect(said((await send({ from: 4 }, 'cancelled')).answer)).toEqual([])
+  })
   test('from a checkpoint that does not exist → refused', async () => {
     await send()
     await expect(send({ from: 9 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' })

@@ -55,6 +55,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...(request.submissionId === undefined ? {} : { submissionId: request.submissionId }), ...fromOrigin(job, run, origin, leadership.rules) })
   if (origin !== undefined) await checkFits(ports, record, origin.manifest)
   if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
+  const passed = await passedOver(ports, record)
 
   // Content-addressed: whoever wrote them before wrote the same.
   await store.put(bundle.key, request.bundle)
@@ -62,7 +63,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
   await writeDefinition(store, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch })
   return {
-    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...notes, ...readerNotes(plan)] },
+    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...passed, ...notes, ...readerNotes(plan)] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
   }
 }
@@ -123,8 +124,17 @@ const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: nu
   throw await unknownCheckpoint(store, job, checkpoint)
 }
 
+/** Their numbers, the newest first. */
+const checkpointsOf = async (store: ObjectStore, job: JobId): Promise<number[]> => (await store.list(paths.manifestPrefix(job))).flatMap(({ key }) => paths.parseManifest(key)?.number ?? []).toSorted((a, b) => b - a)
+
+/** Whoever submits a cancelled job again may have meant to go on with it. */
+const passedOver = async ({ store }: DriverPorts, { job, run, from }: RunRecord): Promise<string[]> => {
+  const [newest] = run === 1 || from !== null ? [] : await checkpointsOf(store, job)
+  return newest === undefined ? [] : [`it reads its input from the start, and what earlier runs put out comes again. To go on from the newest checkpoint: \`tidemark submit <job file> --from ${newest}\``]
+}
+
 const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: number): Promise<TidemarkError> => {
-  const there = (await store.list(paths.manifestPrefix(job))).flatMap(({ key }) => paths.parseManifest(key)?.number ?? []).toSorted((a, b) => b - a)
+  const there = await checkpointsOf(store, job)
   return new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
 }
 
