@@ -62,7 +62,7 @@ test('cancel, drained and asked again, then now → what is stored says it each 
   expect(await handlers.submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ run: 2 })
   await comesTo(first, 'running')
   await updateDefinition(ports.store, first.leadership, JOB, 2, { state: 'failed' })
-  const second = begin(6, [await loadJob(ports, JOB, 2)])
+  const second = begin(6, [await loadJob(ports, JOB)])
   await expect(jobHandlers(ports, async () => second).cancel(JOB, 'drain')).rejects.toMatchObject({ code: 'JOB_NOT_DRAINABLE', hint: expect.stringContaining('--now') })
   await jobHandlers(ports, async () => second).cancel(JOB, 'now')
   await comesTo(second, 'cancelled')

@@ -7,7 +7,8 @@ import type { LogicalPlan } from 'tidemark'
 import type { DriverCommand } from '../core/protocol.ts'
 import { listCheckpoints } from './load-jobs.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
-import { newestRun, readRun } from './start-run.ts'
+import { definitionOf } from './definition.ts'
+import { readRun } from './start-run.ts'
 import { stillLeads } from './still-leads.ts'
 
 /** Of every topic that the plan writes to; files and others have no offsets. */
@@ -32,13 +33,13 @@ export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership:
 
 /**
  * Removes what retention does not keep, the file for people with it. Returns what is left, newest first. What a run that is about to start
- * begins from stays: the newest run record says so, whatever run the checkpoint was taken of. The caller lets no submission in between.
+ * begins from stays: the record of the run that was accepted last says so, whatever run the checkpoint was taken of. The caller lets no submission in between.
  * Another leader may have taken one: whoever was replaced since it looked removes nothing. A removal that is on its way then harms no run: each has its own copy (C4).
  */
 export const retain = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>, record: RunRecord, newest: number): Promise<CheckpointDescription[]> => {
   const { store, clock, logger } = ports
   const there = await listCheckpoints(ports, record.job)
-  const run = await newestRun(ports, record.job)
+  const { run } = await definitionOf(store, record.job)
   const { from } = run > record.run ? await readRun(ports, record.job, run) : record
   const { remove } = retentionPlan(there.map((one) => ({ checkpoint: one.checkpoint, run: one.run, timestamp: one.takenAt })), { ...DEFAULT_RETENTION, newest }, Math.max(run, record.run), from?.checkpoint, clock.now())
   if (remove.length > 0) {
@@ -61,7 +62,7 @@ export const collectGarbage = async (ports: DriverPorts, leadership: Leadership,
   const keys = [...await store.list(paths.manifestPrefix(job)), ...await store.list(paths.savepointPrefix(job))].map(({ key }) => key)
   const manifests: Manifest[] = []
   for (const key of keys) manifests.push(parseManifest(await store.get(key), key))
-  const run = await newestRun(ports, job)
+  const { run } = await definitionOf(store, job)
   const { from } = await readRun(ports, job, run)
   const originsListedAt = clock.monotonic()
   const origins: Origin[] = []

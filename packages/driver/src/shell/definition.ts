@@ -3,7 +3,6 @@
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
-import type { RunRecord } from '@tidemark/checkpoint'
 import type { ErrorMessage } from '@tidemark/wire'
 import type { Leadership } from './ports.ts'
 
@@ -71,18 +70,18 @@ export const writeDefinition = async (store: ObjectStore, definition: Definition
   await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one)))
 }
 
+/** Of a job that is led: there is one. Its run is the one that counts; a record above it is of a submission that nobody was answered. */
+export const definitionOf = async (store: ObjectStore, job: JobId): Promise<Definition> => {
+  const definition = await readDefinition(store, job)
+  if (definition !== undefined) return definition
+  throw new TidemarkError(`${job} has no definition`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: paths.definitionPrefix(job), hint: 'It was removed by hand. Restore it from a backup of the bucket.' })
+}
+
 /** A new leader makes what it found its own before it acts on it. */
 export const adoptDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId): Promise<void> => {
   const before = await readDefinition(store, job)
   if (before !== undefined && before.epoch !== epoch) await writeDefinition(store, { ...before, epoch })
 }
-
-/** A run record without a definition, or newer than it: the driver that submitted it died between the two. What it was about to write is written. */
-export const completeDefinition = (store: ObjectStore, leadership: Leadership, { job, run, createdAt }: Pick<RunRecord, 'job' | 'run' | 'createdAt'>): Promise<void> =>
-  leadership.exclusive(job, async () => {
-    const before = await readDefinition(store, job)
-    if (before === undefined || before.run < run) await writeDefinition(store, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: createdAt, epoch: leadership.epoch })
-  })
 
 /** Changes some fields of what is there; nothing when the job has gone on to another run. */
 export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error' | 'drain' | 'finalCheckpoint'>>): Promise<void> =>

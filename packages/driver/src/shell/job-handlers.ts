@@ -32,7 +32,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
         return led === undefined ? undefined : { run: led.run.record.run, state: led.state }
       })
       // Checkpoints of earlier runs under this name go on to be its own.
-      if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job, run.record.run), run } })
+      if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job), run } })
       // What was just stored counts only if the next leader finds it: one that has recorded its epoch may have read the jobs before. The client asks again,
       // and reaches that one.
       await stillLeads(ports, leadership)

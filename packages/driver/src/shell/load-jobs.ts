@@ -1,22 +1,17 @@
-// What a new leader finds in the object store: every job with its newest run, whatever the leader before was about to do with it.
+// What a new leader finds in the object store: every job with the run that its definition names, whatever the leader before was about to do with it.
 import { asTidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
 import { objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
 import type { CheckpointDescription } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import type { KnownJob } from '../core/protocol.ts'
-import { adoptDefinition, readDefinition } from './definition.ts'
+import { adoptDefinition, definitionOf } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { readRun } from './start-run.ts'
 
-const jobsThere = async ({ store }: DriverPorts): Promise<Map<JobId, number>> => {
-  const newest = new Map<JobId, number>()
-  for (const { key } of await store.list(paths.jobsPrefix)) {
-    const run = paths.parseRun(key)
-    if (run) newest.set(run.job, Math.max(newest.get(run.job) ?? 0, run.number))
-  }
-  return newest
-}
+/** Those that have a definition: a run record without one, or above the run that it names, is of a submission that nobody was answered. */
+const jobsThere = async ({ store }: DriverPorts): Promise<Set<JobId>> =>
+  new Set((await store.list(paths.jobsPrefix)).flatMap(({ key }) => paths.parseDefinition(key)?.job ?? []))
 
 /** Newest first. One that can't be read is left out and logged: it is no reason not to lead. */
 export const listCheckpoints = async ({ store, logger }: DriverPorts, job: JobId): Promise<CheckpointDescription[]> => {
@@ -38,32 +33,29 @@ export const listCheckpoints = async ({ store, logger }: DriverPorts, job: JobId
 const highestNumber = async ({ store }: DriverPorts, job: JobId, checkpoints: readonly CheckpointDescription[]): Promise<number> =>
   (await store.list(paths.statePrefix(job))).reduce((most, { key }) => Math.max(most, paths.parseStateObject(key)?.checkpoint ?? 0), checkpoints[0]?.checkpoint ?? 0)
 
-export const loadJob = async (ports: DriverPorts, job: JobId, run: number): Promise<KnownJob> => {
-  const definition = await readDefinition(ports.store, job)
-  const record = await readRun(ports, job, run)
+export const loadJob = async (ports: DriverPorts, job: JobId): Promise<KnownJob> => {
+  const definition = await definitionOf(ports.store, job)
+  const record = await readRun(ports, job, definition.run)
   const plan = parsePlan(JSON.parse((await ports.store.get(record.plan)).toString()))
   const checkpoints = await listCheckpoints(ports, job)
-  // A run record that is newer than the definition: its driver died between the two, this one finishes what it finds.
-  const current = definition?.run === run ? definition : undefined
-  const state = current === undefined ? 'new' : current.desired === 'cancelled' && current.state !== 'cancelled' && current.drain !== true ? 'cancelling' : current.state
+  const { desired, state, drain, submittedAt, error, finalCheckpoint } = definition
   return {
-    run: { record, settings: plan.settings, submittedAt: current?.submittedAt ?? record.createdAt }, state, ...(current?.error === undefined ? {} : { error: current.error }),
-    ...(current?.drain === true ? { drain: true } : {}), ...(current?.finalCheckpoint === undefined ? {} : { finalCheckpoint: current.finalCheckpoint }),
-    checkpoints, checkpointNumber: await highestNumber(ports, job, checkpoints),
+    run: { record, settings: plan.settings, submittedAt }, state: desired === 'cancelled' && state !== 'cancelled' && drain !== true ? 'cancelling' : state, ...(error === undefined ? {} : { error }),
+    ...(drain === true ? { drain: true } : {}), ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }), checkpoints, checkpointNumber: await highestNumber(ports, job, checkpoints),
   }
 }
 
 /** A job that can't be read does not stop the others; an object store that can't be reached stops all of it. */
 export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>): Promise<KnownJob[]> => {
   const jobs: KnownJob[] = []
-  for (const [job, run] of await jobsThere(ports)) {
+  for (const job of await jobsThere(ports)) {
     try {
       await adoptDefinition(ports.store, leadership, job)
-      jobs.push(await loadJob(ports, job, run))
+      jobs.push(await loadJob(ports, job))
     } catch (error) {
       const known = asTidemarkError(error)
       if (known.action === 'retry') throw known
-      ports.logger.error({ job, run, error: known }, 'job.unreadable')
+      ports.logger.error({ job, error: known }, 'job.unreadable')
     }
   }
   return jobs

@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord } from '@tidemark/checkpoint'
+import { TidemarkError } from '@tidemark/base'
 import type { ObjectStore, TransactionalId } from '@tidemark/base'
 import type { JobState } from '@tidemark/wire'
 import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner, storeCheckpoint } from './cluster.sample.ts'
@@ -108,19 +109,41 @@ describe('submit', () => {
   })
 })
 
-describe('a driver died between run record and definition', () => {
-  test('the next one starts the run that it finds, and the definition says so: a cancel is stored, a journal that is gone is a loss', async () => {
+describe('a run record without a definition that names it', () => {
+  test('a driver died between the two, and whoever submitted went away → the next ones go on with the run before, also when that is cancelled', async () => {
     await send()
     const definition = await readDefinition(ports.store, JOB)
     if (definition === undefined) throw new TypeError('no definition')
     await store(1, 1)
     await send({ from: 1, version: '2' }, 'running')
     await writeDefinition(ports.store, definition)
-    expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ state: 'new', run: { record: { run: 2 } } })
-    await startRun(ports, lead(6), JOB, 2, { epoch: 6, counter: 1 }, false)
-    expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, desired: 'running', state: 'started', epoch: 6 })
-    await updateDefinition(ports.store, lead(6), JOB, 2, { desired: 'cancelled' })
-    expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ state: 'cancelling' })
+    expect((await loadJobs(ports, lead(6)))[0]).toMatchObject({ run: { record: { run: 1 } } })
+    await updateDefinition(ports.store, lead(6), JOB, 1, { desired: 'cancelled' })
+    expect((await loadJobs(ports, lead(7)))[0]).toMatchObject({ state: 'cancelling', run: { record: { run: 1 } } })
+  })
+  test('of a first submission → there is no such job; asked again it is run 2', async () => {
+    await send()
+    await ports.store.delete((await ports.store.list(paths.definitionPrefix(JOB))).map(({ key }) => key))
+    expect(await loadJobs(ports, lead(6))).toEqual([])
+    expect(await send()).toMatchObject({ answer: { run: 2, outcome: 'created' } })
+  })
+  test('the object store answers nothing when the definition is to be written → written when it does, then answered; a later leader has written its own → refused', async () => {
+    let away = 3
+    const real = ports.store
+    const store: ObjectStore = Object.assign(Object.create(real) as ObjectStore, {
+      get: (key: string) => real.get(key), list: (prefix: string) => real.list(prefix), putIfAbsent: (key: string, body: Uint8Array) => real.putIfAbsent(key, body), delete: (keys: readonly string[]) => real.delete(keys),
+      put: async (key: string, body: Uint8Array) => {
+        if (paths.parseDefinition(key) === undefined || away === 0) return real.put(key, body)
+        away -= 1
+        // Done, and not told.
+        if (away === 1) await real.put(key, body)
+        throw new TidemarkError('it does not answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+      },
+    })
+    expect(await submit({ ...ports, store }, leader, { plan: planOf({}), bundle: bundle() }, () => undefined)).toMatchObject({ answer: { run: 1, outcome: 'created' } })
+    expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 1, desired: 'running', state: 'new' })
+    await writeDefinition(ports.store, { formatVersion: 1, job: JOB, run: 1, desired: 'running', state: 'new', submittedAt: 0, epoch: 9 })
+    await expect(send({ version: '2' }, 'cancelled')).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
   })
 })
 
@@ -245,18 +268,12 @@ describe('restore and cancel', () => {
 })
 
 describe('a new driver', () => {
-  test('finds jobs as they were left: started, being cancelled, or with a run record newer than the definition', async () => {
+  test('finds jobs as they were left: started, or being cancelled', async () => {
     await send()
     await startRun(ports, leader, JOB, 1, generation, false)
     expect(await loadJobs(ports, leader)).toEqual([expect.objectContaining({ state: 'started', checkpointNumber: 0 })])
     await updateDefinition(ports.store, leader, JOB, 1, { desired: 'cancelled' })
     expect(await loadJobs(ports, leader)).toEqual([expect.objectContaining({ state: 'cancelling' })])
-    await store(1, 7)
-    const before = await readDefinition(ports.store, JOB)
-    await send({ from: 7 }, 'failed')
-    if (before) await ports.store.put(paths.definition(JOB, before.epoch), Buffer.from(JSON.stringify(before)))
-    const [job] = await loadJobs(ports, leader)
-    expect(job).toMatchObject({ state: 'new', run: { record: { run: 2 } }, checkpointNumber: 7 })
   })
   test('an old leader writes a definition behind a later one → refused', async () => {
     await send()

@@ -36,16 +36,15 @@ describe('retention', () => {
 
 describe('retention of a driver that was replaced', () => {
   /** It stands still when it has chosen, and before it removes: meanwhile another leads, and takes a submission from what was chosen. */
-  const replacedAfter = (prefix: string, epoch: number): DriverPorts => {
+  const replacedBeforeItAsks = (epoch: number): DriverPorts => {
     let replaced = false
     const { store: real } = ports
     const list: ObjectStore['list'] = async (asked) => {
-      const found = await real.list(asked)
-      if (asked !== prefix || replaced) return found
+      if (asked !== paths.driverEpochPrefix || replaced) return real.list(asked)
       replaced = true
       await real.putIfAbsent(paths.driverEpoch(epoch), Buffer.from('{}'))
       await submit({ ...ports, store: real }, lead(epoch), { plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 }, () => ({ run: 1, state: 'running' }))
-      return found
+      return real.list(asked)
     }
     const one: ObjectStore = {
       name: real.name, list, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given),
@@ -60,7 +59,7 @@ describe('retention of a driver that was replaced', () => {
 
   test('a run has begun meanwhile from a checkpoint that it chose → it removes nothing', async () => {
     await begin()
-    await expect(retain(replacedAfter(paths.runPrefix(JOB), 6), leader, await readRun(ports, JOB, 1), 2)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+    await expect(retain(replacedBeforeItAsks(6), leader, await readRun(ports, JOB, 1), 2)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
     expect((await readRun(ports, JOB, 2)).from).toMatchObject({ checkpoint: 1 })
     expect((await ports.store.list(paths.manifestPrefix(JOB))).map(({ key }) => key)).toContain(paths.manifest(JOB, 1))
   })

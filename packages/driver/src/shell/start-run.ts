@@ -2,7 +2,7 @@
 import type { JobId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
-import { completeDefinition, getIfThere, updateDefinition } from './definition.ts'
+import { getIfThere, updateDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
@@ -13,7 +13,7 @@ export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId,
   return parseRun(await store.get(key), key)
 }
 
-/** 0: there was none under this name. */
+/** Of all records, accepted or not: the next one has a higher number. 0: there was none under this name. */
 export const newestRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId): Promise<number> =>
   Math.max(0, ...(await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []))
 
@@ -50,7 +50,6 @@ export interface ReadyRun {
 export const startRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, started: boolean): Promise<ReadyRun> => {
   const { log, store, logger } = ports
   const record = await readRun(ports, job, run)
-  await completeDefinition(store, leadership, record)
   const earlier = leadership.rules.C3 ? await findTopics(log, job, run - 1) : []
   if (started) await checkTopics(log, record)
   await endRuns(ports, leadership, job, earlier, generation)

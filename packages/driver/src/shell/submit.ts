@@ -1,5 +1,5 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
-import { jobId, TidemarkError } from '@tidemark/base'
+import { asTidemarkError, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
@@ -9,6 +9,7 @@ import { parsePlan, planHash } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import type { RunFacts } from '../core/protocol.ts'
 import { getIfThere, writeDefinition } from './definition.ts'
+import type { Definition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
@@ -19,6 +20,8 @@ export interface Submission {
   /** What the core is told; undefined: nothing has changed. */
   readonly run: RunFacts | undefined
 }
+
+const DEFINITION_RETRY_MS = 500
 
 /** States in which a job of this name may be restored. */
 const RESTORABLE: readonly JobState[] = ['running', 'failed', 'ended', 'cancelled']
@@ -61,10 +64,24 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   await store.put(bundle.key, request.bundle)
   await store.put(record.plan, Buffer.from(JSON.stringify(plan)))
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
-  await writeDefinition(store, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch })
+  await accept(ports, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch })
   return {
     answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...passed, ...notes, ...readerNotes(plan)] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
+  }
+}
+
+/** From the definition on the run counts. Whether it was written has to be known: a leader that did not would go on with another run than the next one. */
+const accept = async ({ store, clock, logger }: DriverPorts, definition: Definition): Promise<void> => {
+  for (;;) {
+    try {
+      return await writeDefinition(store, definition)
+    } catch (error) {
+      const known = asTidemarkError(error)
+      if (known.action !== 'retry' || known.code === 'DRIVER_REPLACED') throw known
+      logger.warn({ job: definition.job, run: definition.run, error: known }, 'submit.definition-not-written')
+      await clock.sleep(DEFINITION_RETRY_MS)
+    }
   }
 }
 
