@@ -8,6 +8,7 @@ import type { JournalRecord } from '../records/records.ts'
 import { claim, commit, release, snapshot, stamp, task } from '../samples/records.ts'
 import { ALL_RULES } from '../rules.ts'
 import { JournalCursor } from './cursor.ts'
+import type { PlacedRecord } from './cursor.ts'
 
 const [A, B] = [stamp('A', 1), stamp('B', 2)]
 const large = Buffer.alloc(2_000_000)
@@ -23,24 +24,42 @@ const readerOf = (values: readonly (Buffer | 'hole' | null)[], atOnce = 2, shift
   close: async () => {},
 })
 const values = (...records: readonly JournalRecord[]): Buffer[] => records.flatMap(encodeRecord)
+/** Fetch after fetch, as whoever reads a journal does. */
+const readAll = async (cursor: JournalCursor, reader: LogReader, upTo: number): Promise<PlacedRecord[]> => {
+  const placed: PlacedRecord[] = []
+  for (let more = true; more;) {
+    const some = await cursor.read(reader, upTo)
+    placed.push(...some.placed)
+    more = some.more
+  }
+  return placed
+}
 const cursorAt = (begin = 0, chain = emptyChain()): JournalCursor => new JournalCursor(task, 'j', begin, chain)
 
 describe('journal cursor', () => {
   test('reads whole records across fetches and holes, folds owners and chain', async () => {
     const cursor = cursorAt()
-    const placed = await cursor.read(readerOf([...values(claim(A)), 'hole', ...values(commit(A, 1), commit(A, 2, [], large)), 'hole']), 100)
+    const placed = await readAll(cursor, readerOf([...values(claim(A)), 'hole', ...values(commit(A, 1), commit(A, 2, [], large)), 'hole']), 100)
     expect(placed.map(({ record, offset, next }) => [record.kind, offset, next])).toEqual([['claim', 0, 1], ['commit', 2, 3], ['commit', 3, 6]])
     expect([cursor.next, cursor.recordNext, cursor.chain.batchId]).toEqual([7, 6, 2])
     expect([...cursor.view.ids.keys()]).toEqual([A.transactionalId])
   })
   test('goes on behind a snapshot, and sees a hole there', async () => {
     const list = values(claim(A), commit(A, 8), commit(A, 9))
-    expect((await cursorAt(2, chainAfter(snapshot(A, 1, 8, 2))).read(readerOf(list), 100)).length).toBe(1)
-    await expect(cursorAt(2, chainAfter(snapshot(A, 1, 7, 2))).read(readerOf(list), 100)).rejects.toThrow('batch 8 must follow, the journal has 9')
+    expect((await readAll(cursorAt(2, chainAfter(snapshot(A, 1, 8, 2))), readerOf(list), 100)).length).toBe(1)
+    await expect(readAll(cursorAt(2, chainAfter(snapshot(A, 1, 7, 2))), readerOf(list), 100)).rejects.toThrow('batch 8 must follow, the journal has 9')
   })
   test('an answer that does not continue the position, or a record without a value, is a broken invariant', async () => {
-    await expect(cursorAt().read(readerOf(values(claim(A)), 2, 1), 100)).rejects.toThrow('asked the journal for offset 0, got 1')
-    await expect(cursorAt().read(readerOf([null]), 100)).rejects.toThrow('without a value at j/2@0')
+    await expect(readAll(cursorAt(), readerOf(values(claim(A)), 2, 1), 100)).rejects.toThrow('asked the journal for offset 0, got 1')
+    await expect(readAll(cursorAt(), readerOf([null]), 100)).rejects.toThrow('without a value at j/2@0')
+  })
+  test('a damaged record behind a first good fetch is told as damage, and what came before it was given', async () => {
+    const damaged = Buffer.from(encodeRecord(commit(A, 3))[0] ?? [])
+    damaged.subarray(-4).fill(0xff)
+    const cursor = cursorAt()
+    const reader = readerOf([...values(claim(A), commit(A, 1), commit(A, 2)), damaged])
+    expect(await cursor.read(reader, 100)).toMatchObject({ placed: [{ offset: 0 }, { offset: 1 }], more: true })
+    await expect(cursor.read(reader, 100)).rejects.toMatchObject({ code: 'JOURNAL_CORRUPT', place: { offset: 3 } })
   })
   test('behind the own record it goes on even when another\'s record came between its parts', async () => {
     const [first, second, third] = encodeRecord(commit(A, 1, [], large)) as [Buffer, Buffer, Buffer]
@@ -48,32 +67,32 @@ describe('journal cursor', () => {
     const cursor = cursorAt()
     // The log's answer tells the first offset only.
     cursor.passed(commit(A, 1, [], large), 0, 3)
-    expect((await cursor.read(readerOf(log), 100)).map(({ record }) => record.kind)).toEqual(['commit'])
+    expect((await readAll(cursor, readerOf(log), 100)).map(({ record }) => record.kind)).toEqual(['commit'])
     expect(cursor.chain.batchId).toBe(2)
     // A record that is really missing is still seen.
-    await expect(cursorAt(2).read(readerOf(log), 100)).rejects.toThrow('batch 1 must follow, the journal has 2')
+    await expect(readAll(cursorAt(2), readerOf(log), 100)).rejects.toThrow('batch 1 must follow, the journal has 2')
   })
   test('R7: a loser\'s claim read behind the own one, and its release jumped over → the next own claim fences nobody', async () => {
     const again = stamp('B', 2, 1)
     const log = values(claim(B, 'mine'), claim(A), release(A), commit(B, 1), claim(again, 'again'))
     const cursor = cursorAt()
-    await cursor.read(readerOf(log.slice(0, 2)), 1)
+    await readAll(cursor, readerOf(log.slice(0, 2)), 1)
     expect([...cursor.view.ids.keys()]).toContain(A.transactionalId)
     cursor.passed(commit(B, 1), 3, 4)
-    await cursor.read(readerOf(log), 5)
+    await readAll(cursor, readerOf(log), 5)
     expect(afterClaim(cursor.view, again, new Set(), { nonce: 'again', offset: 4 }, ALL_RULES).kind).toBe('own')
   })
   test('R3: whoever claimed before the own claim, or is no loser, is not forgotten by passing an own record', async () => {
     const cursor = cursorAt()
-    await cursor.read(readerOf(values(claim(A), claim(B, 'mine'), claim(stamp('C', 3)))), 3)
+    await readAll(cursor, readerOf(values(claim(A), claim(B, 'mine'), claim(stamp('C', 3)))), 3)
     cursor.passed(commit(B, 1), 3, 4)
     expect([...cursor.view.ids.keys()]).toEqual([A.transactionalId, B.transactionalId, stamp('C', 3).transactionalId])
   })
   test('stops at the asked offset and at the end of what is committed', async () => {
     const cursor = cursorAt()
     const reader = readerOf(values(claim(A), commit(A, 1), commit(A, 2)), 1)
-    expect(await cursor.read(reader, 2)).toHaveLength(2)
-    expect(await cursor.read(reader, 2)).toHaveLength(0)
-    expect(await cursor.read(reader, 50)).toHaveLength(1)
+    expect(await readAll(cursor, reader, 2)).toHaveLength(2)
+    expect(await readAll(cursor, reader, 2)).toHaveLength(0)
+    expect(await readAll(cursor, reader, 50)).toHaveLength(1)
   })
 })

@@ -47,24 +47,11 @@ export class JournalCursor {
   }
 
   /**
-   * Reads what is committed, from `next` until `upTo` (exclusive) is reached or nothing more is committed; folds owners and chain on the
-   * way. A fetch that fails behind records already taken ends the reading with those: its error comes with the next call. `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
+   * Reads what one fetch gives of what is committed, from `next` until `upTo` (exclusive); folds owners and chain on the way. `more`: the next call
+   * reads on. An error that says to try again comes before anything is folded, and the same call may follow; behind any other the cursor is of no use.
+   * `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
    */
-  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<PlacedRecord[]> {
-    const placed: PlacedRecord[] = []
-    for (let more = true; more;) {
-      const some = await this.readSome(reader, upTo, maxWaitMs).catch((error: unknown) => {
-        if (placed.length === 0) throw error
-        return undefined
-      })
-      for (const one of some?.placed ?? []) placed.push(one)
-      more = some?.more ?? false
-    }
-    return placed
-  }
-
-  /** What one fetch gives of that, for who does not want it all in memory. `more`: the next call reads on. */
-  async readSome(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<{ readonly placed: readonly PlacedRecord[], readonly more: boolean }> {
+  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<{ readonly placed: readonly PlacedRecord[], readonly more: boolean }> {
     const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined
     if (fetched === undefined) return { placed: [], more: false }
     const placed: PlacedRecord[] = []

@@ -134,7 +134,7 @@ export class Takeover {
       const { cursor } = held
       if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
       for (let more = true; more;) {
-        const some = await cursor.readSome(reader, stable)
+        const some = await cursor.read(reader, stable)
         await held.take(some.placed)
         more = some.more
         if (more && held.waitingBytes > TAIL_WAITING_BYTES_MAX && !(await this.#load(held, prepared))) return 'not-loaded'
