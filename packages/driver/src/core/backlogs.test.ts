@@ -7,7 +7,7 @@ import { Cluster, ofKind, runRecord } from './cluster.sample.ts'
 const MIB = 1024 * 1024
 
 /** Two tasks that write a shuffle, on west, and two that read it, on east; the bound is 1 MiB. */
-const begin = (): { readonly cluster: Cluster, readonly behind: (partition: number, bytes: number | undefined) => DriverCommand[], readonly wrote: (tailBytes: number) => DriverCommand[] } => {
+const begin = (): { readonly cluster: Cluster, readonly behind: (partition: number, bytes: number | undefined) => DriverCommand[], readonly wrote: (tailBytes: number, phase?: 'taking-over') => DriverCommand[] } => {
   const cluster = new Cluster()
   cluster.join('west')
   cluster.join('east')
@@ -21,9 +21,9 @@ const begin = (): { readonly cluster: Cluster, readonly behind: (partition: numb
     const told = cluster.says(label, { kind: 'heartbeat', sequence: 0, logs: [], tasks: [{ task: found.ref, generation: found.generation, phase: 'running', inputs, batchId: 1, stateKeys: 0, stateBytes: 0, totals: {} }] })
     return [...told, ...cluster.pass(100, ['west', 'east'])]
   }
-  const wrote = (tailBytes: number): DriverCommand[] => {
+  const wrote = (tailBytes: number, phase: 'running' | 'taking-over' = 'running'): DriverCommand[] => {
     const writers = cluster.tasksOn('west').filter(({ ref }) => ref.stage === 's0')
-    const tasks = writers.map(({ ref, generation }) => ({ task: ref, generation, phase: 'running' as const, inputs: [], batchId: 1, stateKeys: 0, stateBytes: 0, totals: {}, tail: { batches: 1, bytes: tailBytes } }))
+    const tasks = writers.map(({ ref, generation }) => ({ task: ref, generation, phase, inputs: [], batchId: 1, stateKeys: 0, stateBytes: 0, totals: {}, tail: { batches: 1, bytes: tailBytes } }))
     return [...cluster.says('west', { kind: 'heartbeat', sequence: 0, logs: [], tasks }), ...cluster.pass(100, ['west'])]
   }
   return { cluster, behind, wrote }
@@ -74,5 +74,16 @@ describe('backlog of a shuffle', () => {
     cluster.runs('west')
     expect(cluster.eventNames(wrote(0.6 * MIB))).not.toContain('shuffle.resumed')
     expect(cluster.eventNames(behind(lost, 0))).toContain('shuffle.resumed')
+  })
+
+  test('new owners of the writers read their tails again → no reader falls behind by that', () => {
+    const { cluster, behind, wrote } = begin()
+    behind(0, 0)
+    behind(1, 0)
+    cluster.breaks('east', true)
+    wrote(0)
+    for (const tailBytes of [1, 4, 9]) expect(cluster.eventNames(wrote(tailBytes * MIB, 'taking-over'))).not.toContain('shuffle.paused')
+    expect(cluster.eventNames(wrote(9 * MIB))).not.toContain('shuffle.paused')
+    expect(cluster.eventNames(wrote(12 * MIB))).toContain('shuffle.paused')
   })
 })

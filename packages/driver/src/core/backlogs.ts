@@ -67,12 +67,13 @@ export class Backlogs {
     for (const key of this.#behind.keys()) if (!seen.has(key.slice(0, key.lastIndexOf(' ')))) this.#behind.delete(key)
   }
 
-  /** What each stage's tasks have committed since the last look, bytes. What a snapshot has taken off their tails by then is missed. */
+  /** What each stage's tasks have committed since the last look, bytes. What a snapshot has taken off their tails by then is missed; what a new owner reads again is none of it. */
   #grown(job: JobEntry): ReadonlyMap<StageId, number> {
     const grown = new Map<StageId, number>()
     for (const task of job.tasks.values()) {
       const bytes = task.status?.tail?.bytes
-      if (bytes === undefined) continue
+      if (task.status?.phase === 'taking-over') this.#tails.delete(task)
+      if (bytes === undefined || task.status?.phase === 'taking-over') continue
       grown.set(task.ref.stage, (grown.get(task.ref.stage) ?? 0) + Math.max(0, bytes - (this.#tails.get(task) ?? bytes)))
       this.#tails.set(task, bytes)
     }
