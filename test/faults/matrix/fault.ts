@@ -23,6 +23,8 @@ export interface Struck {
   readonly detectedMs?: number
   /** When the cluster was led again, where that is the recovery. */
   readonly ledAt?: Moment
+  /** What may be added to the time until all is over: its tail is long, ms. */
+  readonly replayMsMax?: number
   /** Asked for when all is over, with the takeovers there were. */
   readonly note?: (takeovers: readonly TaskRecovery[]) => string
 }

@@ -25,6 +25,7 @@ export interface Figures {
   readonly verdict: Verdict
 }
 
+/** Beside the replay of what a long fault has left. */
 const RECOVERED_MS_MAX = 90_000
 const AGAIN_MS = 25
 /** Time after the recovery that still counts for silences. */
@@ -49,10 +50,10 @@ class Case {
 
   /** Rejects when it is not over in time. */
   async over(struck: Struck): Promise<Omit<Figures, 'verdict'>> {
-    const began = realClock.monotonic()
+    const [began, within] = [realClock.monotonic(), RECOVERED_MS_MAX + (struck.replayMsMax ?? 0)]
     try {
       for (; !this.#isOver(struck); await realClock.sleep(AGAIN_MS)) {
-        if (realClock.monotonic() - began > RECOVERED_MS_MAX) throw new Error(`not recovered ${RECOVERED_MS_MAX} ms after it was over: ${this.#state(struck)}\n${this.#stage.cluster.story()}`)
+        if (realClock.monotonic() - began > within) throw new Error(`not recovered ${within} ms after it was over: ${this.#state(struck)}\n${this.#stage.cluster.story()}`)
       }
     } finally {
       await this.#recoveries.stop()

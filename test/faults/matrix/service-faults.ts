@@ -75,7 +75,7 @@ export const SERVICE_FAULTS: readonly Fault[] = [
       await stage.servers.minio.restart()
       const age = Math.round((at.wall - (checkpoints[0]?.takenAt ?? NaN)) / 1_000)
       return {
-        at, victim, healedAt: now(), note: (takeovers) => `down for ${Math.round((at.monotonic - from.monotonic) / 1_000)} s, longest silence of any partition meanwhile ${Math.round(Math.max(...silences))} ms; then the newest checkpoint was ${age} s old, `
+        at, victim, healedAt: now(), replayMsMax: stage.longMs / 10, note: (takeovers) => `down for ${Math.round((at.monotonic - from.monotonic) / 1_000)} s, longest silence of any partition meanwhile ${Math.round(Math.max(...silences))} ms; then the newest checkpoint was ${age} s old, `
           + `${growth?.batches ?? '?'} batches and ${growth?.bytes ?? '?'} bytes behind it, ${growth?.bytesPerHour ?? '?'} bytes an hour; taken over with tails of ${takeovers.map(({ steps }) => steps?.tailBatches ?? '?').join(', ')} batches`,
       }
     },

@@ -27,18 +27,20 @@ const isOfUser = (key: string): boolean => !key.startsWith('flush-')
 
 /** Of each user the n-th event gives the count n, once. */
 export const count = (input: readonly Event[], output: readonly RunningTotal[]): Pick<Verdict, 'lost' | 'doubled'> => {
-  const said = new Set<string>()
+  // Of each its own: one set of all would end at 16.7 million.
+  const said = new Map<string, Set<number>>()
   let doubled = 0
   for (const { key, count: number } of output) {
-    if (said.has(`${key}@${number}`)) doubled += 1
-    said.add(`${key}@${number}`)
+    const own = said.get(key) ?? new Set()
+    if (own.has(number)) doubled += 1
+    said.set(key, own.add(number))
   }
   const counts = new Map<string, number>()
   let lost = 0
   for (const { user } of input) {
     const number = (counts.get(user) ?? 0) + 1
     counts.set(user, number)
-    if (!said.has(`${user}@${number}`)) lost += 1
+    if (said.get(user)?.has(number) !== true) lost += 1
   }
   return { lost, doubled }
 }
