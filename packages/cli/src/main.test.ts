@@ -19,6 +19,12 @@ const environment = Object.fromEntries(Object.entries(process.env).filter(([name
 const unknown = (job: string): never => {
   throw new TidemarkError(`there is no job "${job}"`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job })
 }
+let onSlow = (): unknown => undefined
+/** A job that is being drained for ever; asking for it tells that somebody waits. */
+const slow = () => {
+  onSlow()
+  return { ...DESCRIPTION, summary: { ...SUMMARY, job: 'slow', state: 'draining' as const } }
+}
 let folder: string
 let driver: Serving
 let nobody: string
@@ -50,8 +56,8 @@ beforeAll(async () => {
   driver = await serveJobs({
     address: '127.0.0.1:0',
     jobs: {
-      submit: async () => ({ job: 'revenue', run: 1, outcome: 'created', notes: ['starts empty'] }), list: async () => [SUMMARY], describe: async (job) => job === 'revenu' ? unknown(job) : DESCRIPTION,
-      cancel: async (job) => ({ job, run: 3, state: 'cancelled' }), watchEvents: async (_request, emit) => emit(EVENT),
+      submit: async () => ({ job: 'revenue', run: 1, outcome: 'created', notes: ['starts empty'] }), list: async () => [SUMMARY], describe: async (job) => job === 'revenu' ? unknown(job) : job === 'slow' ? slow() : DESCRIPTION,
+      cancel: async (job) => ({ job, run: 3, state: job === 'slow' ? 'draining' : 'cancelled' }), watchEvents: async (_request, emit) => emit(EVENT),
     },
   })
   // A port that was free a moment ago.
@@ -135,6 +141,14 @@ describe('main', () => {
     test.each(NOBODY.map(([what, , message], at) => [what, message, at] as const))('main, %s → 3, and who did not answer', (_what, message, at) => {
       expect([answers[at]?.code, answers[at]?.err]).toEqual([3, expect.stringMatching(message)])
     })
+  })
+
+  test.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('main, %s while it waits → %i, and what goes on without it', async (signal, code) => {
+    const answer = await new Promise<Answer>((resolve) => {
+      const child = execFile(process.execPath, [join(import.meta.dirname, 'start.js'), 'cancel', 'slow'], { env: { ...environment, TIDEMARK_DRIVER: driver.address }, timeout: 20_000 }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
+      onSlow = () => child.kill(signal)
+    })
+    expect(answer).toEqual({ code, out: '', err: expect.stringMatching(/^CLI_INTERRUPTED: slow is draining: that goes on without you\n/) })
   })
 
   test('main, no terminal → no colours, unless they are asked for; NO_COLOR → none in any case', async () => {

@@ -26,7 +26,8 @@ import { writeTopic } from './commands/write.ts'
 import { loadConfig } from './config-file.ts'
 import { LEASE_FILE, LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
-import { EXIT, exitCodeOf } from './exit.ts'
+import { EXIT, EXIT_BY_SIGNAL, exitCodeOf, interruption } from './exit.ts'
+import type { EndingSignal } from './exit.ts'
 import { flagsOf, readServers, withConfig } from './settings.ts'
 import type { ServerName, Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
@@ -55,13 +56,13 @@ const SAME_SIGNAL_MS = 250
 const untilSignal = (): AbortSignal => {
   const controller = new AbortController()
   let first = 0
-  const onSignal = (): void => {
+  const onSignal = (name: EndingSignal): void => {
     if (!controller.signal.aborted) {
       first = realClock.monotonic()
-      controller.abort()
-    } else if (realClock.monotonic() - first > SAME_SIGNAL_MS) end(EXIT.interrupted)
+      controller.abort(interruption(name))
+    } else if (realClock.monotonic() - first > SAME_SIGNAL_MS) end(EXIT_BY_SIGNAL[name])
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => onSignal(signal))
   return controller.signal
 }
 

@@ -1,8 +1,8 @@
 // tidemark cancel: what it asks for, how it waits, what it says.
 import { expect, test } from '@jest/globals'
-import { realClock, TidemarkError } from '@tidemark/base'
+import { realClock } from '@tidemark/base'
 import type { CancelMode, JobSummary } from '@tidemark/wire'
-import { exitCodeOf } from '../exit.ts'
+import { exitCodeOf, interruption } from '../exit.ts'
 import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
 import { cancelJob } from './jobs.ts'
 
@@ -56,6 +56,8 @@ test('cancel --no-wait → asked for, and that is all', async () => {
   expect(context.out).toEqual(['revenue, run 3: draining. Its checkpoints are kept; the name is free when it is cancelled.'])
 })
 
-test('cancel, interrupted → it goes on without you', async () => {
-  await expect(cancelJob(testContext({ clock: clock(), openJobs: () => driver([{ state: 'draining' }]), signal: AbortSignal.abort() }), 'revenue', OPTIONS)).rejects.toBeInstanceOf(TidemarkError)
+test.each([['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const)('cancel, interrupted by %s → it goes on without you, exit code %i', async (signal, code) => {
+  const error: unknown = await cancelJob(testContext({ clock: clock(), openJobs: () => driver([{ state: 'draining' }]), signal: AbortSignal.abort(interruption(signal)) }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
+  expect(error).toMatchObject({ code: 'CLI_INTERRUPTED', message: 'revenue is draining: that goes on without you' })
+  expect(exitCodeOf(error)).toBe(code)
 })

@@ -15,7 +15,7 @@ import { GOING_ON, reportLines, sumsOf } from '../demo/report.ts'
 import { allRun, byOwner, JOB, RERUN, Stage } from '../demo/stage.ts'
 import { showStatus } from '../demo/status.ts'
 import { readAll, Watcher } from '../demo/watcher.ts'
-import { EXIT } from '../exit.ts'
+import { EXIT, exitCodeOf } from '../exit.ts'
 import { number, plural } from '../format/values.ts'
 
 export interface DemoOptions {
@@ -61,7 +61,7 @@ export const runDemo = async (context: Context, options: DemoOptions): Promise<n
     terminal.status('')
     if (!signal.aborted) throw error
     terminal.note('interrupted: ending the cluster')
-    return EXIT.interrupted
+    return exitCodeOf(signal.reason)
   } finally {
     over.abort()
     await cluster.kill()

@@ -1,11 +1,16 @@
 // describe --follow and submit --wait against a driver that is a few lines: redrawn, line by line, or JSON.
 import { expect, test } from '@jest/globals'
+import { fileURLToPath } from 'node:url'
 import { realClock, TidemarkError } from '@tidemark/base'
 import type { JobDescription, JobSummary } from '@tidemark/wire'
+import { exitCodeOf } from '../exit.ts'
 import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
 import { openTerminal } from '../terminal.ts'
 import { followJob } from './follow.ts'
 import { describeJob } from './jobs.ts'
+import { submitJob } from './submit.ts'
+
+const REVENUE = fileURLToPath(new URL('../../../../examples/revenue.ts', import.meta.url))
 
 const of = (change: Partial<JobSummary>): JobDescription => ({ ...DESCRIPTION, tasks: [], summary: { ...SUMMARY, ...change } })
 const away = new TidemarkError('nobody answers', { code: 'WIRE_UNAVAILABLE', blame: 'environment', action: 'retry' })
@@ -62,4 +67,15 @@ test('a driver that hangs while the user leaves → it ends at once', async () =
   const ended = followJob(context, 'revenue', () => false)
   interrupt.abort()
   expect(await ended).toBeUndefined()
+})
+
+test('submit --wait, left before all of its tasks run → what goes on is said, exit code 130; once they run → it is done, whoever leaves', async () => {
+  const wait = async (answers: readonly JobDescription[]) => {
+    const submit = async () => ({ job: 'revenue', run: 3, outcome: 'created' as const, notes: [] })
+    const context = setUp(answers)
+    return submitJob({ ...context, openJobs: (address) => ({ ...context.openJobs(address), submit }) }, REVENUE, undefined, true).then(() => 0, (error: unknown) => [exitCodeOf(error), String(error)])
+  }
+  expect(await wait([of({ tasksRunning: 1 }), of({ tasksRunning: 1 })])).toEqual([130, expect.stringMatching(/revenue, run 3, is submitted and does not run yet: it goes on without you/)])
+  expect(await wait([of({ state: 'failed', reason: 'boom' }), of({})])).toEqual([1, expect.stringMatching(/revenue does not run: it is failed: boom/)])
+  expect(await wait([of({ tasksRunning: 2 }), of({})])).toBe(0)
 })

@@ -3,6 +3,7 @@ import { formatDuration, TidemarkError } from '@tidemark/base'
 import type { CancelAnswer } from '@tidemark/wire'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
+import { interrupted } from '../exit.ts'
 import { describeLines, jobTable } from '../format/job.ts'
 import { withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
@@ -38,7 +39,7 @@ export const cancelJob = async (context: Context, job: string, { now, wait, time
   let answer: CancelAnswer = await withJob(context, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
   let reason: string | undefined
   while (wait && answer.state !== 'cancelled') {
-    if (context.signal.aborted) throw new TidemarkError(`${job} is ${answer.state}: that goes on without you`, { code: 'CLI_INTERRUPTED', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
+    if (context.signal.aborted) throw interrupted(context.signal, `${job} is ${answer.state}: that goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
     if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
     const { state, run, finalCheckpoint, reason: why } = await withJob(context, job, async (client) => (await client.describe(job)).summary)
     if (run !== answer.run) throw new TidemarkError(`somebody has submitted ${job} again: run ${run} of it is ${state}`, { code: 'CLI_OTHER_RUN', blame: 'user', action: 'exit', job, hint: `\`tidemark jobs\` shows it. Run ${answer.run} has ended.` })

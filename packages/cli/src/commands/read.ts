@@ -4,7 +4,7 @@ import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { FetchedPartition, Log, LogReader, LogRecord, PartitionOffsets } from '@tidemark/base'
 import { withLog } from '../context.ts'
 import type { Context } from '../context.ts'
-import { wrongUse } from '../exit.ts'
+import { interrupted, wrongUse } from '../exit.ts'
 import { didYouMean } from '../meant.ts'
 
 const FETCH_BYTES_MAX = 1024 * 1024
@@ -63,15 +63,17 @@ const readOn = async (context: Context, reader: LogReader, topic: string, option
     if (json) terminal.json(recordJson(partition, record))
     else terminal.line(valueLine(record.value))
   }
-  for (let left = options.count ?? Infinity; left > 0 && !signal.aborted;) {
-    const open = [...next].filter(([partition, offset]) => offset < (until.get(partition) ?? 0))
+  const stillOpen = (): [number, number][] => [...next].filter(([partition, offset]) => offset < (until.get(partition) ?? 0))
+  let left = options.count ?? Infinity
+  while (left > 0 && !signal.aborted) {
+    const open = stillOpen()
     if (open.length === 0) return
     const requests = open.map(([partition, offset]) => ({ topic, partition, offset, maxBytes: FETCH_BYTES_MAX }))
     let answers: FetchedPartition[]
     try {
       answers = await reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS, signal })
     } catch (error) {
-      if (signal.aborted) return
+      if (signal.aborted) break
       if (!options.follow || asTidemarkError(error).action !== 'retry') throw error
       terminal.note(`${asTidemarkError(error).message}; trying again`)
       await context.clock.sleep(RETRY_MS)
@@ -85,4 +87,5 @@ const readOn = async (context: Context, reader: LogReader, topic: string, option
       next.set(partition, nextOffset)
     }
   }
+  if (left > 0 && !options.follow && stillOpen().length > 0) throw interrupted(signal, `${topic} was not read to its end`, { hint: '`--from <offset> --partition <n>` goes on behind what was printed.' })
 }

@@ -8,7 +8,7 @@ import { realClock } from '@tidemark/base'
 import type { Log } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
 import type { Context } from '../context.ts'
-import { exitCodeOf } from '../exit.ts'
+import { exitCodeOf, interruption } from '../exit.ts'
 import { printed, testContext, SERVERS } from '../test-context.ts'
 import { parseFrom, readTopic } from './read.ts'
 import { createTopic, listTopics, parseConfig } from './topics.ts'
@@ -158,6 +158,13 @@ describe('write and read', () => {
     interrupt.abort()
     await ended
     expect(following.out.filter((line) => !line.startsWith('"new'))).toEqual([])
+  })
+
+  test('read, interrupted before the end → that is said, exit code 143 by SIGTERM', async () => {
+    await create('orders', 1)
+    await writeTopic(context({ input: pieces('1\n') }), 'orders', {})
+    const error: unknown = await readTopic(context({ signal: AbortSignal.abort(interruption('SIGTERM')) }), 'orders', { follow: false, from: 'start' }).catch((reason: unknown) => reason)
+    expect([exitCodeOf(error), String(error)]).toEqual([143, expect.stringContaining('orders was not read to its end')])
   })
 
   test('read, bytes that are no text, no key, no value, headers → shown as what they are', async () => {

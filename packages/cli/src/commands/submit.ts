@@ -5,6 +5,7 @@ import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
+import { interrupted } from '../exit.ts'
 import { uploadText } from '../live/progress.ts'
 import { followJob } from './follow.ts'
 
@@ -37,12 +38,15 @@ export const submitJob = async (context: Context, file: string, from?: number, w
 }
 
 const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promise<void> => {
-  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || (summary.state === 'running' && summary.tasks > 0 && summary.tasksRunning === summary.tasks))
-  if (last === undefined || context.signal.aborted || (last.summary.run === run && !isOver(last.summary))) return
+  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || runs(summary))
+  if (last?.summary.run === run && runs(last.summary)) return
+  if (last === undefined || (last.summary.run === run && !isOver(last.summary))) throw interrupted(context.signal, `${job}, run ${run}, is submitted and does not run yet: it goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
   const { summary } = last
   throw new TidemarkError(summary.run === run ? `${job} does not run: it is ${summary.state}${summary.reason === undefined ? '' : `: ${summary.reason}`}` : `somebody has submitted ${job} again: run ${summary.run} of it is ${summary.state}`, {
     code: 'CLI_NOT_RUNNING', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows it, \`tidemark events ${job}\` how it came.`,
   })
 }
+
+const runs = ({ state, tasks, tasksRunning }: JobSummary): boolean => state === 'running' && tasks > 0 && tasksRunning === tasks
 
 const isOver = ({ state }: JobSummary): boolean => state === 'failed' || state === 'ended' || state === 'cancelling' || state === 'cancelled'
