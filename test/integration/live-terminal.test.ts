@@ -20,12 +20,14 @@ const answer = (lag: number): JobDescription => ({
   checkpoints: [], executors: [], warnings: [], startedFrom: 'empty',
 })
 
+const STUCK: JobDescription = { ...answer(0), summary: { ...answer(0).summary, job: 'stuck', state: 'draining' } }
+
 describeWhere(hasScript, 'live views in a terminal', 'there is no `script`', () => {
   let driver: Serving
   let asked = 0
   beforeAll(async () => {
     driver = await serveJobs({ address: '127.0.0.1:0', jobs: {
-      submit: async () => ({ job: 'orders', run: 1, outcome: 'created', notes: [] }), list: async () => [], describe: async () => answer(asked += 1), cancel: async (job) => ({ job, run: 1, state: 'cancelled' }),
+      submit: async () => ({ job: 'orders', run: 1, outcome: 'created', notes: [] }), list: async () => [], describe: async (job) => job === 'stuck' ? STUCK : answer(asked += 1), cancel: async (job) => ({ job, run: 1, state: 'draining' }),
       watchEvents: async (_request, emit, signal) => {
         emit({ sequence: 1, at: 1, event: 'executor.dead', job: 'orders', message: 'west is dead', facts: {} })
         await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
@@ -65,6 +67,12 @@ describeWhere(hasScript, 'live views in a terminal', 'there is no `script`', () 
   test('describe --follow, colours → there are some', async () => {
     const { said } = await inTerminal(['describe', 'orders', '--follow'], (text) => redrawn(text) >= 1)
     expect(said).toContain('\u001B[32mrunning')
+  }, 30_000)
+
+  test('an error while something is shown → that is erased, the error stands alone', async () => {
+    const { code, said } = await inTerminal(['cancel', 'stuck', '--timeout', '1'], () => false, { NO_COLOR: '1' })
+    expect([code, said.split(`\r${ESC}[K`).at(-1)]).toEqual([1, expect.stringMatching(/^CLI_CANCEL_TIMEOUT: stuck is still draining after 1\.0 s\r\n/)])
+    expect(said).toContain(`\r${ESC}[Kstuck is draining\r${ESC}[K`)
   }, 30_000)
 
   test('events --follow → the job is told below what happens, and is gone at the end', async () => {

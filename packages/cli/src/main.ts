@@ -47,8 +47,6 @@ const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: S
 
 const openLease = ({ redis, leaseKey, folder }: Servers): Lease => redis === undefined ? localLease(join(folder, LEASE_FILE)) : openRedisLease({ url: redis, key: leaseKey, clock: realClock, logger: silentLogger })
 
-const end = (code: number): never => process.exit(code)
-
 /** A terminal, and a parent that passes on what it got, send one signal twice. */
 const SAME_SIGNAL_MS = 250
 
@@ -70,10 +68,15 @@ const untilSignal = (): AbortSignal => {
 const config = await loadConfig(process.cwd())
 /** no-color.org: set and not empty; it has the last word. */
 const plain = (process.env['NO_COLOR'] ?? '') !== ''
-const terminal = (): Terminal => openTerminal(process.stdout, process.stderr, (style, text) => plain ? text : styleText(style, text))
+const terminal: Terminal = openTerminal(process.stdout, process.stderr, (style, text) => plain ? text : styleText(style, text))
+
+const end = (code: number): never => {
+  terminal.end()
+  return process.exit(code)
+}
 
 const contextOf = (flags: Flags): Context => ({
-  terminal: terminal(), json: flags['json'] === true, servers: readServers(flags, process.env, config), clock: realClock, openLog, openStore, openLease, openJobs: jobsClient,
+  terminal, json: flags['json'] === true, servers: readServers(flags, process.env, config), clock: realClock, openLog, openStore, openLease, openJobs: jobsClient,
   input: process.stdin, environment: withConfig(config, process.env), signal: untilSignal(),
 })
 
@@ -132,7 +135,7 @@ const SERVERS: readonly ServerName[] = [...LOG, 's3Endpoint', 's3AccessKey', 's3
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
 command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)
-  .action((flags: Flags) => showConfig(terminal(), flags['json'] === true, configRows(flags, process.env, config), config, process.env))
+  .action((flags: Flags) => showConfig(terminal, flags['json'] === true, configRows(flags, process.env, config), config, process.env))
 
 for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
   const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main))
@@ -158,5 +161,6 @@ try {
   process.stdout.write('', () => end(EXIT.done))
 } catch (error) {
   if (error instanceof CommanderError) end(error.exitCode === 0 ? EXIT.done : EXIT.wrongUse)
+  terminal.end()
   process.stderr.write(`${describeError(error)}\n`, () => end(exitCodeOf(error)))
 }

@@ -42,6 +42,18 @@ describe('terminal', () => {
     expect(text()).toBe('')
   })
 
+  test('end → a status is erased, a frame stays, what is said then begins a line; no terminal, or nothing shown → nothing', () => {
+    const [status, frame, idle, none] = [open(true), open(true), open(true), open(false)]
+    status.terminal.status('working')
+    frame.terminal.frame(['one', 'two'])
+    none.terminal.status('working')
+    for (const { terminal } of [status, frame, idle, none]) {
+      terminal.end()
+      terminal.note('failed')
+    }
+    expect([status, frame, idle, none].map(({ text }) => text())).toEqual(['\r\u001B[Kworking\r\u001B[Kfailed\n', 'one\ntwo\nfailed\n', 'failed\n', 'failed\n'])
+  })
+
   test('cut → colours count nothing, and end where the text ends', () => {
     expect(cut('\u001B[31mred\u001B[39m and more', 5)).toBe('\u001B[31mred\u001B[39m a\u001B[0m')
     expect(cut('\u001B[31mred\u001B[39m', 3)).toBe('\u001B[31mred\u001B[39m')

@@ -18,6 +18,8 @@ export interface Terminal {
   frame(lines: readonly string[]): void
   /** What is shown stays, and what comes next stands below it. */
   keepFrame(): void
+  /** The command is over: a status line goes, a frame stays; what is said now stands on lines of its own. */
+  end(): void
   readonly paint: Paint
   /** A person watches: stdout is a terminal. */
   readonly live: boolean
@@ -66,8 +68,12 @@ export const openTerminal = (stdout: Stream, stderr: Stream, paint: Paint): Term
     if (shown.length > 0) stdout.write(shown.join('\n'))
     else if (status !== '') stdout.write(status)
   }
+  const keepFrame = (): void => {
+    if (shown.length > 0) stdout.write('\n')
+    shown = []
+  }
   return {
-    live, paint,
+    live, paint, keepFrame,
     line: (text) => above(stdout, text),
     note: (text) => above(stderr, text),
     json: (value) => above(stdout, JSON.stringify(value)),
@@ -84,9 +90,10 @@ export const openTerminal = (stdout: Stream, stderr: Stream, paint: Paint): Term
       stdout.write(`${erase()}${next.join('\n')}`)
       shown = next
     },
-    keepFrame: () => {
-      if (shown.length > 0) stdout.write('\n')
-      shown = []
+    end: () => {
+      keepFrame()
+      if (status !== '') stdout.write(ERASE_LINE)
+      status = ''
     },
   }
 }
