@@ -3,19 +3,20 @@ import { PORT_MAX, setting } from './settings.ts'
 import type { Settings, SettingSpec } from './settings.ts'
 
 const SECRET_KEY: SettingSpec<string> = { ...setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'), secret: true }
+const leaseKey = (about: string): SettingSpec<string> => setting.matching('TIDEMARK_LEASE_KEY', 'tidemark', /^[^{}\s]+$/, 'one word without braces', about)
 const LOG_LEVEL = setting.logLevel('TIDEMARK_LOG_LEVEL')
 
 /** Of the command line: where log, store, lease and driver are. */
 export const CLI_SETTINGS = {
-  kafka: setting.text('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it: the embedded log in the folder.'),
+  kafka: setting.addresses('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it: the embedded log in the folder.'),
   folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store. Default: .tidemark'),
   driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers, host:port, comma-separated. Default: 127.0.0.1:7400'),
-  s3Endpoint: setting.text('TIDEMARK_S3_ENDPOINT', undefined, 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
+  s3Endpoint: setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
-  redis: { ...setting.text('TIDEMARK_REDIS', undefined, 'Redis URL of the leader lease. Without it: a lock file in the folder.'), secret: true },
-  leaseKey: setting.text('TIDEMARK_LEASE_KEY', 'tidemark', 'Name of the lease in Redis. Default: tidemark'),
-  s3Bucket: setting.text('TIDEMARK_S3_BUCKET', 'tidemark', 'Bucket. Default: tidemark'),
+  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', true),
+  leaseKey: leaseKey('Name of the lease in Redis. Default: tidemark'),
+  s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
 } as const
 
 /** Of driver and executor processes alike: what they work on. `folderHolds`: in the folder, where there are no servers. */
@@ -32,7 +33,7 @@ const serverSettings = (folderHolds: string) => ({
 export const DRIVER_SETTINGS = {
   ...serverSettings('the embedded log, store and lease'),
   redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', true),
-  leaseKey: setting.matching('TIDEMARK_LEASE_KEY', 'tidemark', /^[^{}\s]+$/, 'one word without braces', 'Name of the lease in Redis; clusters that share a Redis need one each. Default: tidemark'),
+  leaseKey: leaseKey('Name of the lease in Redis; clusters that share a Redis need one each. Default: tidemark'),
   leaseMs: setting.durationMs('TIDEMARK_LEASE', 2_000, 'How long a lease holds unless renewed. Default: 2s'),
   listen: setting.address('TIDEMARK_LISTEN', '127.0.0.1:7400', 'host:port for executors and clients; port 0 picks a free one. Default: 127.0.0.1:7400', 0),
   advertise: setting.address('TIDEMARK_ADVERTISE', undefined, 'host:port that others are told, when it is not the one listened on.'),

@@ -103,10 +103,13 @@ describe('main', () => {
     ['no command', 2, [], {}, /Usage: tidemark/],
     ['a number that is none', 2, ['read', 'orders', '--count', 'many'], {}, /whole number/],
     ['an offset without its partition', 2, ['read', 'orders', '--from', '3'], {}, /^CLI_USAGE/],
-    ['an address that is none', 2, ['topics', '--kafka', 'nonsense'], {}, /^LOG_ADDRESS_INVALID/],
+    ['an address that is none', 2, ['topics', '--kafka', 'nonsense'], {}, /^SETTINGS_INVALID: .*--kafka = "nonsense": host:port/s],
+    ["a driver's address that is none", 2, ['jobs', '--driver', 'nonsense'], {}, /^SETTINGS_INVALID: .*--driver = "nonsense": host:port/s],
+    ['several addresses that are none', 2, ['doctor', '--s3-endpoint', 'minio:9000', '--redis', 'nonsense', '--s3-bucket', 'No'], {}, /^SETTINGS_INVALID: .*--s3-endpoint = "minio:9000": http.*--redis: redis.*--s3-bucket = "No"/s],
     ['no driver there', 3, ['jobs'], { TIDEMARK_DRIVER: 'nobody' }, /^WIRE_UNAVAILABLE: nobody answers at 127\.0\.0\.1:\d+: connect ECONNREFUSED 127\.0\.0\.1:\d+\n {2}Is a driver running\?.*--driver host:port.*\n$/],
     ["a driver's address without a port", 2, ['jobs', '--driver', '127.0.0.1'], {}, /^SETTINGS_INVALID: .*--driver = "127\.0\.0\.1": host:port.* is wanted/s],
     ['a job that nobody knows, asked for its events', 1, ['events', 'revenu'], {}, /^JOB_UNKNOWN: .*\n {2}Did you mean revenue\?/],
+    ['a job that nobody knows, audited', 1, ['audit', 'revenu'], {}, /^AUDIT_JOB_UNKNOWN: .*revenu/],
     ['no cluster in the folder', 3, ['topics', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
   ] as const
   describe('wrong', () => {
