@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { recordIfInRun } from '../services/run-folder.ts'
+import { recorded } from '../services/run-folder.ts'
 
 export interface LogLine {
   readonly level?: number
@@ -24,8 +24,7 @@ export class ClusterProcess {
   constructor(name: string, main: string, env: Readonly<Record<string, string>>, within: readonly string[] = []) {
     this.name = name
     const [command = '', ...args] = [...within, process.execPath, fileURLToPath(new URL(`../../packages/${main}`, import.meta.url))]
-    this.#child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-    recordIfInRun(this.#child.pid)
+    this.#child = recorded(spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] }))
     for (const stream of [this.#child.stdout, this.#child.stderr]) {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (text) => {

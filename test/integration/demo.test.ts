@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
 import { openLocalLog } from '@tidemark/log-local'
+import { recorded } from '../services/run-folder.ts'
 
 const MAIN = join(import.meta.dirname, '../../packages/cli/src/start.js')
 const TIMEOUT_MS = 120_000
@@ -19,7 +20,7 @@ class Demo {
   #heard: () => void = () => {}
 
   constructor(...flags: string[]) {
-    this.#process = spawn(process.execPath, [MAIN, 'demo', '--json', '--rate', '2000', '--seconds', '6', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#process = recorded(spawn(process.execPath, [MAIN, 'demo', '--json', '--rate', '2000', '--seconds', '6', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] }))
     this.#process.stdout?.on('data', (piece) => { this.out += String(piece) })
     this.#process.stderr?.on('data', (piece) => {
       this.err += String(piece)

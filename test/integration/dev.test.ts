@@ -7,6 +7,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { recorded } from '../services/run-folder.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const MAIN = join(ROOT, 'packages/cli/src/start.js')
@@ -43,7 +44,7 @@ const cli = (args: readonly string[], input = ''): Promise<{ code: number | null
 /** Resolves when all tasks run. `end` drains it and answers its exit code and all it said. */
 const dev = async (...flags: string[]): Promise<{ readonly end: () => Promise<{ code: number | null, said: string }> }> => {
   let said = ''
-  const child = spawn(process.execPath, [MAIN, 'dev', JOB, '--executors', '1', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = recorded(spawn(process.execPath, [MAIN, 'dev', JOB, '--executors', '1', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
   started.push(child)
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => { said += String(piece) })

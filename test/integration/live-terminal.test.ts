@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { serveJobs } from '@tidemark/wire'
 import type { JobDescription, Serving } from '@tidemark/wire'
 import { describeWhere } from '../services/index.ts'
+import { recorded } from '../services/run-folder.ts'
 
 const MAIN = join(import.meta.dirname, '../../packages/cli/src/start.js')
 const hasScript = existsSync('/usr/bin/script')
@@ -39,7 +40,7 @@ describeWhere(hasScript, 'live views in a terminal', 'there is no `script`', () 
   /** Types Ctrl-C once it has said enough. */
   const inTerminal = (args: readonly string[], enough: (said: string) => boolean, env: Readonly<Record<string, string>> = {}): Promise<{ code: number | null, said: string }> => new Promise((resolve) => {
     const line = ['stty', 'rows', '20', 'cols', String(COLUMNS), ';', 'exec', process.execPath, MAIN, ...args].join(' ')
-    const child = spawn('/usr/bin/script', ['-qefc', line, '/dev/null'], { env: { ...plain, TERM: 'xterm', TIDEMARK_DRIVER: driver.address, ...env } })
+    const child = recorded(spawn('/usr/bin/script', ['-qefc', line, '/dev/null'], { env: { ...plain, TERM: 'xterm', TIDEMARK_DRIVER: driver.address, ...env } }))
     let said = ''
     let typed = false
     child.stdout.on('data', (data: Buffer) => {

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { endAbandonedRuns, endRun, makeRunFolder } from './run-folder.ts'
+import { endAbandonedRuns, endOwnRun, makeRunFolder } from './run-folder.ts'
 
 /** Of a session of its own: a signal to Jest's group does not reach it. It sees the end of its input, which is open as long as this process is there. */
 const watch = (folder: string): void => {
@@ -19,7 +19,7 @@ const setup = (): void => {
   watch(folder)
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(name, () => {
-      endRun(folder)
+      endOwnRun(folder)
       process.kill(process.pid, name)
     })
   }

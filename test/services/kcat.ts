@@ -3,6 +3,7 @@ import { execFile, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { findKcat } from '../../deploy/services/tools.ts'
+import { recorded } from './run-folder.ts'
 
 const run = promisify(execFile)
 const OUTPUT_BYTES_MAX = 1024 ** 3
@@ -37,7 +38,7 @@ export interface KcatRecord {
 /** A topic, or one partition of it, from its start to the stable offset of now, as a read_committed reader sees it, record by record: it may be larger than a string. Keys and values as UTF-8. */
 export const committedRecords = async function* (brokers: string, topic: string, partition?: number): AsyncGenerator<KcatRecord> {
   const which = partition === undefined ? [] : ['-p', String(partition)]
-  const child = spawn(path(), ['-C', '-q', '-e', '-J', '-b', brokers, '-t', topic, ...which, '-o', 'beginning', '-X', 'isolation.level=read_committed'], { stdio: ['ignore', 'pipe', 'pipe'], timeout: STREAM_MS_MAX })
+  const child = recorded(spawn(path(), ['-C', '-q', '-e', '-J', '-b', brokers, '-t', topic, ...which, '-o', 'beginning', '-X', 'isolation.level=read_committed'], { stdio: ['ignore', 'pipe', 'pipe'], timeout: STREAM_MS_MAX }))
   const ended = new Promise<number | NodeJS.Signals | null>((resolve, reject) => child.once('error', reject).once('close', (code, signal) => resolve(signal ?? code)))
   // It is awaited behind the last line.
   ended.catch(() => {})

@@ -1,9 +1,10 @@
 // The folder of one Jest run: which processes it started, and in which workers; the addresses of servers that these share, the job files it wrote.
+import type { ChildProcess } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { identify, isAlive, signal } from '../../deploy/services/identity.ts'
+import { descendants, identify, isAlive, signal } from '../../deploy/services/identity.ts'
 import type { ProcessIdentity } from '../../deploy/services/identity.ts'
 
 const PREFIX = 'tidemark-test-'
@@ -64,15 +65,20 @@ let workerRecorded = false
 
 /** So that this very process is ended at the end of the run, whatever its test forgot, and also when Jest itself is killed: together with the worker that started it. */
 export const recordProcess = (who: ProcessIdentity): void => {
+  if (!existsSync(runFolder())) {
+    signal(who, 'SIGKILL')
+    throw new Error(`process ${who.pid} was started for a run of tests that is over (${runFolder()} is gone), and ended`)
+  }
   record('processes', who)
   if (!workerRecorded && process.pid !== readWhole<ProcessIdentity>(join(runFolder(), 'run.json'))?.pid) record('workers', self())
   workerRecorded = true
 }
 
-/** The same outside of Jest too, where whoever starts a process ends it. */
-export const recordIfInRun = (pid: number | undefined): void => {
-  const who = process.env[VARIABLE] === undefined || pid === undefined ? undefined : identify(pid)
+/** `recorded(spawn(…))`: the same process, ended with the run at the latest. Outside of Jest, where whoever starts a process ends it, too. */
+export const recorded = <P extends ChildProcess>(child: P): P => {
+  const who = process.env[VARIABLE] === undefined || child.pid === undefined ? undefined : identify(child.pid)
   if (who !== undefined) recordProcess(who)
+  return child
 }
 
 /** A suite that is skipped for want of servers; told at the end of the run, because Jest's short report shows no titles. */
@@ -81,12 +87,11 @@ export const noteMissing = (title: string, reasons: readonly string[]): void => 
 /** One line for each suite skipped for want of servers. */
 export const skippedSuites = (folder: string): string => existsSync(join(folder, 'skipped.txt')) ? readFileSync(join(folder, 'skipped.txt'), 'utf8') : ''
 
+/** With what they started, which may have been taken out of their group. */
 const endAll = (folder: string): void => {
   if (!existsSync(folder)) return
-  for (const name of readdirSync(folder)) {
-    const who = name.endsWith('.json') ? readWhole<ProcessIdentity>(join(folder, name)) : undefined
-    if (who) signal(who, 'SIGKILL')
-  }
+  const named = readdirSync(folder).filter((name) => name.endsWith('.json')).flatMap((name) => readWhole<ProcessIdentity>(join(folder, name)) ?? [])
+  for (const who of [...named, ...descendants(named)]) signal(who, 'SIGKILL')
 }
 
 /** Ends every process of the run that is still there, and removes its folders. Synchronous: also called while this process is ending. */
@@ -94,6 +99,12 @@ export const endRun = (folder: string): void => {
   endAll(join(folder, 'processes'))
   // Named by the run: it may be one of another checkout.
   for (const one of [readWhole<string>(join(folder, 'generated.json')), folder]) if (one !== undefined) rmSync(one, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+}
+
+/** By Jest itself, told to end in the middle of it: its workers first, also those that have not started anything yet. */
+export const endOwnRun = (folder: string): void => {
+  for (const who of descendants([self()])) signal(who, 'SIGKILL')
+  endRun(folder)
 }
 
 /** Of a run whose Jest was killed: its workers first, for they go on with their tests and start more. */

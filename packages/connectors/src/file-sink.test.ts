@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { jobId, stageId, TidemarkError } from '@tidemark/base'
 import type { OutboxDelivery, OutboxSink } from '@tidemark/base'
+import { recorded } from '../../../test/services/run-folder.ts'
 import { openFileSink } from './file-sink.ts'
 
 const job = jobId('orders')
@@ -83,7 +84,7 @@ const deliverAndDieAt = async (point: string): Promise<unknown> => {
     const { openFileSink } = await import(${JSON.stringify(new URL('file-sink.ts', import.meta.url).href)})
     const sink = openFileSink({ folder: ${JSON.stringify(folder)}, job: 'orders', sink: 'totals', faults: { reach: (at) => { if (at === '${point}') process.kill(process.pid, 'SIGKILL') } } })
     await sink.deliver({ task: { job: 'orders', run: 3, stage: 's1', partition: 2 }, sink: 'totals', batchId: 1, records: [Buffer.from('x'.repeat(300000)), Buffer.from('y')] })`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' })
+  const child = recorded(spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' }))
   const [, signal] = await once(child, 'exit')
   return signal
 }

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import { realClock } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
+import { recorded } from '../../../test/services/run-folder.ts'
 import { describeWith, kcat, readCommitted } from '../../../test/services/index.ts'
 import type { RequestQueue } from './kafkajs.ts'
 import { innerPrototypes } from './patch.ts'
@@ -98,7 +99,7 @@ describeWith(['kafka', 'kcat'], 'Kafka reader', (server) => {
   test.each(['gzip', 'snappy', 'lz4', 'zstd'])('codecs: a topic written by kcat -z %s → every record', async (codec) => {
     const topic = await at.topic()
     const lines = Array.from({ length: 5_000 }, (_, index) => `${index} ${'compressible '.repeat(index % 7)}`)
-    const producer = spawn(server('kcat').path, ['-P', '-q', '-b', server('kafka').brokers, '-t', topic, '-p', '0', '-z', codec], { stdio: ['pipe', 'ignore', 'inherit'] })
+    const producer = recorded(spawn(server('kcat').path, ['-P', '-q', '-b', server('kafka').brokers, '-t', topic, '-p', '0', '-z', codec], { stdio: ['pipe', 'ignore', 'inherit'] }))
     const exited = new Promise((resolve) => { producer.once('exit', resolve) })
     producer.stdin.end(`${lines.join('\n')}\n`)
     expect(await exited).toBe(0)

@@ -9,6 +9,7 @@ import { afterAll, expect, test } from '@jest/globals'
 import { realClock, realRandom } from '@tidemark/base'
 import type { Log } from '@tidemark/base'
 import { seededRandom } from '@tidemark/testkit'
+import { recorded } from '../../../test/services/run-folder.ts'
 import { localLease } from './lease.ts'
 import { openLocalLog } from './log.ts'
 
@@ -23,7 +24,7 @@ afterAll(() => {
 
 /** A process of its own; `acknowledged` are the transactions that it has said are committed, with the milliseconds that each took. */
 const start = (path: string, name: string, transactions: number, bytes: number) => {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'kill-writer.main.ts'), path, TOPIC, name, String(transactions), String(bytes)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = recorded(spawn(process.execPath, [join(import.meta.dirname, 'kill-writer.main.ts'), path, TOPIC, name, String(transactions), String(bytes)], { stdio: ['ignore', 'pipe', 'inherit'] }))
   children.add(child)
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text })
@@ -125,7 +126,7 @@ test('topics deleted, made anew and trimmed through another connection: seen, no
 test('lease: its process is killed → free at once, the next epoch is higher; its folder is taken away → lost', async () => {
   const path = join(folder, 'lease', 'leader.db')
   const script = `import { localLease } from ${JSON.stringify(join(import.meta.dirname, 'lease.ts'))}; const held = await localLease(${JSON.stringify(path)}).acquire('child', 1, 6); console.log(held.epoch); setInterval(() => {}, 1000)`
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = recorded(spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] }))
   children.add(child)
   expect(Number(String((await once(child.stdout, 'data'))[0]))).toBe(7)
   const lease = localLease(path)

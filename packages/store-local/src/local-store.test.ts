@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
 import { realClock, realRandom } from '@tidemark/base'
 import { objectStoreConformance, seededRandom } from '@tidemark/testkit'
+import { recorded } from '../../../test/services/run-folder.ts'
 import { openLocalStore } from './local-store.ts'
 
 objectStoreConformance('folder', async () => {
@@ -71,7 +72,7 @@ describe('store-local', () => {
     const bytes = 2_000_000
     const acknowledged: string[] = []
     for (let life = 0; life < 12; life += 1) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'kill-writer.main.ts'), root, String(life), String(bytes)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = recorded(spawn(process.execPath, [join(import.meta.dirname, 'kill-writer.main.ts'), root, String(life), String(bytes)], { stdio: ['ignore', 'pipe', 'inherit'] }))
       let said = ''
       child.stdout.setEncoding('utf8').on('data', (text: string) => { said += text })
       await once(child.stdout, 'data')

@@ -4,6 +4,7 @@ import { executorId, jobId, realClock, stageId } from '@tidemark/base'
 import { spawn } from 'node:child_process'
 import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
+import { recorded } from '../../../test/services/run-folder.ts'
 import { connectCluster, probe, serveCluster, serveProbe } from './index.ts'
 import type { DriverStream, ExecutorMessage, ExecutorStream, StreamEnd } from './index.ts'
 
@@ -81,7 +82,7 @@ describe('stream between executor and driver', () => {
     const server = await listen()
     const code = `const { connectCluster } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)})
       connectCluster(${JSON.stringify(server.address)}).send(${JSON.stringify(REGISTER)})`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' })
+    const child = recorded(spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' }))
     cleanups.push(() => child.kill('SIGKILL'))
     const driver = await server.connected
     const end = endOf(driver)
@@ -96,7 +97,7 @@ describe('stream between executor and driver', () => {
     const server = await listen()
     const code = `const { connectCluster } = await import(${JSON.stringify(new URL('./index.ts', import.meta.url).href)})
       connectCluster(${JSON.stringify(server.address)}).send(${JSON.stringify(REGISTER)})`
-    const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' })
+    const child = recorded(spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' }))
     cleanups.push(() => child.kill('SIGKILL'))
     const driver = await server.connected
     const end = endOf(driver)

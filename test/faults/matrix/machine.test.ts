@@ -6,6 +6,7 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describeWhere } from '../../services/index.ts'
+import { recorded } from '../../services/run-folder.ts'
 import { Machine, whyNoMachine } from './machine.ts'
 
 const why = whyNoMachine()
@@ -42,7 +43,7 @@ describeWhere(why === undefined, 'a machine', why ?? '', () => {
   }
   const speak = (): ChildProcess => {
     const [command = '', ...args] = [...machine.within, process.execPath, '-e', SPEAKER, String(portOf())]
-    return spawn(command, args, { stdio: 'ignore' })
+    return recorded(spawn(command, args, { stdio: 'ignore' }))
   }
 
   beforeEach(async () => {
@@ -104,7 +105,7 @@ describeWhere(why === undefined, 'a machine', why ?? '', () => {
   })
 
   test.each([['Ctrl-C', 'setInterval(() => {}, 1_000)', 130], ['an error that nobody catches', 'throw new Error("meant")', 1]])('machine, %s → nothing of it is left', async (_what, then, code) => {
-    const child = spawn(process.execPath, ['--input-type=module', '-e', program(then)], { stdio: ['ignore', 'pipe', 'ignore'] })
+    const child = recorded(spawn(process.execPath, ['--input-type=module', '-e', program(then)], { stdio: ['ignore', 'pipe', 'ignore'] }))
     const ended = new Promise((resolve) => void child.once('exit', resolve))
     const names = await new Promise<Machine['names']>((resolve) => void child.stdout.once('data', (text: Buffer) => resolve(JSON.parse(text.toString()) as Machine['names'])))
     if (code === 130) {

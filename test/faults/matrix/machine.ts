@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { kill } from '../../../bench/processes.ts'
+import { recorded } from '../../services/run-folder.ts'
 
 const RELAY = fileURLToPath(new URL('relay.main.ts', import.meta.url))
 /** IPv4 addresses for one link, that no router forwards (RFC 3927). Its first and last 256 are reserved, in its upper half clouds have services. */
@@ -145,7 +146,7 @@ export class Machine {
 
   async #relay(within: readonly string[], listenOn: string, goOnTo: string, ports: readonly string[], started: (relay: ChildProcess) => void = () => {}): Promise<void> {
     const [command = '', ...args] = [...within, process.execPath, RELAY, listenOn, goOnTo, ...ports]
-    const relay = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const relay = recorded(spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] }))
     started(relay)
     await new Promise<void>((resolve, reject) => {
       relay.stdout.once('data', () => resolve())

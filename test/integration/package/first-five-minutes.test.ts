@@ -9,6 +9,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pack } from '../../../deploy/package/pack.ts'
 import { describeWith } from '../../services/index.ts'
+import { recorded } from '../../services/run-folder.ts'
 import { firstFiveMinutes } from './readme.ts'
 
 const TSC = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
@@ -100,7 +101,7 @@ describeWith(['registry'], 'first five minutes', () => {
   test('first five minutes, every command → what the README shows', async () => {
     for (const line of walk.before) expect(await timed(line, () => type(line))).toEqual({ code: 0, out: expect.any(String), err: '' })
     let said = ''
-    const cluster = spawn('sh', ['-c', walk.cluster], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    const cluster = recorded(spawn('sh', ['-c', walk.cluster], { cwd: folder, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true }))
     const ended = new Promise<void>((resolve) => cluster.on('close', () => resolve()))
     let over = false
     void ended.then(() => { over = true })

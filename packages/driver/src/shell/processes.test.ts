@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { recorded } from '../../../../test/services/run-folder.ts'
 import { killProcess, pidStartOf } from './processes.ts'
 
 const children: ChildProcess[] = []
@@ -9,7 +10,7 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
 })
 const start = async (): Promise<{ readonly child: ChildProcess, readonly pid: number }> => {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+  const child = recorded(spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }))
   children.push(child)
   await once(child, 'spawn')
   if (child.pid === undefined) throw new Error('no process')

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { recorded } from '../../../../test/services/run-folder.ts'
 import { Leftovers } from './leftovers.ts'
 import { pidStartOf } from './processes.ts'
 
@@ -17,7 +18,7 @@ describe('leftover slots', () => {
     rmSync(folder, { recursive: true, force: true })
   })
   const processOf = (): { readonly child: ChildProcess, readonly pid: number, readonly pidStart: string } => {
-    const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
+    const child = recorded(spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' }))
     children.push(child)
     return { child, pid: child.pid ?? -1, pidStart: pidStartOf(child.pid ?? -1) ?? '' }
   }
