@@ -3,17 +3,29 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { executorId, jobId, noFaults, realClock, realRandom, silentLogger, slotId, stageId, TidemarkError } from '@tidemark/base'
-import type { FaultPoints, Log, ObjectStore, ProducerSession, TaskRef, TransactionalId } from '@tidemark/base'
+import type { Clock, FaultPoints, Log, Logger, ObjectStore, OutboxSink, ProducerSession, TaskRef, TransactionalId } from '@tidemark/base'
 import { ALL_RULES, paths } from '@tidemark/checkpoint'
 import type { Generation, Manifest, RunRecord } from '@tidemark/checkpoint'
 import { openLocalStore } from '@tidemark/store-local'
 import { cutStages, jobFunctions, planHash } from 'tidemark'
-import type { Job } from 'tidemark'
+import type { Job, JobSettings } from 'tidemark'
 import { createTask, Slot } from '@tidemark/runtime'
 import type { SlotEvent, Task } from '@tidemark/runtime'
 
 /** `folder`: for a log that lives in one; removed with the fixture. */
 export type OpenLog = (folder: string) => Log
+
+export interface SlotChanges {
+  readonly faults?: FaultPoints
+  readonly origin?: Manifest
+  /** Asked at each commit; `lost`: it commits and the answer gets lost; `never`: the request gets lost. */
+  readonly spoil?: () => 'lost' | 'never' | undefined
+  readonly store?: ObjectStore
+  readonly clock?: Clock
+  readonly logger?: Logger
+  readonly sink?: OutboxSink
+  readonly settings?: Partial<JobSettings>
+}
 
 export interface RunningSlot {
   readonly slot: Slot
@@ -63,8 +75,8 @@ export class SlotFixture {
     return (ref) => createTask({ ref, plan, physical: cutStages(plan), functions: jobFunctions(this.job), run: this.run, topics, partitionFor: (key, partitions) => this.log.partitionFor(key, partitions), clock: realClock })
   }
 
-  /** `spoil`: asked at each commit; `lost`: it commits and the answer gets lost; `never`: the request gets lost. `store`: in place of the fixture's. */
-  async slot(options: { readonly faults?: FaultPoints, readonly origin?: Manifest, readonly spoil?: () => 'lost' | 'never' | undefined, readonly store?: ObjectStore } = {}): Promise<RunningSlot> {
+  /** What is not said is the fixture's, or does nothing. */
+  async slot(options: SlotChanges = {}): Promise<RunningSlot> {
     const events: SlotEvent[] = []
     let alive = true
     const dead = (): never => {
@@ -81,10 +93,10 @@ export class SlotFixture {
     })
     const plan = this.job.plan()
     const slot = new Slot({
-      log, store: options.store ?? this.store, clock: realClock, random: realRandom, logger: silentLogger, faults: options.faults ?? noFaults, alive: () => alive, emit: (event) => void events.push(event),
-      reader: () => this.log.reader(), sink: () => ({ deliver: async () => {}, close: async () => {} }),
+      log, store: options.store ?? this.store, clock: options.clock ?? realClock, random: realRandom, logger: options.logger ?? silentLogger, faults: options.faults ?? noFaults, alive: () => alive, emit: (event) => void events.push(event),
+      reader: () => this.log.reader(), sink: () => options.sink ?? { deliver: async () => {}, close: async () => {} },
     }, {
-      owner: { executor: executorId(realRandom.uuid()), slot: 0, slotId: slotId(realRandom.uuid()) }, run: this.run, origin: options.origin, settings: plan.settings, engineVersion: '0.1.0', rules: ALL_RULES,
+      owner: { executor: executorId(realRandom.uuid()), slot: 0, slotId: slotId(realRandom.uuid()) }, run: options.origin === undefined ? this.run : restored(this.run, options.origin), origin: options.origin, settings: { ...plan.settings, ...options.settings }, engineVersion: '0.1.0', rules: ALL_RULES,
       makeTask: await this.makeTask(),
     })
     const running: RunningSlot = { slot, events, kill: () => { alive = false; slot.stop() }, ended: slot.run().catch((error: unknown) => error) }
@@ -92,8 +104,8 @@ export class SlotFixture {
     return running
   }
 
-  assign(running: RunningSlot, tasks: readonly TaskRef[]): void {
-    running.slot.handle({ kind: 'assign', tasks: tasks.map((task) => ({ task, generation: this.generation() })) })
+  assign(running: RunningSlot, tasks: readonly TaskRef[], still = false): void {
+    running.slot.handle({ kind: 'assign', tasks: tasks.map((task) => ({ task, generation: this.generation(), still })) })
   }
 
   /** A checkpoint of every task: begun, cut, named. */
@@ -148,6 +160,8 @@ const spoiled = (session: ProducerSession, spoil: () => 'lost' | 'never' | undef
   },
   close: () => session.close(),
 })
+
+const restored = (run: RunRecord, { run: before, checkpoint }: Manifest): RunRecord => ({ ...run, from: { run: before, checkpoint, manifest: paths.manifest(run.job, checkpoint) } })
 
 const runOf = (job: Job, partitions: number): RunRecord => {
   const plan = job.plan()

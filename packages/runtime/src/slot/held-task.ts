@@ -25,7 +25,7 @@ const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
 
 /** Queued and not yet processed. */
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024
-/** So long after the order to begin it the last checkpoint of a run waits for sinks, and for an answer of one that was asked before that, ms. */
+/** So long the last checkpoint of a run waits for the sinks of a task that stands, and for an answer of one that was asked before that, ms. */
 const DELIVERY_MS_MAX = 10_000
 const LAST_ANSWER_MS_MAX = 5_000
 /** A tail is applied for so long before the slot's other tasks get their turn. */
@@ -77,6 +77,8 @@ export class HeldTask {
   readonly stable = new Map<string, number>()
   /** Of shuffles, by `topic/partition`. */
   readonly sizes = new Map<string, BytesPerOffset>()
+  #lastOrdered = false
+  /** Since then it stands, and is ordered to begin its run's last checkpoint. */
   #lastBegunAt: number | undefined
   #lastCut = false
   #pause: { readonly until: number, readonly reason: string } | undefined
@@ -116,8 +118,13 @@ export class HeldTask {
   /** The last checkpoint of its run begins, or begins again. */
   beginsLast(): void {
     this.still = true
-    this.#lastBegunAt ??= this.#clock.monotonic()
+    this.#lastOrdered = true
     this.#lastCut = false
+    this.#seeLast()
+  }
+
+  #seeLast(): void {
+    this.#lastBegunAt = this.#lastOrdered && this.stands ? this.#lastBegunAt ?? this.#clock.monotonic() : undefined
   }
 
   /** It has its cut; of the last checkpoint it delivers nothing behind that. */
@@ -126,9 +133,12 @@ export class HeldTask {
     this.#lastCut = this.stands
   }
 
-  /** False: what its sinks have not, goes along in the last checkpoint. Whoever takes a task of a drained run over does not know whether that has its cut already, until it is told to begin. */
+  /**
+   * False: what its sinks have not, goes along in the last checkpoint. Whoever takes a task of a drained run over does not know whether that has its cut already, until it is told to begin.
+   * One that does not stand yet has no cut that counts, and comes to stand only where its outbox has room.
+   */
   get delivers(): boolean {
-    return !this.still || (!this.#lastCut && this.#lastMs < DELIVERY_MS_MAX)
+    return !this.stands || (!this.#lastCut && this.#lastMs < DELIVERY_MS_MAX)
   }
 
   /** The last checkpoint waits for no sink any more. */
@@ -198,6 +208,7 @@ export class HeldTask {
 
   /** After each turn of its work: for how long it has had nothing to do is reckoned only where that matters. */
   worked(): void {
+    this.#seeLast()
     this.#quietSince = this.deaths !== undefined && this.task.quiet ? this.#quietSince ?? this.#clock.monotonic() : undefined
   }
 

@@ -1,0 +1,120 @@
+// The last checkpoint of a drained run, in a slot whose sink answers late or not at all; time passes when a test says so.
+import { randomUUID } from 'node:crypto'
+import { afterEach, expect, test } from '@jest/globals'
+import { realClock, silentLogger } from '@tidemark/base'
+import type { Clock, TaskRef } from '@tidemark/base'
+import { buildManifest, paths } from '@tidemark/checkpoint'
+import type { Manifest } from '@tidemark/checkpoint'
+import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
+import { count, job, json, markerSink, topic } from 'tidemark'
+import type { JobSettings } from 'tidemark'
+import { SlotFixture } from './slot-fixture.ts'
+import type { RunningSlot, SlotChanges } from './slot-fixture.ts'
+
+const USERS = 3
+
+let open: SlotFixture | undefined
+afterEach(async () => {
+  await open?.stop()
+  open = undefined
+})
+
+const start = async (shuffled: boolean): Promise<{ readonly fixture: SlotFixture, readonly counting: TaskRef, readonly write: (user: number) => Promise<unknown> }> => {
+  const name = `drained-${randomUUID().slice(0, 8)}`
+  const items = `${name}.items`
+  const counts = job(name, { version: '1', parallelism: 1 }).source('items', topic(items, { value: json<{ readonly user: string }>() }))
+    .keyBy((item) => item.user, shuffled ? {} : { copartitioned: true }).aggregate('per-user', { count: count() }, { emit: 'updates' }).sink('out', markerSink())
+  const broker = new MemoryBroker({ clock: realClock })
+  const fixture = open = await SlotFixture.start(() => new MemoryLog({ broker, clock: realClock }), counts, 1, [items])
+  const counting = fixture.tasks().at(-1)
+  if (counting === undefined) throw new TypeError('no task')
+  return { fixture, counting, write: (user) => fixture.log.write([{ topic: items, partition: 0, records: [{ key: `u${user}`, value: JSON.stringify({ user: `u${user}` }) }] }]) }
+}
+
+/** A slot with a sink that answers a delivery once it is allowed to, a clock that a test puts forward, and the events that it logs. */
+const observed = async (fixture: SlotFixture, options: SlotChanges = {}): Promise<{ readonly running: RunningSlot, readonly asked: readonly number[], readonly logged: readonly string[], readonly pass: (ms: number) => void, readonly answer: () => void, readonly turns: (n: number) => Promise<void> }> => {
+  const asked: number[] = []
+  const logged: string[] = []
+  const waiting: (() => void)[] = []
+  let passedMs = 0
+  const clock: Clock = { now: () => realClock.now(), monotonic: () => realClock.monotonic() + passedMs, after: (ms, fire) => realClock.after(ms, fire), sleep: (ms, signal) => realClock.sleep(ms, signal) }
+  const log = (_facts: object, event: string): void => void logged.push(event)
+  const running = await fixture.slot({
+    clock, logger: { ...silentLogger, info: log, warn: log, error: log },
+    sink: { deliver: ({ batchId }) => new Promise((resolve) => { asked.push(batchId); waiting.push(resolve) }), close: async () => {} },
+    ...options,
+  })
+  const told = (): number => running.events.filter(({ kind }) => kind === 'status').length
+  return {
+    running, asked, logged, pass: (ms) => { passedMs += ms }, answer: () => waiting.shift()?.(),
+    turns: async (n) => {
+      const before = told()
+      await fixture.until(() => told() >= before + n, 'the slot going on')
+    },
+  }
+}
+
+const runs = (fixture: SlotFixture, { events }: RunningSlot, tasks: readonly TaskRef[]): Promise<void> => fixture.until(() => events.filter(({ kind }) => kind === 'running').length === tasks.length, 'running')
+const beginLast = ({ slot }: RunningSlot, checkpoint: number, tasks: readonly TaskRef[]): void => slot.handle({ kind: 'snapshot-begin', checkpoint, tasks, last: true })
+const isCut = ({ events }: RunningSlot, checkpoint: number): boolean => events.some((event) => event.kind === 'snapshot-cut' && event.checkpoint === checkpoint)
+const undelivered = (logged: readonly string[]): number => logged.filter((event) => event === 'drain.undelivered').length
+
+/** A checkpoint with a block of each user in flight before the counting task; what it is a checkpoint of is gone then, as if another run were to begin. */
+const withInFlight = async ({ fixture, counting, write }: Awaited<ReturnType<typeof start>>): Promise<Manifest> => {
+  const tasks = fixture.tasks()
+  const writer = await observed(fixture)
+  fixture.assign(writer.running, tasks)
+  await runs(fixture, writer.running, tasks)
+  await fixture.snapshot(writer.running, 1)
+  for (let user = 0; user < USERS; user += 1) {
+    await write(user)
+    await fixture.until(() => writer.asked.length > user, 'the record')
+    writer.answer()
+  }
+  const parts = writer.running.events.flatMap((event) => (event.kind === 'snapshot-named' ? [{ stage: event.task.stage, partition: event.task.partition, ref: event.ref, upstreams: event.upstreams }] : []))
+  const part = parts.find(({ stage }) => stage === counting.stage)
+  if (part === undefined) throw new TypeError('no part')
+  writer.running.slot.handle({ kind: 'snapshot-in-flight', checkpoint: 1, task: counting, ref: part.ref, cuts: [{ stage: 's0', partition: 0, batchId: 1_000 }], bytesMax: 1 << 20 })
+  await fixture.until(() => writer.running.events.some(({ kind }) => kind === 'in-flight-stored'), 'what is in flight stored')
+  const inFlight = writer.running.events.flatMap((event) => (event.kind === 'in-flight-stored' ? [{ stage: counting.stage, partition: counting.partition, objects: event.objects, blocks: event.blocks, bytes: event.bytes }] : []))
+  writer.running.kill()
+  await writer.running.ended
+  const { run, log } = fixture
+  const topics = [...run.stages.map(({ stage, partitions }) => ({ topic: paths.journalTopic(run.job, run.run, stage), partitions })), ...run.shuffles.map(({ topic: shuffle, partitions }) => ({ topic: shuffle, partitions }))]
+  await log.deleteTopics(topics.map(({ topic: name }) => name))
+  await log.createTopics(topics)
+  return buildManifest(run, { checkpoint: 1, engineVersion: '0.1.0', schemas: {}, driverEpoch: 1, timestamp: 0, parts, inFlight, outputs: [] })
+}
+
+test('drain: a restored run has still to read what was in flight, and its outbox is full for longer than a last checkpoint waits → it delivers on until it stands, and has its time from there', async () => {
+  const started = await start(true)
+  const { fixture, counting } = started
+  const origin = await withInFlight(started)
+  expect(origin.inFlight).toMatchObject([{ blocks: USERS }])
+  const one: Partial<JobSettings> = { outboxBytesMax: 1, batchOutputBytesMax: 1 }
+  const { running, asked, logged, pass, answer, turns } = await observed(fixture, { origin, settings: one })
+  fixture.assign(running, [counting])
+  await fixture.until(() => running.events.some((event) => event.kind === 'status' && event.tasks[0]?.waitingFor === 'outbox full'), 'its outbox full')
+  expect(asked).toHaveLength(1)
+
+  beginLast(running, 2, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 2, tasks: [counting] })
+  await fixture.until(() => isCut(running, 2), 'the cut of a checkpoint that can\'t be the last')
+  expect(undelivered(logged)).toBe(0)
+  beginLast(running, 3, [counting])
+  pass(20_000)
+  for (let given = 2; given <= USERS; given += 1) {
+    answer()
+    await fixture.until(() => asked.length === given, `delivery ${given}`)
+    pass(6_000)
+  }
+  await turns(2)
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 3, tasks: [counting] })
+  await turns(2)
+  expect(isCut(running, 3)).toBe(false)
+  answer()
+  await fixture.until(() => running.events.some((event) => event.kind === 'snapshot-named' && event.checkpoint === 3), 'its part')
+  const [last] = running.events.flatMap((event) => (event.kind === 'snapshot-named' && event.checkpoint === 3 ? [event.ref] : []))
+  expect(last?.positions.map(({ inFlight }) => inFlight)).toEqual([undefined])
+  expect(undelivered(logged)).toBe(0)
+})
