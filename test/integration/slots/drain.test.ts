@@ -59,6 +59,55 @@ const beginLast = ({ slot }: RunningSlot, checkpoint: number, tasks: readonly Ta
 const isCut = ({ events }: RunningSlot, checkpoint: number): boolean => events.some((event) => event.kind === 'snapshot-cut' && event.checkpoint === checkpoint)
 const undelivered = (logged: readonly string[]): number => logged.filter((event) => event === 'drain.undelivered').length
 
+test('drain: a sink has been asked and never answers → the last checkpoint waits for fifteen seconds, not for ever, and what it has not goes along', async () => {
+  const { fixture, counting, write } = await start(false)
+  const { running, asked, logged, pass, turns } = await observed(fixture)
+  fixture.assign(running, [counting])
+  await runs(fixture, running, [counting])
+  await write(0)
+  await fixture.until(() => asked.length === 1, 'the sink asked')
+  beginLast(running, 1, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 1, tasks: [counting] })
+  await turns(2)
+  for (const ms of [9_000, 2_000]) {
+    pass(ms)
+    await turns(2)
+    expect(isCut(running, 1)).toBe(false)
+  }
+  pass(5_000)
+  await fixture.until(() => isCut(running, 1), 'its cut')
+  expect(undelivered(logged)).toBe(1)
+})
+
+test('drain: a task is taken over with entries that no sink has → it delivers nothing until it is told to begin its last checkpoint, and then all before its cut', async () => {
+  const { fixture, counting, write } = await start(false)
+  const before = await observed(fixture)
+  fixture.assign(before.running, [counting])
+  await runs(fixture, before.running, [counting])
+  for (let user = 0; user < USERS; user += 1) {
+    await write(user)
+    await fixture.until(() => before.running.events.some((event) => event.kind === 'status' && event.tasks.some(({ inputs, tail }) => (inputs[0]?.next ?? 0) > user && tail.batches > user)), 'the record committed')
+  }
+  before.running.kill()
+  await before.running.ended
+
+  const heir = await observed(fixture)
+  fixture.assign(heir.running, [counting], true)
+  await runs(fixture, heir.running, [counting])
+  await heir.turns(2)
+  expect(heir.asked).toEqual([])
+  beginLast(heir.running, 1, [counting])
+  heir.running.slot.handle({ kind: 'snapshot-complete', checkpoint: 1, tasks: [counting] })
+  for (let given = 1; given <= USERS; given += 1) {
+    await fixture.until(() => heir.asked.length === given, `delivery ${given}`)
+    expect(isCut(heir.running, 1)).toBe(false)
+    heir.answer()
+  }
+  await fixture.until(() => isCut(heir.running, 1), 'its cut')
+  expect(heir.asked).toEqual(heir.asked.toSorted((a, b) => a - b))
+  expect(undelivered(heir.logged)).toBe(0)
+})
+
 /** A checkpoint with a block of each user in flight before the counting task; what it is a checkpoint of is gone then, as if another run were to begin. */
 const withInFlight = async ({ fixture, counting, write }: Awaited<ReturnType<typeof start>>): Promise<Manifest> => {
   const tasks = fixture.tasks()
