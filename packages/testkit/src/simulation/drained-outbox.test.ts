@@ -33,8 +33,10 @@ test.each(CASES)('drain, its sinks answer late (seed %s, %s) → its last checkp
   expect(trace().join('\n')).not.toContain('drain.undelivered')
 })
 test.each(CASES)('drain, its sinks answer late and an executor dies, then the driver (seed %s, %s) → nothing is delivered behind a cut all the same', async (seed, shape) => {
-  const { violations } = await drainedWith(seed, shape, 120, [{ at: 640 + seed * 15, kind: 'kill executor', who: seed }, { at: 800, kind: 'kill driver' }])
+  const { violations, trace } = await drainedWith(seed, shape, 120, [{ at: 640 + seed * 15, kind: 'kill executor', who: seed }, { at: 800, kind: 'kill driver' }])
   expect(violations).toEqual([])
+  // Both die while it is drained, and the next driver goes on with that.
+  expect(trace().join('\n')).toMatch(/job\.draining[^]*fault +kill executor[^]*executor\.dead[^]*fault +kill driver[^]*job\.found +.*: draining[^]*driver\.leads +\{"epoch":2[^]*job\.drained/)
 })
 test.each(['copartitioned', 'generated'] as const)('drain, a sink is away (%s) → it is drained after ten seconds all the same, the entries go along, and the next run delivers them', async (shape) => {
   const { violations, trace } = await drainedWith(1, shape, undefined)
