@@ -10,7 +10,7 @@ import { RecordAssembler } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
 
 /** What one fetch of a journal asks for, bytes: decoded in one go, while nobody else has a turn. */
-const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
+export const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
 
 export interface PlacedRecord {
   readonly record: JournalRecord

@@ -1,4 +1,4 @@
-// Claims tasks: one transaction for all of them, then each journal is read back to the own claim and decided on (R2, R3, R4, R8).
+// Claims tasks: one transaction for all that are given, be it one, then each journal is read back to the own claim and decided on (R2, R3, R4, R8).
 // Used by a takeover and, after a lost session, by the owner itself (design §3, Commit). No user code runs in here.
 import { isTidemarkError, taskKey } from '@tidemark/base'
 import type { Append, LogReader, TransactionalId } from '@tidemark/base'

@@ -267,7 +267,6 @@ export class HeldTask {
   async #applyTail(): Promise<void> {
     const tail = this.#tail
     this.#tail = []
-    this.#waitingBytes = 0
     let pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
     for (const record of tail) {
       this.#apply(record)
@@ -275,6 +274,7 @@ export class HeldTask {
       await this.#clock.sleep(0)
       pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
     }
+    this.#waitingBytes = 0
   }
 
   /** Reading begins anew, from another snapshot; only before anything was processed. What was loaded by then is of no use. */

@@ -1,5 +1,5 @@
-// The order after a lost session (design §3, Commit): undo, fence the own old id, a new id, claim all tasks again, read each journal back,
-// decide. The driver is not asked, no object store is needed. Everything here runs under the slot's lock.
+// The order after a lost session (design §3, Commit): undo, fence the own old id, a new id, claim all running tasks again in one transaction, read each
+// journal back, decide. The driver is not asked, no object store is needed. Everything here runs under the slot's lock.
 import { asTidemarkError, isTidemarkError } from '@tidemark/base'
 import type { TidemarkError } from '@tidemark/base'
 import { journalGone } from './claiming.ts'

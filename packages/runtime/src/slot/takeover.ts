@@ -1,8 +1,10 @@
-// Takeover of the tasks a slot was given (design §3): read, fence, claim, tail, resume. Each task starts as soon as it is ready; a slow
-// or missing snapshot holds up nobody else. Loading goes on beside reading, fencing and claiming.
+// Takeover of the tasks a slot was given (design §3): read, fence, claim, tail, resume. Loading goes on beside reading, fencing and claiming; only a task whose
+// journal is longer than what may wait for snapshots is loaded first, and claims by itself. Each task starts as soon as it is ready: a slow or missing
+// snapshot holds up nobody else.
 import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader, TransactionalId } from '@tidemark/base'
 import { beforeClaim, clearedByTrial, isToBeTried } from '@tidemark/checkpoint'
+import { ClaimGroup } from './claim-group.ts'
 import { journalGone } from './claiming.ts'
 import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
@@ -15,13 +17,13 @@ import type { LoadOutcome } from './loading.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import type { Readers } from './readers.ts'
 import { checkSources } from './source-check.ts'
+import { TailBudget } from './tail-budget.ts'
 
 /** Pause before an attempt that has to begin anew, ms. */
 const START_OVER_PAUSE_MS = 20
 /** A journal that is trimmed under the reader this often has an owner that goes on: the driver decides anew. */
 const BEGIN_ATTEMPTS_MAX = 50
-/** So much of a journal waits for the snapshot, per task; then reading waits too. Decoded it takes about ten times that, and the tail of an hour without a snapshot is longer than memory. */
-const TAIL_WAITING_BYTES_MAX = 4 * 1024 * 1024
+const WAITS_FOR_SNAPSHOT = 'its snapshot, before more of a long journal is read'
 
 /** What the slot does for a takeover, each step under its lock. */
 export interface TakeoverSlot {
@@ -50,6 +52,7 @@ export class Takeover {
   readonly #claiming: Claiming
   readonly #readers: Readers
   readonly #slot: TakeoverSlot
+  readonly #tails = new TailBudget()
 
   constructor(ports: SlotPorts, options: SlotOptions, claiming: Claiming, readers: Readers, slot: TakeoverSlot) {
     this.#ports = ports
@@ -62,19 +65,27 @@ export class Takeover {
   /** Never rejects: every task ends up running, given up or failed. */
   async run(helds: readonly HeldTask[]): Promise<void> {
     this.#ports.faults.reach('takeover.told')
-    const prepared = new Map<HeldTask, Prepared>()
-    await Promise.all(helds.map((held) => this.#guard(held, async () => {
-      const one = await this.#readers.borrow((reader) => this.#prepare(held, reader))
-      if (one !== undefined) prepared.set(held, one)
-    })))
-    if (prepared.size === 0) return
-    const gone = await this.#claim([...prepared.keys()])
+    const group = new ClaimGroup(helds, (ready) => this.#claim(ready))
+    await Promise.all(helds.map(async (held) => {
+      try {
+        await this.#take(held, group)
+      } finally {
+        group.leave(held)
+        this.#tails.keeps(held, 0)
+      }
+    }))
+  }
+
+  async #take(held: HeldTask, group: ClaimGroup): Promise<void> {
+    const prepared = await this.#guard(held, () => this.#readers.borrow((reader) => this.#prepare(held, reader, [], () => group.leave(held))))
+    if (prepared === undefined) return
+    const gone = await group.claim(held)
     if (gone === undefined) return
     this.#ports.faults.reach('takeover.claimed')
-    await Promise.all([...prepared].map(([held, one]) => this.#guard(held, async () => {
+    await this.#guard(held, async () => {
       held.timeline.claimedMs = held.elapsed()
-      await this.#readers.borrow((reader) => this.#finish(held, reader, one, gone.get(held)))
-    })))
+      await this.#readers.borrow((reader) => this.#finish(held, reader, prepared, gone.get(held)))
+    })
   }
 
   /** Undefined: it went wrong for all of them, and they have failed. */
@@ -87,13 +98,14 @@ export class Takeover {
     }
   }
 
-  async #guard(held: HeldTask, body: () => Promise<void>): Promise<void> {
+  async #guard<T>(held: HeldTask, body: () => Promise<T>): Promise<T | undefined> {
     try {
-      await body()
+      return await body()
     } catch (error) {
       const gone = journalGone(held, error)
       if (gone?.kind === 'give-up') await this.#slot.giveUp(held, gone)
       else await this.#slot.fail(held, asTidemarkError(error))
+      return undefined
     }
   }
 
@@ -102,14 +114,14 @@ export class Takeover {
    * trimmed under the reader: what its last owner committed may not be visible yet (on Kafka a commit's markers follow its answer), while
    * what that commit allowed to trim is gone already. Then it begins anew.
    */
-  async #prepare(held: HeldTask, reader: LogReader, tried: Tried[] = []): Promise<Prepared | undefined> {
+  async #prepare(held: HeldTask, reader: LogReader, tried: Tried[], waits: () => void): Promise<Prepared | undefined> {
     for (let attempts = 0; ;) {
       try {
         const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
         const begun = await this.#begin(held, beginning, tried)
         if (begun === undefined) return undefined
         const prepared = { tried, loading: begun.loading }
-        const done = await this.#readAndFence(held, reader, beginning.stable, prepared)
+        const done = await this.#readAndFence(held, reader, beginning.stable, prepared, waits)
         if (done !== 'not-loaded') return done === 'fenced' ? prepared : undefined
       } catch (error) {
         attempts += 1
@@ -126,18 +138,23 @@ export class Takeover {
     const start = await nextStart(this.#ports, this.#options, held, beginning, tried, () => this.#slot.holds(held))
     if (start === undefined) return undefined
     held.startOver(cursorFor(this.#options, held, start))
+    this.#tails.keeps(held, 0)
     return { loading: load(this.#ports, this.#options, held, start).catch((error: unknown) => ({ kind: 'error' as const, error })) }
   }
 
-  async #readAndFence(held: HeldTask, reader: LogReader, stable: number, prepared: Prepared): Promise<'fenced' | 'given-up' | 'not-loaded'> {
+  async #readAndFence(held: HeldTask, reader: LogReader, stable: number, prepared: Prepared, waits: () => void): Promise<'fenced' | 'given-up' | 'not-loaded'> {
     for (;;) {
       const { cursor } = held
       if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
-      for (let more = true; more;) {
-        const some = await cursor.read(reader, stable)
-        await held.take(some.placed)
-        more = some.more
-        if (more && held.waitingBytes > TAIL_WAITING_BYTES_MAX && !(await this.#load(held, prepared))) return 'not-loaded'
+      for (let more = cursor.next < stable; more;) {
+        if (!(await this.#room(held, prepared, waits))) return 'not-loaded'
+        try {
+          const some = await cursor.read(reader, stable)
+          await held.take(some.placed)
+          more = some.more
+        } finally {
+          this.#tails.keeps(held, held.waitingBytes)
+        }
       }
       this.#ports.faults.reach('takeover.read')
       if (held.timeline.readMs === 0) held.timeline.readMs = held.elapsed()
@@ -154,12 +171,26 @@ export class Takeover {
     return 'fenced'
   }
 
+  /** Before each fetch: what is read is applied at once, or there is room for it to wait. `waits`: it takes long. False: another way to begin is to be tried. */
+  async #room(held: HeldTask, prepared: Prepared, waits: () => void): Promise<boolean> {
+    if (held.loaded) return true
+    const hasRoom = await this.#tails.room(held, prepared.loading, () => {
+      held.waitingFor = WAITS_FOR_SNAPSHOT
+      waits()
+    })
+    if (held.waitingFor === WAITS_FOR_SNAPSHOT) held.waitingFor = undefined
+    if (hasRoom) return true
+    waits()
+    return this.#load(held, prepared)
+  }
+
   async #finish(held: HeldTask, reader: LogReader, prepared: Prepared, claimed: ClaimOutcome | undefined): Promise<void> {
     const again = async (one: HeldTask): Promise<void> => {
       claimed = (await this.#slot.claim([one])).get(one)
     }
     while (this.#slot.holds(held)) {
       const outcome = claimed ?? await this.#claiming.settle(held, reader, again)
+      this.#tails.keeps(held, held.waitingBytes)
       claimed = undefined
       if (outcome.kind === 'give-up') return this.#slot.giveUp(held, outcome)
       if (outcome.kind === 'session-lost') {
@@ -177,7 +208,7 @@ export class Takeover {
         await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
         prepared.tried.splice(0)
       }
-      const anew = await this.#prepare(held, reader, prepared.tried)
+      const anew = await this.#prepare(held, reader, prepared.tried, () => {})
       if (anew === undefined) return undefined
       prepared = anew
       await again(held)
@@ -216,6 +247,7 @@ export class Takeover {
     if (outcome.kind === 'loaded') {
       this.#ports.faults.reach('takeover.loaded')
       await held.finishLoading()
+      this.#tails.keeps(held, 0)
       return true
     }
     prepared.tried.push(outcome.kind)
