@@ -63,6 +63,12 @@ describe('garbage (S7)', () => {
     // One that needs nothing of it: its manifest is not read.
     expect(going({ origins: [{ ...origin(1), manifest: undefined }] })).toEqual([one])
   })
+  test('C4: a copy that a run may need was not read → refused, nothing is garbage', () => {
+    const unread = (run: number): Origin => ({ ...origin(run), manifest: undefined })
+    expect(() => plan({ origins: [unread(3)] })).toThrow('was not read, but run 3 may need what it names: the newest run is 2')
+    expect(() => plan({ origins: [unread(2)], from: origin(2).info.key, manifests: manifests.slice(2) })).toThrow('was not read')
+    expect(plan({ origins: [unread(2)], from: origin(2).info.key }).removeOrigins).toEqual([origin(2).info.key])
+  })
   test('C4: origins read before the manifests could miss one: refused', () => {
     expect(() => plan({ originsListedAt: 1 })).toThrow('before the manifests')
   })

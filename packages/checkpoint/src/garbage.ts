@@ -16,7 +16,7 @@ export const GARBAGE_AGE_MS = 24 * 3_600_000
 export interface Origin {
   readonly info: ObjectInfo
   readonly run: number
-  /** Undefined: of a run before the newest, which needs it no more; not read. */
+  /** Undefined: not read, for it is of a run before the newest, which needs it no more. */
   readonly manifest: Manifest | undefined
 }
 
@@ -61,7 +61,7 @@ export const garbagePlan = (facts: GarbageFacts, rules: Rules = ALL_RULES): Garb
   // Journals may name what is at or above it and no manifest does yet. A run with fewer than two: everything.
   const spareFrom = numbers[1] ?? 0
   const { needed = [], over = [] } = Object.groupBy(facts.origins, (origin) => (isNeeded(origin, facts, numbers.length) ? 'needed' : 'over'))
-  const origins = rules.C4 ? needed.flatMap(({ manifest }) => manifest ?? []) : []
+  const origins = rules.C4 ? needed.map((origin) => manifestOf(origin, facts)) : []
   const isYoung = ({ modifiedAt }: ObjectInfo): boolean => facts.now - modifiedAt < GARBAGE_AGE_MS
   const named = new Set([...facts.manifests, ...origins].flatMap((manifest) => objectsOf(manifest).map((object) => object.key)))
   const spared = { named: 0, 'recent-checkpoint': 0, young: 0, unknown: 0 }
@@ -80,3 +80,9 @@ export const garbagePlan = (facts: GarbageFacts, rules: Rules = ALL_RULES): Garb
 
 /** No is for ever. A run without a record yet may get one at any time, from a driver that stood still however long: until there is a later run. */
 const isNeeded = ({ info, run }: Origin, { run: newest, from }: GarbageFacts, ownManifests: number): boolean => run > newest || (run === newest && info.key === from && ownManifests < 2)
+
+/** Without it nobody knows what a run may still read: then nothing is garbage. */
+const manifestOf = ({ info, run, manifest }: Origin, { job, run: newest }: GarbageFacts): Manifest => {
+  if (manifest === undefined) throw invariantBroken('C4', `${info.key} was not read, but run ${run} may need what it names: the newest run is ${newest}`, { job })
+  return manifest
+}

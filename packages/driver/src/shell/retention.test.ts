@@ -137,6 +137,23 @@ describe('what a run begins from is its own (C4)', () => {
     await collect()
     expect((await ports.store.list(paths.originPrefix(JOB))).map(({ key }) => paths.parseOrigin(key)?.number)).toEqual([3])
   })
+  /** A run was to begin from the first checkpoint, and its driver died behind the copy. */
+  const copied = async (): Promise<void> => {
+    const dies = Object.assign(Object.create(ports.store) as ObjectStore, {
+      get: (key: string) => ports.store.get(key), put: (key: string, body: Uint8Array) => ports.store.put(key, body), list: (prefix: string) => ports.store.list(prefix), putIfAbsent: () => Promise.reject(new Error('it dies here')),
+    })
+    await expect(restore({ ...ports, store: dies })).rejects.toThrow('it dies here')
+  }
+  test.each(['copy of a run that is to begin', 'manifest'] as const)('the %s that alone names objects can\'t be read when garbage is collected → nothing is removed', async (which) => {
+    await begin()
+    await copied()
+    const [copy = { key: '' }] = await ports.store.list(paths.originPrefix(JOB))
+    const [damaged, gone] = which === 'manifest' ? [paths.manifest(JOB, 1), copy.key] : [copy.key, paths.manifest(JOB, 1)]
+    await ports.store.delete([gone])
+    await ports.store.put(damaged, Buffer.from('{"formatVersion":1,'))
+    await expect(collect()).rejects.toMatchObject({ code: 'MANIFEST_INVALID', place: { path: damaged } })
+    expect(await objectsOf1()).toBe(2)
+  })
   test('a copy younger than a day stays', async () => {
     await begin()
     await restore(ports)
@@ -163,10 +180,7 @@ describe('what a run begins from is its own (C4)', () => {
   })
   test('the run record was not written after all → the next run of that number, which begins empty, frees what was copied for it', async () => {
     await begin()
-    const failing = { ...ports, store: Object.assign(Object.create(ports.store) as ObjectStore, {
-      get: (key: string) => ports.store.get(key), put: (key: string, body: Uint8Array) => ports.store.put(key, body), list: (prefix: string) => ports.store.list(prefix), putIfAbsent: () => Promise.reject(new Error('it dies here')),
-    }) }
-    await expect(restore(failing)).rejects.toThrow('it dies here')
+    await copied()
     await ports.store.delete([paths.manifest(JOB, 1)])
     await collect()
     expect(await objectsOf1()).toBe(2)
