@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { execFile, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -41,12 +41,22 @@ const cli = (args: readonly string[], input = ''): Promise<{ code: number | null
   child.stdin?.end(input)
 })
 
+interface Dev {
+  /** What it has said on stdout and on stderr so far. */
+  readonly out: () => string
+  readonly err: () => string
+  readonly end: () => Promise<{ code: number | null, said: string }>
+}
+
 /** Resolves when all tasks run. `end` drains it and answers its exit code and all it said. */
-const dev = async (...flags: string[]): Promise<{ readonly end: () => Promise<{ code: number | null, said: string }> }> => {
-  let said = ''
-  const child = recorded(spawn(process.execPath, [MAIN, 'dev', JOB, '--executors', '1', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
+const dev = (...flags: string[]): Promise<Dev> => devOf(JOB, ...flags)
+const devOf = async (file: string, ...flags: string[]): Promise<Dev> => {
+  let [said, out, err] = ['', '', '']
+  const child = recorded(spawn(process.execPath, [MAIN, 'dev', file, '--executors', '1', ...flags], { env, stdio: ['ignore', 'pipe', 'pipe'] }))
   started.push(child)
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  child.stdout.on('data', (piece) => { out += String(piece) })
+  child.stderr.on('data', (piece) => { err += String(piece) })
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (piece) => { said += String(piece) })
   for (;;) {
     const { code, out } = await cli(['describe', 'running-totals', '--json'])
@@ -57,6 +67,8 @@ const dev = async (...flags: string[]): Promise<{ readonly end: () => Promise<{ 
     if (child.exitCode !== null) throw new Error(`dev ended by itself:\n${said}`)
   }
   return {
+    out: () => out,
+    err: () => err,
     end: async () => {
       child.kill('SIGINT')
       await ended
@@ -109,6 +121,19 @@ describe('dev', () => {
     await write(7)
     expect((await results(2)).out).toBe(total(1, 5) + total(2, 12))
     expect((await first.end()).code).toBe(0)
+  }, TIMEOUT_MS)
+
+  test('dev --json → on stdout lines of its own JSON alone; what a job prints is on stderr', async () => {
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+    const file = join(folder, 'printing.ts')
+    writeFileSync(file, "import { job, json, stdoutSink, topic } from 'tidemark'\nexport default job('running-totals', { version: '1' }).source('orders', topic('orders', { value: json<object>() })).map((order) => ({ printed: order })).sink('out', stdoutSink())\n")
+    const running = await devOf(file, '--json')
+    await write(5)
+    while (!running.err().includes('{"printed":{"user":"ann","amount":5')) await new Promise((resolve) => setTimeout(resolve, 50))
+    expect((await running.end()).code).toBe(0)
+    const lines = running.out().trim().split('\n').map((line) => JSON.parse(line) as { outcome?: string, event?: string })
+    expect(lines.map(({ outcome, event }) => outcome ?? event)).toEqual(expect.arrayContaining(['created', 'executor.joined', 'task.running']))
+    expect(running.out()).not.toContain('"printed"')
   }, TIMEOUT_MS)
 
   test('dev --fresh, a folder that is no cluster → not deleted', async () => {

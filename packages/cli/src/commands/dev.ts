@@ -39,7 +39,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
 
   const cluster = new LocalCluster({
     folder, listen: driver, slots: options.slots, slotHeapMiB: SLOT_HEAP_MIB, clock: context.clock, environment: context.environment,
-    onOutput: (name, text) => terminal.line(name === 'driver' ? `${name}: ${text}` : text),
+    onOutput: (name, text) => say(name === 'driver' ? `${name}: ${text}` : text),
   })
   try {
     await cluster.startDriver()
