@@ -100,7 +100,7 @@ command('dev', 'run jobs in a cluster of their own on this machine: no server ne
   .action((files: string[], flags: { fresh: boolean, executors: number, slots: number }) => runDev(contextOf(flags), files, flags))
 command('submit', 'give a job to the cluster', ['driver']).argument('<job file>')
   .option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))
-  .option('--wait', 'until all of its tasks run: shows how much of its state is loaded; 1 when it fails', false)
+  .option('--wait', 'until all of its tasks run: shows how much of its state is loaded; 1 when it fails. Lines of --json: kind "submitted", then "job" as describe has it', false)
   .action(async (file: string, flags: { from?: number, wait: boolean }) => void await submitJob(contextOf(flags), file, flags.from, flags.wait))
 command('build', 'write a job to a file that any gRPC client can stream to JobService.Submit', []).argument('<job file>')
   .requiredOption('--out <file>', 'where to; lines of JSON').option('--from <checkpoint>', 'start as a new run from this checkpoint of the job', whole(0))

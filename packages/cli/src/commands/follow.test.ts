@@ -5,6 +5,7 @@ import { realClock, TidemarkError } from '@tidemark/base'
 import type { JobDescription, JobSummary } from '@tidemark/wire'
 import { exitCodeOf } from '../exit.ts'
 import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import type { TestContext } from '../test-context.ts'
 import { openTerminal } from '../terminal.ts'
 import { followJob } from './follow.ts'
 import { describeJob } from './jobs.ts'
@@ -69,12 +70,16 @@ test('a driver that hangs while the user leaves → it ends at once', async () =
   expect(await ended).toBeUndefined()
 })
 
+const submitting = (context: TestContext): TestContext => ({ ...context, openJobs: (address) => ({ ...context.openJobs(address), submit: async () => ({ job: 'revenue', run: 3, outcome: 'created', notes: [] }) }) })
+
+test('submit --wait --json → each line says what it is: the answer, then the job as describe --json has it', async () => {
+  const context = submitting(setUp([of({ tasksRunning: 1 }), of({ tasksRunning: 2 }), of({})], true))
+  await submitJob(context, REVENUE, undefined, true)
+  expect(printed(context)).toEqual([{ kind: 'submitted', job: 'revenue', run: 3, outcome: 'created', notes: [] }, { kind: 'job', ...of({ tasksRunning: 1 }) }, { kind: 'job', ...of({ tasksRunning: 2 }) }])
+})
+
 test('submit --wait, left before all of its tasks run → what goes on is said, exit code 130; once they run → it is done, whoever leaves', async () => {
-  const wait = async (answers: readonly JobDescription[]) => {
-    const submit = async () => ({ job: 'revenue', run: 3, outcome: 'created' as const, notes: [] })
-    const context = setUp(answers)
-    return submitJob({ ...context, openJobs: (address) => ({ ...context.openJobs(address), submit }) }, REVENUE, undefined, true).then(() => 0, (error: unknown) => [exitCodeOf(error), String(error)])
-  }
+  const wait = async (answers: readonly JobDescription[]) => submitJob(submitting(setUp(answers)), REVENUE, undefined, true).then(() => 0, (error: unknown) => [exitCodeOf(error), String(error)])
   expect(await wait([of({ tasksRunning: 1 }), of({ tasksRunning: 1 })])).toEqual([130, expect.stringMatching(/revenue, run 3, is submitted and does not run yet: it goes on without you/)])
   expect(await wait([of({ state: 'failed', reason: 'boom' }), of({})])).toEqual([1, expect.stringMatching(/revenue does not run: it is failed: boom/)])
   expect(await wait([of({ tasksRunning: 2 }), of({})])).toBe(0)

@@ -19,9 +19,9 @@ const changeOf = ({ summary, tasks, checkpoints: [newest] }: JobDescription): st
 
 /**
  * Until it is interrupted, or `done`. A driver that does not answer is waited for once the first has: a leader that changes is nothing
- * unusual. Resolves with the last that was seen.
+ * unusual. Resolves with the last that was seen. `asJson`: what a line of --json is.
  */
-export const followJob = async (context: Context, job: string, done: (description: JobDescription) => boolean): Promise<JobDescription | undefined> => {
+export const followJob = async (context: Context, job: string, done: (description: JobDescription) => boolean, asJson: (description: JobDescription) => object = (description) => description): Promise<JobDescription | undefined> => {
   const { terminal, clock, json, signal } = context
   const began = clock.monotonic()
   // It rejects when the user leaves, and that is looked for anyway.
@@ -43,7 +43,7 @@ export const followJob = async (context: Context, job: string, done: (descriptio
     }
     const [now, change] = [clock.monotonic(), changeOf(last)]
     const isNew = change !== said.change || now - said.at >= PLAIN_STILL_MS
-    if (json) terminal.json(last)
+    if (json) terminal.json(asJson(last))
     else if (terminal.live) terminal.frame(picture(last, context, now - began))
     else if (isNew) terminal.line(`${timeOfDay(clock.now())}  ${summaryText(last, now - began)}`)
     if (isNew) said = { change, at: now }

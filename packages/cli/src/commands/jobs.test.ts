@@ -142,6 +142,6 @@ describe('submit', () => {
     expect(requests.map(({ plan, fromCheckpoint }) => [(plan as { job: string }).job, fromCheckpoint])).toEqual([['revenue', 7], ['revenue', undefined]])
     expect(requests[0]?.bundle.toString()).toContain('revenue-per-user')
     expect(people.out).toEqual(['revenue, run 4, is restored as a new run', '  note: readers of its output topics must set isolation.level=read_committed'])
-    expect(printed(machine)).toEqual([{ job: 'revenue', run: 4, outcome: 'restored', notes: ['readers of its output topics must set isolation.level=read_committed'] }])
+    expect(printed(machine)).toEqual([{ kind: 'submitted', job: 'revenue', run: 4, outcome: 'restored', notes: ['readers of its output topics must set isolation.level=read_committed'] }])
   })
 })

@@ -1,6 +1,6 @@
 // tidemark submit: bundles a job file, checks its plan here, gives it to the driver, says what a person should know.
 import { realRandom, TidemarkError } from '@tidemark/base'
-import type { JobSummary, SubmitAnswer } from '@tidemark/wire'
+import type { JobDescription, JobSummary, SubmitAnswer } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { withJobs } from '../context.ts'
@@ -18,6 +18,9 @@ const OUTCOME = {
 /** Smaller ones are there before a person has read it. */
 const SHOWN_BYTES_MIN = 1024 * 1024
 
+/** A line of --json: what the driver answered, then with --wait how the job is, each as `describe --json` has it. */
+type SubmitLine = { readonly kind: 'submitted' } & SubmitAnswer | { readonly kind: 'job' } & JobDescription
+
 export const submitJob = async (context: Context, file: string, from?: number, wait = false): Promise<SubmitAnswer> => {
   const { plan, bundle } = await bundleJob(file)
   parsePlan(plan)
@@ -28,7 +31,7 @@ export const submitJob = async (context: Context, file: string, from?: number, w
   const onSent = bundle.length < SHOWN_BYTES_MIN ? undefined : (bytes: number): void => terminal.status(uploadText(bytes, bundle.length, clock.monotonic() - began))
   const answer = await withJobs(context, (client) => client.submit({ plan, bundle, submissionId, ...from === undefined ? {} : { fromCheckpoint: from } }, onSent))
   if (onSent !== undefined) terminal.status('')
-  if (context.json) terminal.json(answer)
+  if (context.json) terminal.json({ kind: 'submitted', ...answer } satisfies SubmitLine)
   else {
     terminal.line(`${terminal.paint('bold', answer.job)}, run ${answer.run}, ${OUTCOME[answer.outcome]}`)
     for (const note of answer.notes) terminal.line(`  note: ${note}`)
@@ -38,7 +41,7 @@ export const submitJob = async (context: Context, file: string, from?: number, w
 }
 
 const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promise<void> => {
-  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || runs(summary))
+  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || runs(summary), (description) => ({ kind: 'job', ...description }) satisfies SubmitLine)
   if (last?.summary.run === run && runs(last.summary)) return
   if (last === undefined || (last.summary.run === run && !isOver(last.summary))) throw interrupted(context.signal, `${job}, run ${run}, is submitted and does not run yet: it goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
   const { summary } = last
