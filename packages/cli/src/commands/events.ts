@@ -45,9 +45,9 @@ const showBelow = (context: Context, job: string): AbortController => {
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
   const show = async (): Promise<void> => {
-    for (const began = clock.monotonic(); !either.aborted; await clock.sleep(BELOW_MS, either)) {
+    for (; !either.aborted; await clock.sleep(BELOW_MS, either)) {
       const description = await withJobs(context, (client) => client.describe(job)).catch(() => undefined)
-      if (description !== undefined && !either.aborted) terminal.status(summaryText(description, clock.monotonic() - began))
+      if (description !== undefined && !either.aborted) terminal.status(summaryText(description, clock.now()))
     }
   }
   // An interrupted sleep ends it, as an interrupted question does.

@@ -23,7 +23,6 @@ const changeOf = ({ summary, tasks, checkpoints: [newest] }: JobDescription): st
  */
 export const followJob = async (context: Context, job: string, done: (description: JobDescription) => boolean, asJson: (description: JobDescription) => object = (description) => description): Promise<JobDescription | undefined> => {
   const { terminal, clock, json, signal } = context
-  const began = clock.monotonic()
   // It rejects when the user leaves, and that is looked for anyway.
   const pause = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined)
   const left = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
@@ -44,8 +43,8 @@ export const followJob = async (context: Context, job: string, done: (descriptio
     const [now, change] = [clock.monotonic(), changeOf(last)]
     const isNew = change !== said.change || now - said.at >= PLAIN_STILL_MS
     if (json) terminal.json(asJson(last))
-    else if (terminal.live) terminal.frame(picture(last, context, now - began))
-    else if (isNew) terminal.line(`${timeOfDay(clock.now())}  ${summaryText(last, now - began)}`)
+    else if (terminal.live) terminal.frame(picture(last, context))
+    else if (isNew) terminal.line(`${timeOfDay(clock.now())}  ${summaryText(last, clock.now())}`)
     if (isNew) said = { change, at: now }
     if (done(last)) break
     await pause(terminal.live && !json ? LIVE_MS : PLAIN_MS)
@@ -54,7 +53,7 @@ export const followJob = async (context: Context, job: string, done: (descriptio
   return last
 }
 
-const picture = (description: JobDescription, { clock, terminal: { paint } }: Context, passedMs: number): string[] => {
+const picture = (description: JobDescription, { clock, terminal: { paint } }: Context): string[] => {
   const restoring = restoringOf(description)
-  return [...restoring === undefined ? [] : [paint('yellow', restoringText(restoring, passedMs)), ''], ...describeLines(description, clock.now(), paint)]
+  return [...restoring === undefined ? [] : [paint('yellow', restoringText(restoring, clock.now())), ''], ...describeLines(description, clock.now(), paint)]
 }

@@ -14,17 +14,30 @@ const job = (tasks: readonly TaskDescription[], startedFrom = 'checkpoint 7 of r
 
 test('restore under way → tasks that run, snapshots loaded, bytes of those of the checkpoint, and what is left at this pace', () => {
   const now = restoringOf(job([task('running', 10, 5 * MIB), task('taking-over', 12, 5 * MIB), task('taking-over'), task('assigned')]))
-  expect(now).toEqual({ tasks: 4, running: 1, loaded: 2, bytesLoaded: 10 * MIB, bytes: 40 * MIB })
+  expect(now).toEqual({ tasks: 4, running: 1, loaded: 2, bytesLoaded: 10 * MIB, bytes: 40 * MIB, takeover: { tasks: 4, loaded: 2, since: 0 } })
   expect(now && restoringText(now, 2_000)).toBe('1 of 4 tasks runs; state of 2 loaded, 10.0 MiB of 40.0 MiB, about 6 s left')
 })
 
 test('recovery of some tasks, no checkpoint began the run → counted by tasks, no bytes to compare with', () => {
-  const now = restoringOf(job([task('running', 10), task('running', 10), task('running', 10), task('unassigned')], 'empty'))
+  const now = restoringOf(job([task('running', 10), task('running', 10), task('running', 10), task('assigned')], 'empty'))
   expect(now && restoringText(now, 3_000)).toBe('3 of 4 tasks run; state of 3 loaded, about 1 s left')
 })
 
+test('time left → since the tasks under way were given out, whoever watches since when; who runs for longer says nothing of the pace', () => {
+  const at = (one: TaskDescription, detectedAt: number, assignedAt: number): TaskDescription => one.recovery === undefined ? one : { ...one, recovery: { ...one.recovery, detectedAt, assignedAt } }
+  const [old, lost] = [at(task('running', 10), 1_000, 1_100), at(task('unassigned', 10), 1_000, 1_100)]
+  const text = (tasks: readonly TaskDescription[]): string | undefined => {
+    const now = restoringOf(job(tasks, 'empty'))
+    return now && restoringText(now, 910_000)
+  }
+  expect(text([old, old, at(task('running', 10), 900_000, 900_000), at(task('taking-over'), 900_400, 901_000)])).toBe('3 of 4 tasks run; state of 3 loaded, about 10 s left')
+  expect(text([old, at(task('running', 10), 900_000, 900_000), at(task('taking-over'), 900_000, 900_000), lost])).toBe('2 of 4 tasks run; state of 2 loaded, about 20 s left')
+  expect(text([old, lost])).toBe('1 of 2 tasks runs; state of 1 loaded')
+  expect(text([old, at(task('taking-over'), 900_000, 900_000)])).toBe('1 of 2 tasks runs; state of 1 loaded')
+})
+
 test('all tasks run, or the job is over → nothing is restored', () => {
-  expect(restoringOf(job([task('running', 1), task('waiting', 1)]))).toBeUndefined()
+  expect(restoringOf(job([task('running', 1), task('waiting', 1), task('ended', 1)]))).toBeUndefined()
   expect(restoringOf({ ...job([task('unassigned')]), summary: { ...DESCRIPTION.summary, state: 'cancelled' } })).toBeUndefined()
 })
 

@@ -11,22 +11,46 @@ export interface Restoring {
   readonly bytesLoaded: number
   /** Of the checkpoint that the run began from; absent where it did not begin from one. */
   readonly bytes?: number
+  /** What is taken over at this time, with what of it is done already: who runs for hours says nothing of the pace. Absent while nobody takes over anything. */
+  readonly takeover?: Takeover
 }
+
+interface Takeover {
+  readonly tasks: number
+  readonly loaded: number
+  /** When the first of them was given out, by the driver's clock. */
+  readonly since: number
+}
+
+/** Tasks that were lost, or begun, so soon after each other belong together. */
+const TOGETHER_MS = 1_000
+const SETTLED: ReadonlySet<TaskDescription['phase']> = new Set(['running', 'waiting', 'releasing', 'ended'])
 
 const steps = ({ recovery }: TaskDescription) => recovery?.steps
 
-const isLoaded = (task: TaskDescription): boolean => task.phase === 'running' || (steps(task)?.loadedMs ?? 0) > 0
+/** Of one without an owner, the last recovery is told still. */
+const isLoaded = (task: TaskDescription): boolean => task.phase === 'running' || (task.phase !== 'unassigned' && (steps(task)?.loadedMs ?? 0) > 0)
+
+const takeoverOf = (tasks: readonly TaskDescription[]): Takeover | undefined => {
+  const begun = Math.min(...tasks.flatMap(({ phase, recovery }) => SETTLED.has(phase) || phase === 'unassigned' || recovery === undefined ? [] : [recovery.detectedAt]))
+  const given = tasks.flatMap((task) => task.phase === 'unassigned' || task.recovery === undefined || task.recovery.detectedAt < begun - TOGETHER_MS ? [] : [{ task, since: task.recovery.assignedAt }])
+  if (begun === Infinity || given.length === 0) return undefined
+  return {
+    tasks: given.length + tasks.filter(({ phase }) => phase === 'unassigned').length, loaded: given.filter(({ task }) => isLoaded(task)).length, since: Math.min(...given.map(({ since }) => since)),
+  }
+}
 
 /** Undefined: every task runs, or none is to. */
 export const restoringOf = ({ summary, tasks, checkpoints, startedFrom }: JobDescription): Restoring | undefined => {
   const wanted = summary.state === 'running' || summary.state === 'restoring' || summary.state === 'starting' || summary.state === 'draining'
-  if (!wanted || tasks.every(({ phase }) => phase === 'running' || phase === 'waiting' || phase === 'releasing')) return undefined
+  if (!wanted || tasks.every(({ phase }) => SETTLED.has(phase))) return undefined
   const loaded = tasks.filter(isLoaded)
+  const takeover = takeoverOf(tasks)
   const origin = /^checkpoint (\d+)/.exec(startedFrom)?.[1]
   const bytes = checkpoints.find(({ checkpoint }) => String(checkpoint) === origin)?.bytes
   return {
     tasks: tasks.length, running: tasks.filter(({ phase }) => phase === 'running').length, loaded: loaded.length,
-    bytesLoaded: loaded.reduce((sum, task) => sum + (steps(task)?.snapshot?.bytes ?? 0), 0), ...(bytes === undefined ? {} : { bytes }),
+    bytesLoaded: loaded.reduce((sum, task) => sum + (steps(task)?.snapshot?.bytes ?? 0), 0), ...(bytes === undefined ? {} : { bytes }), ...(takeover === undefined ? {} : { takeover }),
   }
 }
 
@@ -35,12 +59,19 @@ export const leftMs = (done: number, all: number, passedMs: number): number | un
 
 const about = (ms: number | undefined): string => ms === undefined ? '' : `, about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)} left`
 
-/** `3 of 8 tasks run; 5 snapshots loaded, 12.0 MiB of 40.0 MiB, about 4s left` */
-export const restoringText = (now: Restoring, passedMs: number): string => {
+const timeLeft = ({ tasks, bytesLoaded, bytes, takeover }: Restoring, at: number): number | undefined => {
+  if (takeover === undefined) return undefined
+  const passedMs = at - takeover.since
+  // Bytes of the checkpoint are of all tasks.
+  const byBytes = takeover.tasks === tasks && bytes !== undefined && bytesLoaded > 0 && bytes > bytesLoaded
+  return byBytes ? leftMs(bytesLoaded, bytes, passedMs) : leftMs(takeover.loaded, takeover.tasks, passedMs)
+}
+
+/** At this time of day. `3 of 8 tasks run; 5 snapshots loaded, 12.0 MiB of 40.0 MiB, about 4s left` */
+export const restoringText = (now: Restoring, at: number): string => {
   const { tasks, running, loaded, bytesLoaded, bytes } = now
   const amount = bytesLoaded === 0 ? '' : `, ${formatSize(bytesLoaded)}${bytes === undefined || bytes < bytesLoaded ? '' : ` of ${formatSize(bytes)}`}`
-  const left = bytes !== undefined && bytesLoaded > 0 && bytes > bytesLoaded ? leftMs(bytesLoaded, bytes, passedMs) : leftMs(loaded, tasks, passedMs)
-  return `${running} of ${plural(tasks, 'task')} ${running === 1 ? 'runs' : 'run'}; state of ${loaded} loaded${amount}${about(left)}`
+  return `${running} of ${plural(tasks, 'task')} ${running === 1 ? 'runs' : 'run'}; state of ${loaded} loaded${amount}${about(timeLeft(now, at))}`
 }
 
 /** `4.0 MiB of 12.0 MiB sent, 2.0 MiB/s, about 4s left` */
@@ -50,9 +81,9 @@ export const uploadText = (sent: number, bytes: number, passedMs: number): strin
 }
 
 /** One line of a job, for whoever has no terminal, and below the events. */
-export const summaryText = (job: JobDescription, passedMs: number): string => {
+export const summaryText = (job: JobDescription, at: number): string => {
   const { summary } = job
   const restoring = restoringOf(job)
-  const tasks = restoring === undefined ? `${summary.tasksRunning} of ${plural(summary.tasks, 'task')} ${summary.tasksRunning === 1 ? 'runs' : 'run'}` : restoringText(restoring, passedMs)
+  const tasks = restoring === undefined ? `${summary.tasksRunning} of ${plural(summary.tasks, 'task')} ${summary.tasksRunning === 1 ? 'runs' : 'run'}` : restoringText(restoring, at)
   return [`${summary.job} run ${summary.run} ${summary.state}${summary.reason === undefined ? '' : `: ${firstLine(summary.reason)}`}`, tasks, `lag ${number(summary.lag)}`, summary.checkpoint === undefined ? 'no checkpoint yet' : `checkpoint ${summary.checkpoint}`].join(' · ')
 }
