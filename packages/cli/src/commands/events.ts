@@ -47,7 +47,7 @@ const showBelow = (context: Context, job: string): AbortController => {
   const show = async (): Promise<void> => {
     for (; !either.aborted; await clock.sleep(BELOW_MS, either)) {
       const description = await withJobs(context, (client) => client.describe(job)).catch(() => undefined)
-      if (description !== undefined && !either.aborted) terminal.status(summaryText(description, clock.now()))
+      if (!either.aborted) terminal.status(description === undefined ? '' : summaryText(description, clock.now()))
     }
   }
   // An interrupted sleep ends it, as an interrupted question does.

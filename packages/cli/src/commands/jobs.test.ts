@@ -1,10 +1,11 @@
 // jobs, describe, cancel, events, submit against a driver that is a few lines: what they print, and the shapes of --json.
 import { describe, expect, test } from '@jest/globals'
 import { fileURLToPath } from 'node:url'
-import { TidemarkError } from '@tidemark/base'
+import { realClock, TidemarkError } from '@tidemark/base'
 import type { JobEvent, SubmitRequest } from '@tidemark/wire'
 import { exitCodeOf } from '../exit.ts'
 import { DESCRIPTION, EVENT, fakeJobs, printed, SUMMARY, testContext, SERVERS } from '../test-context.ts'
+import { openTerminal } from '../terminal.ts'
 import { showEvents } from './events.ts'
 import { cancelJob, describeJob, listJobs } from './jobs.ts'
 import { submitJob } from './submit.ts'
@@ -124,6 +125,30 @@ describe('events', () => {
     interrupt.abort()
     await ended
     expect(context.out).toHaveLength(1)
+  })
+})
+
+describe('events below which the job is shown', () => {
+  test('the driver does not answer any more → what it said of the job is not left standing', async () => {
+    let [text, whileAway, asked] = ['', '', 0]
+    const interrupt = new AbortController()
+    const stream = { isTTY: true, columns: 80, write: (piece: string) => { text += piece } }
+    const client = fakeJobs({
+      describe: async () => {
+        asked += 1
+        if (asked > 1) throw unreachable
+        return DESCRIPTION
+      },
+      watchEvents: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }),
+    })
+    const clock = { ...realClock, now: () => 1_700_000_100_000, sleep: async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      if (asked < 3) return
+      whileAway = text
+      interrupt.abort()
+    } }
+    await showEvents(testContext({ openJobs: () => client, clock, terminal: openTerminal(stream, stream, (_style, plain) => plain), signal: interrupt.signal }), { follow: true, job: 'revenue' })
+    expect(whileAway.split('\r\u001B[K')).toEqual(['', expect.stringMatching(/^revenue run 3 running · 1 of 2 tasks runs/), '', ''])
   })
 })
 
