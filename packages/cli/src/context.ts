@@ -49,21 +49,50 @@ export const withLog = async <T>(context: Context, use: (log: Log) => Promise<T>
 /** Nobody is there, it hangs, or it does not lead and does not know who does. */
 const ASK_NEXT = new Set(['WIRE_UNAVAILABLE', 'WIRE_DEADLINE', 'DRIVER_NOT_LEADER'])
 
-/**
- * Asks the first driver of the list that answers. `use` may be called again on the next one, when nobody answered at the one before: what
- * it does must bear to be done twice, as all of JobService does.
- */
-export const withJobs = async <T>(context: Context, use: (jobs: JobsClient) => Promise<T>): Promise<T> => {
-  const addresses = context.servers.driver.split(',').map((address) => address.trim()).filter((address) => address !== '')
-  for (const [index, address] of addresses.entries()) {
-    const jobs = context.openJobs(address)
-    try {
-      return await use(jobs)
-    } catch (error) {
-      if (index === addresses.length - 1 || !isTidemarkError(error) || !ASK_NEXT.has(error.code)) throw error
-    } finally {
-      jobs.close()
-    }
-  }
-  throw wrongUse('no driver is named', 'Name one with --driver host:port, or in TIDEMARK_DRIVER.')
+/** The drivers that are named, and a connection to the one that answered last. */
+export interface Drivers {
+  /**
+   * Asks who answered last, the first of the list to begin with, and the next ones when nobody answers there. `use` may be called again on the
+   * next one: what it does must bear to be done twice, as all of JobService does.
+   */
+  ask<T>(use: (jobs: JobsClient) => Promise<T>): Promise<T>
 }
+
+/** One connection for all that is asked, as long as it is answered. */
+export const withDrivers = async <T>({ servers, openJobs }: Context, ask: (drivers: Drivers) => Promise<T>): Promise<T> => {
+  const addresses = servers.driver.split(',').map((address) => address.trim()).filter((address) => address !== '')
+  let at = 0
+  let open: JobsClient | undefined
+  let closed = false
+  const leave = (): void => {
+    open?.close()
+    open = undefined
+  }
+  const drivers: Drivers = {
+    ask: async (use) => {
+      for (let left = addresses.length; ; ) {
+        const address = addresses[at]
+        if (address === undefined) throw wrongUse('no driver is named', 'Name one with --driver host:port, or in TIDEMARK_DRIVER.')
+        open ??= openJobs(address)
+        try {
+          return await use(open)
+        } catch (error) {
+          if (closed || !isTidemarkError(error) || !ASK_NEXT.has(error.code)) throw error
+          leave()
+          at = (at + 1) % addresses.length
+          left -= 1
+          if (left === 0) throw error
+        }
+      }
+    },
+  }
+  try {
+    return await ask(drivers)
+  } finally {
+    closed = true
+    leave()
+  }
+}
+
+/** For one question. */
+export const withJobs = <T>(context: Context, use: (jobs: JobsClient) => Promise<T>): Promise<T> => withDrivers(context, (drivers) => drivers.ask(use))

@@ -2,8 +2,8 @@
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
 import { closest } from './closest.ts'
-import { withJobs } from './context.ts'
-import type { Context } from './context.ts'
+import { withDrivers } from './context.ts'
+import type { Context, Drivers } from './context.ts'
 
 /** Before what is to be done else; nothing where no name is near. */
 export const didYouMean = (name: string, known: readonly string[], otherwise: string): string => {
@@ -11,8 +11,8 @@ export const didYouMean = (name: string, known: readonly string[], otherwise: st
   return near === undefined ? otherwise : `Did you mean ${near}? ${otherwise}`
 }
 
-/** As `withJobs`, about one job: where there is none of this name, the error says which is nearest. */
-export const withJob = <T>(context: Context, job: string, use: (jobs: JobsClient) => Promise<T>): Promise<T> => withJobs(context, async (client) => {
+/** A question about one job: where there is none of this name, the error says which is nearest. */
+export const askAbout = <T>(drivers: Drivers, job: string, use: (jobs: JobsClient) => Promise<T>): Promise<T> => drivers.ask(async (client) => {
   try {
     return await use(client)
   } catch (error) {
@@ -23,3 +23,6 @@ export const withJob = <T>(context: Context, job: string, use: (jobs: JobsClient
     throw new TidemarkError(message, { code, blame, action, job, details, cause: error.cause, hint: didYouMean(job, there.map((one) => one.job), hint) })
   }
 })
+
+/** For one question. */
+export const withJob = <T>(context: Context, job: string, use: (jobs: JobsClient) => Promise<T>): Promise<T> => withDrivers(context, (drivers) => askAbout(drivers, job, use))

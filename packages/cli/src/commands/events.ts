@@ -1,6 +1,6 @@
 // tidemark events: what happened, and with --follow what happens.
-import { withJobs } from '../context.ts'
-import type { Context } from '../context.ts'
+import { withDrivers, withJobs } from '../context.ts'
+import type { Context, Drivers } from '../context.ts'
 import { eventLine } from '../format/event.ts'
 import { summaryText } from '../live/progress.ts'
 import { withJob } from '../meant.ts'
@@ -44,13 +44,13 @@ const showBelow = (context: Context, job: string): AbortController => {
   const { terminal, clock, signal } = context
   const over = new AbortController()
   const either = AbortSignal.any([signal, over.signal])
-  const show = async (): Promise<void> => {
+  const show = async (drivers: Drivers): Promise<void> => {
     for (; !either.aborted; await clock.sleep(BELOW_MS, either)) {
-      const description = await withJobs(context, (client) => client.describe(job)).catch(() => undefined)
+      const description = await drivers.ask((client) => client.describe(job)).catch(() => undefined)
       if (!either.aborted) terminal.status(description === undefined ? '' : summaryText(description, clock.now()))
     }
   }
   // An interrupted sleep ends it, as an interrupted question does.
-  void show().catch(() => undefined)
+  void withDrivers(context, show).catch(() => undefined)
   return over
 }

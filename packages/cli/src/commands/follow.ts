@@ -1,11 +1,12 @@
 // A job as it goes: a picture that is redrawn in a terminal; without one a line when something has changed; with --json every answer.
 import { asTidemarkError } from '@tidemark/base'
 import type { JobDescription } from '@tidemark/wire'
+import { withDrivers } from '../context.ts'
 import type { Context } from '../context.ts'
 import { exitCodeOf, EXIT } from '../exit.ts'
 import { describeLines } from '../format/job.ts'
 import { timeOfDay } from '../format/values.ts'
-import { withJob } from '../meant.ts'
+import { askAbout } from '../meant.ts'
 import { restoringOf, restoringText, summaryText } from '../live/progress.ts'
 
 const LIVE_MS = 250
@@ -28,27 +29,29 @@ export const followJob = async (context: Context, job: string, done: (descriptio
   const left = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
   let last: JobDescription | undefined
   let said = { change: '', at: -Infinity }
-  while (!signal.aborted) {
-    try {
-      // One that hangs must not keep who wants to leave.
-      const answer = await Promise.race([withJob(context, job, (client) => client.describe(job)), left])
-      if (answer === undefined) break
-      last = answer
-    } catch (error) {
-      if (last === undefined || exitCodeOf(error) !== EXIT.unreachable) throw error
-      terminal.note(`${timeOfDay(clock.now())}  no driver answers: ${asTidemarkError(error).message}; it is asked again`)
-      await pause(PLAIN_MS)
-      continue
+  await withDrivers(context, async (drivers) => {
+    while (!signal.aborted) {
+      try {
+        // One that hangs must not keep who wants to leave.
+        const answer = await Promise.race([askAbout(drivers, job, (client) => client.describe(job)), left])
+        if (answer === undefined) break
+        last = answer
+      } catch (error) {
+        if (last === undefined || exitCodeOf(error) !== EXIT.unreachable) throw error
+        terminal.note(`${timeOfDay(clock.now())}  no driver answers: ${asTidemarkError(error).message}; it is asked again`)
+        await pause(PLAIN_MS)
+        continue
+      }
+      const [now, change] = [clock.monotonic(), changeOf(last)]
+      const isNew = change !== said.change || now - said.at >= PLAIN_STILL_MS
+      if (json) terminal.json(asJson(last))
+      else if (terminal.live) terminal.frame(picture(last, context))
+      else if (isNew) terminal.line(`${timeOfDay(clock.now())}  ${summaryText(last, clock.now())}`)
+      if (isNew) said = { change, at: now }
+      if (done(last)) break
+      await pause(terminal.live && !json ? LIVE_MS : PLAIN_MS)
     }
-    const [now, change] = [clock.monotonic(), changeOf(last)]
-    const isNew = change !== said.change || now - said.at >= PLAIN_STILL_MS
-    if (json) terminal.json(asJson(last))
-    else if (terminal.live) terminal.frame(picture(last, context))
-    else if (isNew) terminal.line(`${timeOfDay(clock.now())}  ${summaryText(last, clock.now())}`)
-    if (isNew) said = { change, at: now }
-    if (done(last)) break
-    await pause(terminal.live && !json ? LIVE_MS : PLAIN_MS)
-  }
+  })
   terminal.keepFrame()
   return last
 }

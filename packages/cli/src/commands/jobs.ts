@@ -1,11 +1,11 @@
 // tidemark jobs, describe: one question to the driver each; tidemark cancel: a wish, and how it goes.
 import { formatDuration, TidemarkError } from '@tidemark/base'
 import type { CancelAnswer } from '@tidemark/wire'
-import { withJobs } from '../context.ts'
-import type { Context } from '../context.ts'
+import { withDrivers, withJobs } from '../context.ts'
+import type { Context, Drivers } from '../context.ts'
 import { interrupted } from '../exit.ts'
 import { describeLines, jobTable } from '../format/job.ts'
-import { withJob } from '../meant.ts'
+import { askAbout, withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
 
 export const listJobs = async (context: Context): Promise<void> => {
@@ -32,16 +32,25 @@ export interface CancelOptions {
 
 const CANCEL_POLL_MS = 100
 
+export const cancelJob = async (context: Context, job: string, options: CancelOptions): Promise<void> => {
+  const { terminal } = context
+  const answer = await withDrivers(context, (drivers) => untilCancelled(context, drivers, job, options))
+  terminal.status('')
+  if (context.json) return terminal.json(answer)
+  const { run, state, finalCheckpoint } = answer
+  terminal.line(`${job}, run ${run}: ${state}. ${state === 'cancelled' ? 'The name is free, its checkpoints are kept.' : 'Its checkpoints are kept; the name is free when it is cancelled.'}`)
+  if (finalCheckpoint !== undefined) terminal.line(`It was drained: \`tidemark submit <job file> --from ${finalCheckpoint}\` goes on exactly where it ended.`)
+}
+
 /** Ends when it is cancelled, or when that takes too long: the driver goes on with it all the same. */
-export const cancelJob = async (context: Context, job: string, { now, wait, timeoutMs }: CancelOptions): Promise<void> => {
-  const { terminal, clock } = context
+const untilCancelled = async ({ terminal, clock, signal }: Context, drivers: Drivers, job: string, { now, wait, timeoutMs }: CancelOptions): Promise<CancelAnswer> => {
   const until = clock.monotonic() + timeoutMs
-  let answer: CancelAnswer = await withJob(context, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
+  let answer: CancelAnswer = await askAbout(drivers, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
   let reason: string | undefined
   while (wait && answer.state !== 'cancelled') {
-    if (context.signal.aborted) throw interrupted(context.signal, `${job} is ${answer.state}: that goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
+    if (signal.aborted) throw interrupted(signal, `${job} is ${answer.state}: that goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
     if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
-    const { state, run, finalCheckpoint, reason: why } = await withJob(context, job, async (client) => (await client.describe(job)).summary)
+    const { state, run, finalCheckpoint, reason: why } = await askAbout(drivers, job, async (client) => (await client.describe(job)).summary)
     if (run !== answer.run) throw new TidemarkError(`somebody has submitted ${job} again: run ${run} of it is ${state}`, { code: 'CLI_OTHER_RUN', blame: 'user', action: 'exit', job, hint: `\`tidemark jobs\` shows it. Run ${answer.run} has ended.` })
     if (state === 'failed') throw new TidemarkError(`${job} has failed while it was drained: ${why ?? 'no reason is known'}`, { code: 'CLI_DRAIN_FAILED', blame: 'environment', action: 'exit', job, hint: `\`tidemark cancel ${job} --now\` ends it without a last checkpoint.` })
     answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }
@@ -49,10 +58,7 @@ export const cancelJob = async (context: Context, job: string, { now, wait, time
     terminal.status(`${job} is ${state}${why === undefined ? '' : `: ${why}`}`)
     if (state !== 'cancelled') await clock.sleep(CANCEL_POLL_MS)
   }
-  terminal.status('')
-  if (context.json) return terminal.json(answer)
-  terminal.line(`${answer.job}, run ${answer.run}: ${answer.state}. ${answer.state === 'cancelled' ? 'The name is free, its checkpoints are kept.' : 'Its checkpoints are kept; the name is free when it is cancelled.'}`)
-  if (answer.finalCheckpoint !== undefined) terminal.line(`It was drained: \`tidemark submit <job file> --from ${answer.finalCheckpoint}\` goes on exactly where it ended.`)
+  return answer
 }
 
 const tooLong = ({ job, state }: CancelAnswer, reason: string | undefined, timeoutMs: number): TidemarkError => new TidemarkError(`${job} is still ${state} after ${formatDuration(timeoutMs)}${reason === undefined ? '' : `: ${reason}`}`, {
