@@ -31,3 +31,9 @@ export const interruption = (signal: EndingSignal): TidemarkError =>
 /** It was ended before it was done; by which signal is known from the reason of `signal`. */
 export const interrupted = ({ reason }: AbortSignal, message: string, { hint, job }: { readonly hint: string, readonly job?: string }): TidemarkError =>
   new TidemarkError(message, { code: 'CLI_INTERRUPTED', blame: 'user', action: 'exit', hint, ...job === undefined ? {} : { job }, details: isTidemarkError(reason) ? reason.details : {} })
+
+/** Resolves when the user wants it to end: raced against what may be silent for long. */
+export const whenAborted = (signal: AbortSignal): Promise<undefined> => new Promise((resolve) => {
+  if (signal.aborted) resolve(undefined)
+  else signal.addEventListener('abort', () => resolve(undefined), { once: true })
+})

@@ -1,6 +1,7 @@
 // tidemark events: what happened, and with --follow what happens.
 import { withDrivers, withJobs } from '../context.ts'
 import type { Context, Drivers } from '../context.ts'
+import { whenAborted } from '../exit.ts'
 import { eventLine } from '../format/event.ts'
 import { summaryText } from '../live/progress.ts'
 import { withJob } from '../meant.ts'
@@ -19,10 +20,7 @@ export const showEvents = async (context: Context, { job, follow }: EventsOption
   await withJobs(context, async (client) => {
     const events = client.watchEvents({ ...job === undefined ? {} : { job }, after, follow })[Symbol.asyncIterator]()
     // The driver is silent for as long as nothing happens: leaving must not wait for its next word.
-    const left = new Promise<undefined>((resolve) => {
-      if (signal.aborted) resolve(undefined)
-      else signal.addEventListener('abort', () => resolve(undefined), { once: true })
-    })
+    const left = whenAborted(signal)
     for (;;) {
       const next = await Promise.race([events.next(), left])
       if (next === undefined || next.done === true) return

@@ -81,6 +81,7 @@ test('submit --wait --json → each line says what it is: the answer, then the j
 test('submit --wait, left before all of its tasks run → what goes on is said, exit code 130; once they run → it is done, whoever leaves', async () => {
   const wait = async (answers: readonly JobDescription[]) => submitJob(submitting(setUp(answers)), REVENUE, undefined, true).then(() => 0, (error: unknown) => [exitCodeOf(error), String(error)])
   expect(await wait([of({ tasksRunning: 1 }), of({ tasksRunning: 1 })])).toEqual([130, expect.stringMatching(/revenue, run 3, is submitted and does not run yet: it goes on without you/)])
+  expect(await wait([of({ run: 4 }), of({})])).toEqual([1, expect.stringMatching(/somebody has submitted revenue again: run 4 of it is running/)])
   expect(await wait([of({ state: 'failed', reason: 'boom' }), of({})])).toEqual([1, expect.stringMatching(/revenue does not run: it is failed: boom/)])
   expect(await wait([of({ tasksRunning: 2 }), of({})])).toBe(0)
 })

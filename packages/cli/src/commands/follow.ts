@@ -3,7 +3,7 @@ import { asTidemarkError } from '@tidemark/base'
 import type { JobDescription } from '@tidemark/wire'
 import { withDrivers } from '../context.ts'
 import type { Context } from '../context.ts'
-import { exitCodeOf, EXIT } from '../exit.ts'
+import { exitCodeOf, EXIT, whenAborted } from '../exit.ts'
 import { describeLines } from '../format/job.ts'
 import { timeOfDay } from '../format/values.ts'
 import { askAbout } from '../meant.ts'
@@ -26,7 +26,7 @@ export const followJob = async (context: Context, job: string, done: (descriptio
   const { terminal, clock, json, signal } = context
   // It rejects when the user leaves, and that is looked for anyway.
   const pause = (ms: number): Promise<void> => clock.sleep(ms, signal).catch(() => undefined)
-  const left = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+  const left = whenAborted(signal)
   let last: JobDescription | undefined
   let said = { change: '', at: -Infinity }
   await withDrivers(context, async (drivers) => {

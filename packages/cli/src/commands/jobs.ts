@@ -7,6 +7,7 @@ import { interrupted } from '../exit.ts'
 import { describeLines, jobTable } from '../format/job.ts'
 import { askAbout, withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
+import { otherRun } from './other-run.ts'
 
 export const listJobs = async (context: Context): Promise<void> => {
   const jobs = await withJobs(context, (client) => client.list())
@@ -51,7 +52,7 @@ const untilCancelled = async ({ terminal, clock, signal }: Context, drivers: Dri
     if (signal.aborted) throw interrupted(signal, `${job} is ${answer.state}: that goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
     if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
     const { state, run, finalCheckpoint, reason: why } = await askAbout(drivers, job, async (client) => (await client.describe(job)).summary)
-    if (run !== answer.run) throw new TidemarkError(`somebody has submitted ${job} again: run ${run} of it is ${state}`, { code: 'CLI_OTHER_RUN', blame: 'user', action: 'exit', job, hint: `\`tidemark jobs\` shows it. Run ${answer.run} has ended.` })
+    if (run !== answer.run) throw otherRun({ job, run, state }, answer.run)
     if (state === 'failed') throw new TidemarkError(`${job} has failed while it was drained: ${why ?? 'no reason is known'}`, { code: 'CLI_DRAIN_FAILED', blame: 'environment', action: 'exit', job, hint: `\`tidemark cancel ${job} --now\` ends it without a last checkpoint.` })
     answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }
     reason = why

@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { interrupted } from '../exit.ts'
 import { uploadText } from '../live/progress.ts'
 import { followJob } from './follow.ts'
+import { otherRun } from './other-run.ts'
 
 const OUTCOME = {
   created: 'is submitted',
@@ -45,7 +46,8 @@ const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promi
   if (last?.summary.run === run && runs(last.summary)) return
   if (last === undefined || (last.summary.run === run && !isOver(last.summary))) throw interrupted(context.signal, `${job}, run ${run}, is submitted and does not run yet: it goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
   const { summary } = last
-  throw new TidemarkError(summary.run === run ? `${job} does not run: it is ${summary.state}${summary.reason === undefined ? '' : `: ${summary.reason}`}` : `somebody has submitted ${job} again: run ${summary.run} of it is ${summary.state}`, {
+  if (summary.run !== run) throw otherRun(summary, run)
+  throw new TidemarkError(`${job} does not run: it is ${summary.state}${summary.reason === undefined ? '' : `: ${summary.reason}`}`, {
     code: 'CLI_NOT_RUNNING', blame: 'user', action: 'exit', job, hint: `\`tidemark describe ${job}\` shows it, \`tidemark events ${job}\` how it came.`,
   })
 }

@@ -3,6 +3,7 @@ import { TidemarkError } from '@tidemark/base'
 import type { Clock, Log } from '@tidemark/base'
 import type { JobDescription, JobsClient, TaskDescription } from '@tidemark/wire'
 import type { LocalCluster } from '../cluster/local-cluster.ts'
+import { whenAborted } from '../exit.ts'
 import { eventLine } from '../format/event.ts'
 import { taskName } from '../format/values.ts'
 import type { Style, Terminal } from '../terminal.ts'
@@ -65,7 +66,7 @@ export class Stage {
   /** Prints what the driver reports, until the signal. */
   async follow(signal: AbortSignal): Promise<void> {
     const events = this.jobs.watchEvents({ after: 0, follow: true })[Symbol.asyncIterator]()
-    const left = new Promise<undefined>((resolve) => signal.addEventListener('abort', () => resolve(undefined), { once: true }))
+    const left = whenAborted(signal)
     for (;;) {
       const next = await Promise.race([events.next(), left])
       if (next === undefined || next.done === true) break
