@@ -5,6 +5,8 @@ export { asTidemarkError, causesOf, codedMessage, describeError, invariantBroken
 export type { Action, Blame, ErrorFacts, ErrorPlace } from './errors.ts'
 export { processExitCode, readFlags } from './flags.ts'
 export { fileOf, isCompiled } from './compiled.ts'
+export { growthInWords } from './growth.ts'
+export type { LogGrowth } from './growth.ts'
 export { formatDuration, formatSize, parseDuration, parseSize } from './units.ts'
 export type { Duration, Size } from './units.ts'
 export { realClock, realRandom } from './real.ts'

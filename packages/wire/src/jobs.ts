@@ -1,5 +1,6 @@
 // What clients and the driver tell each other about jobs, as plain values. `proto/tidemark/v1/jobs.proto` is their form on the wire.
 // Times are milliseconds since 1970, durations milliseconds, sizes bytes.
+import type { LogGrowth } from '@tidemark/base'
 import type { ErrorMessage, GenerationMessage, InputStatus, RecoveryTimeline, TaskPhase, TaskStatus } from './messages.ts'
 
 export type JobState = 'submitted' | 'starting' | 'running' | 'restoring' | 'draining' | 'cancelling' | 'cancelled' | 'failed' | 'ended'
@@ -92,18 +93,6 @@ export interface ExecutorDescription {
   readonly reason?: string
   /** Since when it is in that state. */
   readonly since: number
-}
-
-/** How journals and shuffles have grown behind the newest snapshots: nothing of that is trimmed before the next ones. */
-export interface LogGrowth {
-  readonly batches: number
-  readonly bytes: number
-  /** At the rate since these snapshots. */
-  readonly bytesPerHour: number
-  /** Absent: the log does not say. */
-  readonly freeBytes?: number
-  /** At this rate. Absent: not known, or nothing grows. */
-  readonly fullInHours?: number
 }
 
 export interface JobDescription {

@@ -57,11 +57,13 @@ describe('jobs', () => {
   })
 
   test('describe, for people → owner, generation, lag, watermark, state, snapshot, and each step of the last recovery', async () => {
-    const context = testContext({ openJobs: () => client })
+    const growth = { batches: 2, bytes: 1_024, bytesPerHour: 2_048, freeBytes: 4_096, fullInHours: 2 }
+    const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, growth }) }) })
     await describeJob(context, 'revenue')
     const text = context.out.join('\n')
     expect(text).toMatch(/revenue version 1, run 3, started from checkpoint 5/)
     expect(text).toMatch(/7, 8\.0 s ago: 4\.1 MiB in 2 parts; 8 under way for 1\.0 s, 1 of 2 parts/)
+    expect(text).toMatch(/^since snapshots +journals and shuffles have grown by 1\.0 KiB in 2 batches, 2\.0 KiB an hour; 4\.0 KiB are free for the log: full in 2\.0 hours/m)
     expect(text).toMatch(/warning: the journal of s0 grows/)
     expect(text).toMatch(/east-1 +dead .*stream ended, probe refused/)
     expect(text).toMatch(/s0-0 +west-1 #1 +running +2\.17 +4,567 +1,234 +2023-11-14 22:14:10Z +1,203 +83\.0 KiB +7, 8\.0 s ago/)

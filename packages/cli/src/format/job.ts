@@ -1,5 +1,5 @@
 // What `describe` and `jobs` print.
-import { formatSize } from '@tidemark/base'
+import { formatSize, growthInWords } from '@tidemark/base'
 import type { JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { Paint, Style } from '../terminal.ts'
 import { recoveryLines } from './recovery.ts'
@@ -28,7 +28,7 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
     ['tasks', `${summary.tasksRunning} of ${summary.tasks} running, ${summary.tasksWaiting} waiting`],
     ['lag', `${plural(summary.lag, 'record')}${job.tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`],
     ['checkpoint', checkpointLine(job, now)],
-    ...growthLine(job),
+    ...job.growth === undefined ? [] : [['since snapshots', growthInWords(job.growth)] as const],
   ])
   const error = job.error === undefined ? [] : [paint('red', `${job.error.code}: ${job.error.message}`), ...job.error.hint === undefined ? [] : [`  ${job.error.hint}`]]
   return [
@@ -43,10 +43,6 @@ const checkpointLine = ({ checkpoints: [newest], checkpointUnderWay: now }: JobD
   const done = newest === undefined ? 'none yet' : `${newest.checkpoint}, ${ago(newest.takenAt, at)}: ${formatSize(newest.bytes)} in ${plural(newest.parts, 'part')}`
   return now === undefined ? done : `${done}; ${now.checkpoint} under way for ${ago(now.startedAt, at).replace(/ ago$/, '')}, ${now.partsNamed} of ${plural(now.parts, 'part')}`
 }
-
-const growthLine = ({ growth }: JobDescription): (readonly [string, string])[] => growth === undefined ? [] : [[
-  'since snapshots', `${plural(growth.batches, 'batch', 'batches')}, ${formatSize(growth.bytes)} in journals and shuffles, ${formatSize(growth.bytesPerHour)} an hour${growth.freeBytes === undefined ? '' : `; ${formatSize(growth.freeBytes)} free on the log's disk`}`,
-]]
 
 const executorLines = ({ executors }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? ['none: tasks wait for one'] : table(
   [{ title: 'executor' }, { title: 'state' }, { title: 'since' }, { title: 'slots', align: 'right' }, { title: 'tasks', align: 'right' }, { title: 'id' }, { title: 'reason' }],

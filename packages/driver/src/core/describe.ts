@@ -1,7 +1,9 @@
 // Jobs for people: the overview, and everything about one.
-import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, LogGrowth, TaskDescription } from '@tidemark/wire'
+import { growthInWords } from '@tidemark/base'
+import type { LogGrowth } from '@tidemark/base'
+import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
-import { growthInWords, growthOfJob } from './growth.ts'
+import { growthOfJob } from './growth.ts'
 import { groupWarning } from './group-edits.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'

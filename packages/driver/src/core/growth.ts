@@ -1,6 +1,5 @@
 // How fast journals and shuffles grow while no snapshot lets them be trimmed, and when the log's disk is full at this rate. Pure.
-import { formatSize } from '@tidemark/base'
-import type { LogGrowth } from '@tidemark/wire'
+import type { LogGrowth } from '@tidemark/base'
 import type { JobEntry } from './jobs.ts'
 
 const HOUR_MS = 3_600_000
@@ -30,11 +29,3 @@ export const growthOfJob = ({ tasks, checkpoints: [newest], run }: JobEntry, now
   [...tasks.values()].flatMap(({ status }) => status?.tail === undefined ? [] : [{ ...status.tail, sinceMs: Math.max(newest?.takenAt ?? run.record.createdAt, status.snapshot?.takenAt ?? 0) }]),
   nowMs, freeBytes,
 )
-
-const inHours = (hours: number): string => hours < 1 ? `${Math.max(1, Math.round(hours * 60))} minutes` : hours < 48 ? `${hours.toFixed(1)} hours` : `${Math.round(hours / 24).toLocaleString('en')} days`
-
-/** `journals and shuffles have grown by 12 MiB in 340 batches, 340 MiB an hour; 20 GiB are free for the log: full in 58 hours at this rate` */
-export const growthInWords = ({ batches, bytes, bytesPerHour, freeBytes, fullInHours }: LogGrowth): string => {
-  const free = freeBytes === undefined ? 'what is free on the disks of the log is not known' : `${formatSize(freeBytes)} are free for the log${fullInHours === undefined ? '' : `: full in ${inHours(fullInHours)} at this rate, if nothing else is written there`}`
-  return `journals and shuffles have grown by ${formatSize(bytes)} in ${batches.toLocaleString('en')} ${batches === 1 ? 'batch' : 'batches'}, ${formatSize(bytesPerHour)} an hour; ${free}`
-}

@@ -1,5 +1,6 @@
 // The messages of jobs.proto, field by field.
-import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, LogGrowth, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
+import type { LogGrowth } from '@tidemark/base'
+import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
 import { errorFacts, generation, inputStatus, recoveryTimeline, tail, takenSnapshot } from './cluster.ts'
 import type { Field } from './fields.ts'
 import { bool, double, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'

@@ -1,0 +1,22 @@
+// How the log grows, for people: a driver warns in these words, and a command that shows a job says the same.
+import { formatSize } from './units.ts'
+
+/** How journals and shuffles have grown behind the newest snapshots: nothing of that is trimmed before the next ones. */
+export interface LogGrowth {
+  readonly batches: number
+  readonly bytes: number
+  /** At the rate since these snapshots. */
+  readonly bytesPerHour: number
+  /** Absent: the log does not say. */
+  readonly freeBytes?: number
+  /** At this rate. Absent: not known, or nothing grows. */
+  readonly fullInHours?: number
+}
+
+const inHours = (hours: number): string => hours < 1 ? `${Math.max(1, Math.round(hours * 60))} minutes` : hours < 48 ? `${hours.toFixed(1)} hours` : `${Math.round(hours / 24).toLocaleString('en')} days`
+
+/** `journals and shuffles have grown by 12 MiB in 340 batches, 340 MiB an hour; 20 GiB are free for the log: full in 58 hours at this rate` */
+export const growthInWords = ({ batches, bytes, bytesPerHour, freeBytes, fullInHours }: LogGrowth): string => {
+  const free = freeBytes === undefined ? 'what is free on the disks of the log is not known' : `${formatSize(freeBytes)} are free for the log${fullInHours === undefined ? '' : `: full in ${inHours(fullInHours)} at this rate, if nothing else is written there`}`
+  return `journals and shuffles have grown by ${formatSize(bytes)} in ${batches.toLocaleString('en')} ${batches === 1 ? 'batch' : 'batches'}, ${formatSize(bytesPerHour)} an hour; ${free}`
+}
