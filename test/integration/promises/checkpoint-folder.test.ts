@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jobId, realClock } from '@tidemark/base'
 import type { StageId, TaskRef } from '@tidemark/base'
-import { decodeInFlight, decodeSnapshot, objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
+import { decodeSnapshot, InFlightDecoder, objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Manifest } from '@tidemark/checkpoint'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
 import { commitsOf, readJournal } from './journal.ts'
@@ -76,7 +76,8 @@ describe(`the checkpoint folder (seed ${SEED})`, () => {
       for (const [name, secret] of Object.entries(SECRETS)) if (JSON.stringify(header).includes(secret) || blocks.some((block) => block.includes(secret))) found.push(`${part.stage}-${part.partition} holds ${name}`)
     }
     for (const { objects } of manifest.inFlight) {
-      for (const { value } of decodeInFlight(await Promise.all(objects.map(({ key }) => main.cluster.store.get(key))), objects)) for (const [name, secret] of Object.entries(SECRETS)) if (value.includes(secret)) found.push(`in flight: ${name}`)
+      const decoder = new InFlightDecoder()
+      for (const ref of objects) for (const { value } of decoder.object(await main.cluster.store.get(ref.key), ref)) for (const [name, secret] of Object.entries(SECRETS)) if (value.includes(secret)) found.push(`in flight: ${name}`)
     }
     expect(found).toEqual([])
   }, 60_000)

@@ -13,7 +13,8 @@ import { parseManifest } from '../manifest.ts'
 import { parseRun } from '../run.ts'
 import { decodeSnapshot, encodeSnapshot } from './format.ts'
 import type { SnapshotHeader } from './format.ts'
-import { decodeInFlight, encodeInFlight } from './in-flight.ts'
+import { InFlightDecoder, InFlightEncoder } from './in-flight.ts'
+import type { InFlightBlock } from './in-flight.ts'
 import { OBJECT_BYTES_MAX } from './objects.ts'
 import type { EncodedObject } from './objects.ts'
 
@@ -31,6 +32,17 @@ const codeOf = (act: () => unknown): string => {
 }
 /** Bytes that don't compress, the same each time. */
 const noise = (length: number): Buffer => createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(length))
+const packed = (blocks: readonly InFlightBlock[]): EncodedObject[] => {
+  const encoder = new InFlightEncoder()
+  for (const block of blocks) encoder.add(block)
+  return encoder.finish()
+}
+const unpacked = (of: readonly Buffer[], refs: readonly ObjectRef[]): InFlightBlock[] => {
+  const decoder = new InFlightDecoder()
+  const blocks = of.flatMap((body, i) => [...decoder.object(body, refs[i] as ObjectRef)])
+  decoder.finish()
+  return blocks
+}
 const fixture = (name: string): Buffer => readFileSync(new URL(`fixtures/${name}`, import.meta.url))
 
 describe('snapshot format', () => {
@@ -78,12 +90,27 @@ describe('snapshot format', () => {
   })
   test('in-flight blocks: round trip in order; none are no object; a snapshot is none', () => {
     const blocks = [{ input: 's0-a', value: noise(100) }, { input: 's0-b', value: noise(5_000_000) }, { input: 's0-a', value: Buffer.from('x') }]
-    const objects = bodies(encodeInFlight(blocks))
-    expect(decodeInFlight(objects, refsOf(objects)).map(({ input, value }, i) => [input, value.equals(blocks[i]?.value as Buffer)])).toEqual(blocks.map(({ input }) => [input, true]))
-    expect(encodeInFlight([])).toEqual([])
-    expect(decodeInFlight([], [])).toEqual([])
+    const objects = bodies(packed(blocks))
+    expect(unpacked(objects, refsOf(objects)).map(({ input, value }, i) => [input, value.equals(blocks[i]?.value as Buffer)])).toEqual(blocks.map(({ input }) => [input, true]))
+    expect(packed([])).toEqual([])
+    expect(unpacked([], [])).toEqual([])
     const other = bodies(encodeSnapshot(header, []))
-    expect(codeOf(() => decodeInFlight(other, refsOf(other)))).toBe('IN_FLIGHT_CORRUPT')
+    expect(codeOf(() => unpacked(other, refsOf(other)))).toBe('IN_FLIGHT_CORRUPT')
+  })
+  test('in-flight blocks: objects are there as soon as they are full, and are unpacked one at a time, a block across two of them', () => {
+    const blocks = Array.from({ length: 6 }, (_, i) => ({ input: 's0-a', value: noise(7_000_000 + i) }))
+    const encoder = new InFlightEncoder()
+    const taken = blocks.map((block) => {
+      encoder.add(block)
+      return encoder.take()
+    })
+    expect(taken.map((objects) => objects.length)).toEqual([0, 0, 0, 0, 1, 0])
+    const objects = bodies([...taken.flat(), ...encoder.finish()])
+    expect(objects).toHaveLength(2)
+    for (const body of objects) expect(body.length).toBeLessThanOrEqual(OBJECT_BYTES_MAX)
+    expect(unpacked(objects, refsOf(objects)).map(({ value }, i) => value.equals(blocks[i]?.value as Buffer))).toEqual(blocks.map(() => true))
+    expect(codeOf(() => unpacked(objects.slice(0, 1), refsOf(objects)))).toBe('IN_FLIGHT_CORRUPT')
+    expect(codeOf(() => unpacked(objects.slice(1), refsOf(objects.slice(1))))).toBe('IN_FLIGHT_CORRUPT')
   })
 })
 
@@ -92,7 +119,7 @@ describe('metadata, versions: an older engine\'s checkpoint (format 1) is read',
     const stored = fixture('v1.snapshot')
     expect(decodeSnapshot([stored], refsOf([stored]))).toEqual({ header, blocks: [Buffer.from('first block'), Buffer.from('second block')] })
     const inFlight = fixture('v1.in-flight')
-    expect(decodeInFlight([inFlight], refsOf([inFlight])).map(({ input }) => input)).toEqual(['s0-keyBy:user'])
+    expect(unpacked([inFlight], refsOf([inFlight])).map(({ input }) => input)).toEqual(['s0-keyBy:user'])
     expect(new RecordAssembler().push(fixture('v1.journal-record'), 7)?.record).toEqual(commit(stamp('A', 3), 41, [snapshot(stamp('A', 3), 7, 40, 55)], Buffer.from('after-images')))
     expect(decodeBlock(fixture('v1.shuffle-block'))).toMatchObject({ stage: 's0', partition: 1, batchId: 41, watermark: 1_000, keys: ['u1', 'u2'], values: [{ user: 'u1', amount: 17 }, { user: 'u2', amount: 4 }] })
   })

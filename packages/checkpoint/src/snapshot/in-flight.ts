@@ -2,7 +2,7 @@
 import { frameCorrupt } from '../records/framing.ts'
 import type { FrameFamily } from '../records/framing.ts'
 import type { ObjectRef } from '../records/records.ts'
-import { ObjectPacker, unpackObjects } from './objects.ts'
+import { ObjectPacker, ObjectUnpacker } from './objects.ts'
 import type { EncodedObject } from './objects.ts'
 
 const IN_FLIGHT: FrameFamily = { what: 'in-flight block', version: 1, corrupt: 'IN_FLIGHT_CORRUPT', tooNew: 'IN_FLIGHT_TOO_NEW' }
@@ -15,16 +15,40 @@ export interface InFlightBlock {
   readonly value: Buffer
 }
 
-/** No blocks: no objects. */
-export const encodeInFlight = (blocks: Iterable<InFlightBlock>): EncodedObject[] => {
-  const packer = new ObjectPacker(IN_FLIGHT)
-  for (const { input, value } of blocks) packer.add(KIND, Buffer.from(input), value)
-  return packer.finish()
+/** Packs blocks as they are read: what is in flight may be more than memory holds. No blocks: no objects. */
+export class InFlightEncoder {
+  readonly #packer = new ObjectPacker(IN_FLIGHT)
+
+  add({ input, value }: InFlightBlock): void {
+    this.#packer.add(KIND, Buffer.from(input), value)
+  }
+
+  /** Objects that are full, once each. */
+  take(): EncodedObject[] {
+    return this.#packer.take()
+  }
+
+  /** Those that were not taken, and what is left. */
+  finish(): EncodedObject[] {
+    return this.#packer.finish()
+  }
 }
 
-/** Errors: `IN_FLIGHT_CORRUPT`, `IN_FLIGHT_TOO_NEW`. */
-export const decodeInFlight = (bodies: readonly Buffer[], refs: readonly ObjectRef[]): InFlightBlock[] =>
-  unpackObjects(IN_FLIGHT, bodies, refs).map(({ kind, envelope, data }, i) => {
-    if (kind !== KIND) throw frameCorrupt(IN_FLIGHT, i, `its kind ${kind} is not an in-flight block's`)
-    return { input: envelope.toString(), value: data }
-  })
+/** Unpacks an object at a time, each block when it is asked for. Errors: `IN_FLIGHT_CORRUPT`, `IN_FLIGHT_TOO_NEW`. */
+export class InFlightDecoder {
+  readonly #unpacker = new ObjectUnpacker(IN_FLIGHT)
+  #blocks = 0
+
+  /** Behind the last object. */
+  finish(): void {
+    this.#unpacker.finish()
+  }
+
+  *object(body: Buffer, ref: ObjectRef): Generator<InFlightBlock> {
+    for (const { kind, envelope, data } of this.#unpacker.object(body, ref)) {
+      if (kind !== KIND) throw frameCorrupt(IN_FLIGHT, this.#blocks, `its kind ${kind} is not an in-flight block's`)
+      this.#blocks += 1
+      yield { input: envelope.toString(), value: data }
+    }
+  }
+}

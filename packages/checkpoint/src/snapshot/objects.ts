@@ -53,9 +53,15 @@ export class ObjectPacker {
     this.#blocks += 1
   }
 
+  /** Objects that are full, once each: nothing of them is kept. */
+  take(): EncodedObject[] {
+    return this.#objects.splice(0)
+  }
+
+  /** Those that were not taken, and what is left. */
   finish(): EncodedObject[] {
     if (this.#frames.length > 0) this.#close()
-    return this.#objects
+    return this.take()
   }
 
   #close(): void {
@@ -66,21 +72,43 @@ export class ObjectPacker {
   }
 }
 
-/** The blocks again, in order; throws the family's errors. `at` in them is the index of the block. */
+/** The blocks again, in order, an object at a time; a block may begin in one object and end in the next. Throws the family's errors; `at` in them is the index of the block. */
+export class ObjectUnpacker {
+  readonly #family: FrameFamily
+  #blocks = 0
+  #pieces: Buffer[] = []
+
+  constructor(family: FrameFamily) {
+    this.#family = family
+  }
+
+  /** Each block is unpacked when it is asked for. */
+  *object(body: Buffer, ref: ObjectRef): Generator<StoredBlock> {
+    checkObject(this.#family, body, ref)
+    for (const framed of split(this.#family, body, this.#blocks)) {
+      const found = unframe(this.#family, framed, this.#blocks)
+      if (found.number !== this.#blocks || found.part !== this.#pieces.length) throw frameCorrupt(this.#family, this.#blocks, `piece ${this.#pieces.length} was to come, it is piece ${found.part} of block ${found.number}`)
+      this.#pieces.push(unpack(this.#family, found.payload, this.#blocks))
+      if (this.#pieces.length < found.parts) continue
+      const [piece] = this.#pieces
+      const data = piece !== undefined && this.#pieces.length === 1 ? piece : Buffer.concat(this.#pieces)
+      this.#pieces = []
+      this.#blocks += 1
+      yield { kind: found.kind, envelope: found.envelope, data }
+    }
+  }
+
+  finish(): void {
+    if (this.#pieces.length > 0) throw frameCorrupt(this.#family, this.#blocks, 'it ends inside a block')
+  }
+}
+
+/** All at once. */
 export const unpackObjects = (family: FrameFamily, bodies: readonly Buffer[], refs: readonly ObjectRef[]): StoredBlock[] => {
   if (bodies.length !== refs.length) throw frameCorrupt(family, 0, `it has ${refs.length} objects, ${bodies.length} were read`)
-  for (const [i, ref] of refs.entries()) checkObject(family, bodies[i] as Buffer, ref)
-  const blocks: StoredBlock[] = []
-  let pieces: Buffer[] = []
-  for (const framed of bodies.flatMap((body) => split(family, body, blocks.length))) {
-    const found = unframe(family, framed, blocks.length)
-    if (found.number !== blocks.length || found.part !== pieces.length) throw frameCorrupt(family, blocks.length, `piece ${pieces.length} was to come, it is piece ${found.part} of block ${found.number}`)
-    pieces.push(unpack(family, found.payload, blocks.length))
-    if (pieces.length < found.parts) continue
-    blocks.push({ kind: found.kind, envelope: found.envelope, data: pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces) })
-    pieces = []
-  }
-  if (pieces.length > 0) throw frameCorrupt(family, blocks.length, 'it ends inside a block')
+  const unpacker = new ObjectUnpacker(family)
+  const blocks = bodies.flatMap((body, i) => [...unpacker.object(body, refs[i] as ObjectRef)])
+  unpacker.finish()
   return blocks
 }
 

@@ -1,5 +1,5 @@
 // The state that a restored run began from, as its checkpoint holds it: for journals that still reach back to their first batch.
-import { decodeBlock, decodeInFlight, openSnapshot, parseManifest, paths } from '@tidemark/checkpoint'
+import { decodeBlock, InFlightDecoder, openSnapshot, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Findings, JournalBase, Manifest, ReadSnapshot, RunRecord, RunStage, SourcePosition } from '@tidemark/checkpoint'
 import type { JobId, ObjectStore, TaskRef } from '@tidemark/base'
 import { getObject } from './run.ts'
@@ -32,10 +32,19 @@ export const originOf = async (store: ObjectStore, manifest: Manifest, stage: Ru
   if (part === undefined) return undefined
   const snapshot = openSnapshot(task, part.ref, await Promise.all(part.ref.objects.map(({ key }) => getObject(store, key))), findings)
   const objects = manifest.inFlight.find(isOwn)?.objects ?? []
-  const bodies = await Promise.all(objects.map(({ key }) => getObject(store, key)))
-  if (snapshot === undefined || bodies.some((body) => body === undefined)) return undefined
+  if (snapshot === undefined) return undefined
   const inFlight = new Map<string, number[]>()
-  for (const { input, value } of decodeInFlight(bodies as Buffer[], objects)) inFlight.set(input, [...inFlight.get(input) ?? [], decodeBlock(value).values.length])
+  const decoder = new InFlightDecoder()
+  for (const ref of objects) {
+    const body = await getObject(store, ref.key)
+    if (body === undefined) return undefined
+    for (const { input, value } of decoder.object(body, ref)) {
+      const records = inFlight.get(input) ?? []
+      inFlight.set(input, records)
+      records.push(decodeBlock(value).values.length)
+    }
+  }
+  decoder.finish()
   // A shuffle is read from its blocks in flight on, then from the beginning of the new run's topic.
   const positions = part.ref.positions.map((position): SourcePosition => {
     const input = stage.inputs.find((one) => one.input === position.input)

@@ -2,8 +2,8 @@
 // was restored from one, before anything of the new run's shuffle.
 import { TidemarkError } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
-import { decodeBlock, decodeInFlight, encodeInFlight, paths } from '@tidemark/checkpoint'
-import type { Manifest, ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
+import { decodeBlock, InFlightDecoder, InFlightEncoder, paths } from '@tidemark/checkpoint'
+import type { EncodedObject, Manifest, ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { WriterCut } from './messages.ts'
 import type { SlotPorts } from './ports.ts'
@@ -24,13 +24,24 @@ export interface StoredInFlight {
 
 /**
  * Reads each shuffle partition of the part's positions up to its end of now; keeps blocks at or below their writer's cut. Its end, not its stable
- * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for.
+ * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for. An object is put as soon as it is full:
+ * all that is in flight may be more than memory holds.
  */
-export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+export const storeInFlight = async (ports: Pick<SlotPorts, 'clock' | 'log' | 'store' | 'random' | 'faults'>, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
   const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
   const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
-  const blocks: { readonly input: string, readonly value: Buffer }[] = []
-  let bytes = 0
+  const encoder = new InFlightEncoder()
+  const objects: ObjectRef[] = []
+  let nonce: string | undefined
+  const put = async (encoded: readonly EncodedObject[]): Promise<void> => {
+    nonce ??= ports.random.uuid()
+    for (const { body, sha256 } of encoded) {
+      const key = paths.inFlightObject(held.ref, checkpoint, held.generation, nonce, objects.length)
+      await ports.store.put(key, body)
+      objects.push({ key, sizeBytes: body.length, sha256 })
+    }
+  }
+  let [blocks, bytes] = [0, 0]
   for (const position of ref.positions.filter((one) => shuffles.has(one.input))) {
     const [offsets] = await ports.log.offsets(position.topic, [position.partition])
     if (offsets === undefined) throw unreadable(held, position, 'it is not there')
@@ -42,14 +53,14 @@ export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: H
         if (ports.clock.monotonic() - movedAt >= STILL_MS_MAX) throw unreadable(held, position, `nothing was readable at ${next} for ${STILL_MS_MAX} ms, its end was ${upTo}`)
         continue
       }
-      movedAt = ports.clock.monotonic()
       for (const record of fetched.records) {
         if (record.value === null || record.offset >= upTo) continue
         const block = decodeBlock(record.value)
         const cut = cutOf.get(`${block.stage}/${block.partition}`)
         if (cut === undefined) throw new TidemarkError(`a block of ${block.stage}/${block.partition} has no cut in checkpoint ${checkpoint}`, { code: 'CHECKPOINT_CUT_MISSING', blame: 'bug', action: 'retry', ...held.ref })
         if (block.batchId > cut) continue
-        blocks.push({ input: position.input, value: record.value })
+        encoder.add({ input: position.input, value: record.value })
+        blocks += 1
         bytes += record.value.length
         if (bytes > bytesMax) {
           throw new TidemarkError(`more than ${bytesMax} bytes are in flight before ${held.key}`, {
@@ -58,20 +69,30 @@ export const storeInFlight = async (ports: SlotPorts, reader: LogReader, held: H
         }
       }
       next = fetched.nextOffset
+      const full = encoder.take()
+      if (full.length > 0) await put(full)
+      movedAt = ports.clock.monotonic()
     }
   }
-  const encoded = encodeInFlight(blocks)
-  const nonce = ports.random.uuid()
-  const objects = encoded.map((object, i): ObjectRef & { body: Buffer } => ({ key: paths.inFlightObject(held.ref, checkpoint, held.generation, nonce, i), sizeBytes: object.body.length, sha256: object.sha256, body: object.body }))
-  for (const object of objects) await ports.store.put(object.key, object.body)
+  await put(encoder.finish())
   ports.faults.reach('snapshot.in-flight-stored')
-  return { objects: objects.map(({ body: _body, ...object }) => object), blocks: blocks.length, bytes }
+  return { objects, blocks, bytes }
 }
 
 const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: string): TidemarkError =>
   new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })
 
-/** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all. */
+interface Fed {
+  readonly input: string
+  /** Those before it were taken by an owner before. */
+  readonly from: number
+  /** Read so far. */
+  blocks: number
+  /** The newest of them, not offered yet: whether it is the last is known with the next. */
+  newest: Buffer | undefined
+}
+
+/** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all; an object is fetched when those before it are offered. */
 export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: { readonly origin: Pick<Manifest, 'inFlight'> | undefined }, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
@@ -79,16 +100,26 @@ export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, op
     throw new TidemarkError(`${held.key} has still to read what was in flight where its run began, and that checkpoint is gone`, { code: 'SLOT_ORIGIN_GONE', blame: 'environment', action: 'fail-job', ...held.ref, hint: 'Bring its manifest and objects back, or restore from another checkpoint.' })
   }
   const part = options.origin.inFlight.find((one) => one.stage === held.ref.stage && one.partition === held.ref.partition)
-  const blocks = part === undefined ? [] : decodeInFlight(await Promise.all(part.objects.map((object) => ports.store.get(object.key))), part.objects)
-  for (const input of waiting) {
-    const own = blocks.filter((block) => block.input === input.input)
-    // Until it reads of the new run's shuffle they are all that says how large its blocks are.
-    measure(held, input, own.reduce((sum, { value }) => sum + value.length, 0), own.length)
-    if (own.length === 0) held.task.offerInFlight(input.input, 0, true, undefined)
-    for (let index = input.inFlight ?? 0; index < own.length && wanted(); index += 1) {
-      while (held.task.queuedBytes > QUEUED_BYTES_MAX && wanted()) await ports.clock.sleep(POLL_MS)
-      held.task.offerInFlight(input.input, index, index === own.length - 1, own[index]?.value)
+  // Until it reads of the new run's shuffles these, of all of them together, are all that says how large their blocks are.
+  for (const input of waiting) measure(held, input, part?.bytes ?? 0, part?.blocks ?? 0)
+  const feds = new Map(waiting.map(({ input, inFlight = 0 }): [string, Fed] => [input, { input, from: inFlight, blocks: 0, newest: undefined }]))
+  const offer = async ({ input, from, blocks, newest }: Fed, last: boolean): Promise<void> => {
+    if (blocks > 0 && blocks <= from) return
+    while (held.task.queuedBytes > QUEUED_BYTES_MAX && wanted()) await ports.clock.sleep(POLL_MS)
+    if (wanted()) held.task.offerInFlight(input, Math.max(0, blocks - 1), last, newest)
+  }
+  const decoder = new InFlightDecoder()
+  for (const ref of part?.objects ?? []) {
+    if (!wanted()) return
+    for (const { input, value } of decoder.object(await ports.store.get(ref.key), ref)) {
+      const fed = feds.get(input)
+      if (fed === undefined) continue
+      if (fed.newest !== undefined) await offer(fed, false)
+      if (!wanted()) return
+      fed.blocks += 1
+      fed.newest = value
     }
   }
+  decoder.finish()
+  for (const fed of feds.values()) await offer(fed, true)
 }
-

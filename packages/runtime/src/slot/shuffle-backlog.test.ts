@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { jobId, silentLogger, stageId } from '@tidemark/base'
-import { encodeInFlight } from '@tidemark/checkpoint'
+import { InFlightEncoder } from '@tidemark/checkpoint'
 import { MemoryBroker, MemoryLog, MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
 import { count, job, json, topic, topicSink } from 'tidemark'
 import { fixtureOf } from '../task/task-fixture.ts'
@@ -70,7 +70,9 @@ test('origin: blocks of a restored run\'s origin say how large the blocks of its
   held.stable.set(`${input.topic}/0`, 10)
   expect(statusOf(held).inputs[0]?.behindBytes).toBeUndefined()
   const store = new MemoryObjectStore({ clock })
-  const objects = encodeInFlight([300, 500].map((length) => ({ input: input.input, value: Buffer.alloc(length) })))
+  const encoder = new InFlightEncoder()
+  for (const length of [300, 500]) encoder.add({ input: input.input, value: Buffer.alloc(length) })
+  const objects = encoder.finish()
   for (const [i, { body }] of objects.entries()) await store.put(`part-${i}`, body)
   const part = { stage: held.ref.stage, partition: 0, blocks: 2, bytes: 800, objects: objects.map(({ body, sha256 }, i) => ({ key: `part-${i}`, sizeBytes: body.length, sha256 })) }
   await feedInFlight({ clock, store }, { origin: { inFlight: [part] } }, held, () => true)

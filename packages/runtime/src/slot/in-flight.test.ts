@@ -1,0 +1,105 @@
+// What is in flight may be more than memory holds: it is stored and fed an object at a time.
+import { randomBytes } from 'node:crypto'
+import { expect, test } from '@jest/globals'
+import { executorId, noFaults, realRandom, slotId, transactionalId } from '@tidemark/base'
+import type { FetchedPartition, LogReader } from '@tidemark/base'
+import { encodeBlocks, InFlightEncoder } from '@tidemark/checkpoint'
+import type { ObjectRef } from '@tidemark/checkpoint'
+import { MemoryBroker, MemoryLog, MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
+import { count, job, json, topic, topicSink } from 'tidemark'
+import { packShuffled, SHUFFLED_BYTES_MAX } from '../operators/shuffled-value.ts'
+import { fixtureOf, ROOMY } from '../task/task-fixture.ts'
+import { HeldTask } from './held-task.ts'
+import { feedInFlight, storeInFlight } from './in-flight.ts'
+
+const MIB = 1024 * 1024
+const PER_FETCH = 2
+const FETCHES = 24
+
+const started = (): { readonly clock: VirtualClock, readonly held: HeldTask, readonly input: { readonly input: string, readonly topic: string }, readonly store: MemoryObjectStore } => {
+  const clock = new VirtualClock()
+  const fixture = fixtureOf(job('orders', { version: '1' }).source('in', topic('in', { value: json<{ readonly user: string }>() })).keyBy((one) => one.user).aggregate('n', { count: count() }).sink('out', topicSink('out', { value: json() })))
+  const held = new HeldTask(() => fixture.task(1), { epoch: 1, counter: 1 }, 'journal', clock)
+  const [input] = held.task.inputs()
+  if (input === undefined) throw new TypeError('no input')
+  return { clock, held, input, store: new MemoryObjectStore({ clock }) }
+}
+
+/** As large as they come, and nothing in them can be packed. */
+const block = (batchId: number): Buffer => {
+  const [whole] = encodeBlocks({ stage: 's0', partition: 0, batchId, generation: { epoch: 1, counter: 1 }, idle: false }, [{ key: `u${batchId}`, value: packShuffled(randomBytes(SHUFFLED_BYTES_MAX)), timestamp: 0 }])
+  if (whole === undefined) throw new TypeError('no block')
+  return whole
+}
+
+/** Stored by one task, in so many objects; `readBefore`: what was read of the shuffle before each was put. */
+const stored = async ({ clock, held, input, store }: ReturnType<typeof started>): Promise<{ readonly objects: readonly ObjectRef[], readonly blocks: number, readonly bytes: number, readonly readBefore: readonly number[] }> => {
+  const log = new MemoryLog({ clock, broker: new MemoryBroker({ clock }) })
+  const end = FETCHES * PER_FETCH
+  let read = 0
+  const readBefore: number[] = []
+  const reader: Pick<LogReader, 'fetch'> = {
+    fetch: async ([request]): Promise<FetchedPartition[]> => {
+      const from = request?.offset ?? 0
+      const records = Array.from({ length: PER_FETCH }, (_, i) => ({ offset: from + i, timestamp: 0, key: null, value: block(from + i + 1) }))
+      read += records.reduce((sum, { value }) => sum + value.length, 0)
+      return [{ topic: input.topic, partition: 0, fromOffset: from, records, nextOffset: from + PER_FETCH, startOffset: 0, stableOffset: end }]
+    },
+  }
+  const ports = {
+    clock, log: Object.assign(Object.create(log) as MemoryLog, { offsets: async () => [{ partition: 0, start: 0, end, stable: end }] }), random: realRandom, faults: noFaults,
+    store: Object.assign(Object.create(store) as MemoryObjectStore, { put: async (key: string, body: Uint8Array) => { readBefore.push(read); await store.put(key, body) } }),
+  }
+  const ref = { generation: held.generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('t'), checkpoint: 7, batchId: 1, journalNext: 0, positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0 }], keys: 0, objects: [] }
+  const found = await storeInFlight(ports, reader, held, 7, ref, [{ stage: 's0', partition: 0, batchId: end }], Number.MAX_SAFE_INTEGER)
+  return { ...found, readBefore }
+}
+
+test('in flight: far more than an object holds → each is put as soon as it is full, and fed to a restored run while those behind it are not fetched yet', async () => {
+  const all = started()
+  const { clock, held, input, store } = all
+  const { objects, blocks, bytes, readBefore } = await stored(all)
+  expect(blocks).toBe(FETCHES * PER_FETCH)
+  expect(new Set(objects.map(({ key }) => key)).size).toBe(2)
+  expect(bytes).toBeGreaterThan(37 * MIB)
+  expect(readBefore[0]).toBeLessThan(35 * MIB)
+  expect(readBefore[1]).toBe(bytes)
+
+  held.task.loadSnapshot([], { ...held.task.content(), positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0, inFlight: 0 }], upstreams: [] })
+  const fetched: string[] = []
+  const reading = Object.assign(Object.create(store) as MemoryObjectStore, { get: async (key: string) => { fetched.push(key); return store.get(key) } })
+  const part = { stage: held.ref.stage, partition: held.ref.partition, objects, blocks, bytes }
+  let fed = false
+  void feedInFlight({ clock, store: reading }, { origin: { inFlight: [part] } }, held, () => true).then(() => { fed = true })
+  await clock.advance(1_000)
+  expect(fetched).toHaveLength(1)
+  expect(held.task.queuedBytes).toBeLessThan(10 * MIB)
+  for (let batches = 0; held.task.inputs()[0]?.inFlight !== undefined && batches < 100; batches += 1) {
+    held.task.work({ ...ROOMY, recordsMax: 4 }, 0)
+    held.task.freeze()
+    held.task.committed()
+    await clock.advance(10)
+    expect(held.task.queuedBytes).toBeLessThan(10 * MIB)
+  }
+  expect([held.task.failure, held.task.inputs()[0]?.inFlight]).toEqual([undefined, undefined])
+  expect(fed).toBe(true)
+  expect(fetched).toEqual(objects.map(({ key }) => key))
+  expect(held.task.content().totals).toMatchObject({ blocks, shuffleRecords: blocks })
+})
+
+test('in flight: of three shuffles, one in part taken by the owner before and one without any → each is fed what is left, in its order, and told its last', async () => {
+  const { clock, held, store } = started()
+  const offered: unknown[] = []
+  Object.assign(held.task, {
+    inputs: () => [['a', 1], ['b', 0], ['c', 0]].map(([input, inFlight]) => ({ input, kind: 'shuffle', topic: input, partition: 0, next: 0, inFlight })),
+    offerInFlight: (input: string, index: number, last: boolean, value: Buffer | undefined) => void offered.push([input, index, last, value?.toString()]),
+  })
+  const encoder = new InFlightEncoder()
+  for (const name of ['a0', 'b0', 'a1', 'b1', 'a2']) encoder.add({ input: name.slice(0, 1), value: Buffer.from(name) })
+  const [object] = encoder.finish()
+  if (object === undefined) throw new TypeError('no object')
+  await store.put('o', object.body)
+  const part = { stage: held.ref.stage, partition: held.ref.partition, objects: [{ key: 'o', sizeBytes: object.body.length, sha256: object.sha256 }], blocks: 5, bytes: 10 }
+  await feedInFlight({ clock, store }, { origin: { inFlight: [part] } }, held, () => true)
+  expect(offered).toEqual([['b', 0, false, 'b0'], ['a', 1, false, 'a1'], ['a', 2, true, 'a2'], ['b', 1, true, 'b1'], ['c', 0, true, undefined]])
+})
