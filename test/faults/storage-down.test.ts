@@ -44,13 +44,21 @@ describeWith(['kafka', 'minio', 'redis'], `MinIO off and kills, in each order (s
     await main.cluster.until(main.job.name, ({ tasks }) => tasks.some(({ waitingFor }) => waitingFor?.includes('store unreachable') === true), 'what a journal alone can\'t give waits for the store')
     await store.restart()
     await main.recovered(2)
-    const told = recoveries(await main.cluster.until(main.job.name, (now) => recoveries(now).length >= orphans.length && recoveries(now).every(({ steps }) => steps?.firstCommitMs !== undefined), 'the orphans commit again'))
-    const tails = told.map(({ steps }) => steps?.tailBatches ?? 0)
-    console.log(`seed ${SEED}: off for ${Math.round((realClock.now() - offAt) / 1_000)} s; tails of ${tails.join(', ')} batches`)
-    // Ten commits a second at most, and no snapshot for all that time.
-    for (const batches of tails) expect(batches).toBeGreaterThan(20)
-    // What a takeover would replay was told before: nothing that was there then has been left out since.
-    for (const { stage, partition, tail } of before) expect({ stage, partition, isLong: (tail?.batches ?? 0) > 10 && (tail?.bytes ?? 0) > 10_000 }).toEqual({ stage, partition, isLong: true })
+    const { tasks: after } = await main.cluster.until(main.job.name, (now) => recoveries(now).length >= orphans.length && recoveries(now).every(({ steps }) => steps?.firstCommitMs !== undefined), 'the orphans commit again')
+    const replayed = orphans.map(({ stage, partition, tail }) => {
+      const batches = after.find((task) => task.stage === stage && task.partition === partition)?.recovery?.steps?.tailBatches ?? 0
+      return { stage, partition, told: tail?.batches ?? 0, batches }
+    })
+    console.log(`seed ${SEED}: off for ${Math.round((realClock.now() - offAt) / 1_000)} s; ${replayed.map(({ stage, partition, told, batches }) => `${stage}/${partition}: ${batches} batches replayed, ${told} told before`).join('; ')}`)
+    expect(replayed.length).toBeGreaterThan(0)
+    for (const { batches, told, ...task } of replayed) {
+      // No snapshot for all that time; a slow machine commits less often, and more at once.
+      expect({ ...task, batches, isLong: batches > 5 }).toEqual({ ...task, batches, isLong: true })
+      // What was told before its owner was killed is replayed, and is most of it: the rest was committed between the word and the kill.
+      expect({ ...task, batches, told, isTrue: told <= batches && told > batches / 2 }).toEqual({ ...task, batches, told, isTrue: true })
+    }
+    for (const { stage, partition, tail } of before) expect({ stage, partition, isLong: (tail?.batches ?? 0) > 5 && (tail?.bytes ?? 0) > 10_000 }).toEqual({ stage, partition, isLong: true })
+    // All of the job's, those that were not taken over too.
     expect(growth).toMatchObject({ batches: before.reduce((sum, { tail }) => sum + (tail?.batches ?? 0), 0), bytes: before.reduce((sum, { tail }) => sum + (tail?.bytes ?? 0), 0) })
     expect(growth?.bytesPerHour).toBeGreaterThan(1_000_000)
     console.log(`seed ${SEED}: forecast while it was off: ${JSON.stringify(growth)}`)

@@ -16,7 +16,7 @@ const MIB = 1024 * 1024
 const BACKLOG_BYTES_MAX = 48 * MIB
 
 let cluster: Cluster | undefined
-afterEach(() => cluster?.stop(), 30_000)
+afterEach(() => cluster?.stop(), 60_000)
 
 const slowJob = (name: string): string => {
   const file = join(generatedFolder(), `${name}.ts`)
@@ -49,6 +49,7 @@ test('backpressure, a reader is slower than its writer → the writer is paused 
   const output = new Output<{ readonly key: string, readonly count: number, readonly sum: number }>(log, `${name}.out`)
   let most = 0
   let pausedSeen = ''
+  const times = (event: string): number => cluster?.driver?.lines.filter((line) => line.event === event).length ?? 0
   for (const began = realClock.monotonic(); (await output.read()).length < RECORDS;) {
     if (realClock.monotonic() - began > 240_000) throw new Error(`${output.records.length} of ${RECORDS} after 240 s`)
     const { tasks } = await jobs.describe(name)
@@ -57,6 +58,10 @@ test('backpressure, a reader is slower than its writer → the writer is paused 
     await realClock.sleep(100)
   }
   expect(pausedSeen).toMatch(/^paused: shuffle \S+ is \d+ MiB behind$/)
+  const [paused, resumed] = [times('shuffle.paused'), times('shuffle.resumed')]
+  console.log(`paused ${paused} times, resumed ${resumed} times; at most ${Math.round(most / MIB)} MiB behind`)
+  expect(paused).toBeGreaterThan(1)
+  expect(resumed).toBeGreaterThanOrEqual(paused - 1)
   expect(most).toBeGreaterThan(MIB)
   expect(most).toBeLessThan(BACKLOG_BYTES_MAX)
   expect(output.records).toHaveLength(RECORDS)
