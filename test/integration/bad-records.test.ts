@@ -14,7 +14,7 @@ afterEach(async () => {
   if (cluster !== undefined) await job?.remove(cluster.log)
   await cluster?.stop()
   cluster = undefined
-}, 30_000)
+}, 60_000)
 
 const letters = async (log: Cluster['log'], topic: string): Promise<LogRecord[]> => {
   const reader = log.reader()

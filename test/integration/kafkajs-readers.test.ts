@@ -32,7 +32,7 @@ interface Kafkajs {
 const INSTALLED = join(import.meta.dirname, '../..', 'node_modules', 'kafkajs')
 /** Written last and committed: whoever has seen it has seen all. */
 const LAST = 'the last one'
-const WAIT_MS_MAX = 20_000
+const WAIT_MS_MAX = 60_000
 
 describeWith(['kafka', 'kcat'], 'kafkajs readers of output', (server) => {
   let work: string

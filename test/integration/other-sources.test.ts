@@ -18,8 +18,8 @@ let cluster: Cluster | undefined
 let data: string | undefined
 afterEach(async () => {
   await cluster?.stop()
-  if (data !== undefined) rmSync(data, { recursive: true, force: true })
-}, 30_000)
+  if (data !== undefined) rmSync(data, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+}, 60_000)
 
 const event = (n: number): Event => ({ user: `u${n % 40}`, amount: 1 + (n % 9), ts: 1_700_000_000_000 + n })
 

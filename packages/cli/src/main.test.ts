@@ -70,7 +70,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await driver.close()
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
 })
 
 describe('main', () => {
@@ -138,7 +138,7 @@ describe('main', () => {
       answers = await runAll(NOBODY.map(([, args], at) => () => run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', places[at] ?? '', ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []])))
     }, 90_000)
     afterAll(() => {
-      for (const place of places) rmSync(place, { recursive: true, force: true })
+      for (const place of places) rmSync(place, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     })
 
     test.each(NOBODY.map(([what, , message], at) => [what, message, at] as const))('main, %s → 3, and who did not answer', (_what, message, at) => {
@@ -208,7 +208,7 @@ describe('main', () => {
         expect(answer).toEqual({ code: 2, out: '', err: expect.stringMatching(/^SETTINGS_INVALID: .*kafak in tidemark\.config\.ts is no setting\. Did you mean kafka\?\n.*heartbeatTimeout in tidemark\.config\.ts = "soon"/s) })
       }
     } finally {
-      rmSync(place, { recursive: true, force: true })
+      rmSync(place, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     }
   })
 })

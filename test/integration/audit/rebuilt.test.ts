@@ -53,7 +53,7 @@ describe(`audit of states (seed ${SEED})`, () => {
   afterEach(async () => {
     await open?.stop()
     open = undefined
-  }, 30_000)
+  }, 60_000)
 
   test('audit --state, one value in an after-image, then in a snapshot, forged with right checksums → task, batch and key are told; without it one hash', async () => {
     const main = open = await MainJob.start({}, { copartitioned: true, executors: 2, checkpointInterval: 1_500 })

@@ -14,9 +14,9 @@ describe(`audit of what was changed by hand (seed ${SEED})`, () => {
   afterEach(async () => {
     await open?.stop()
     open = undefined
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     folder = undefined
-  }, 30_000)
+  }, 60_000)
 
   const kinds = async (main: MainJob, ...args: string[]): Promise<unknown> => {
     const { report, code } = await auditReportOf(main.cluster.folder, {}, [main.job.name, ...args])

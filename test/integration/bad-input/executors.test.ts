@@ -10,7 +10,7 @@ let cluster: Cluster | undefined
 afterEach(async () => {
   await cluster?.stop()
   cluster = undefined
-}, 30_000)
+}, 60_000)
 
 test('two executors with one name → both work, told apart by their UUIDs; one is killed and only its tasks move', async () => {
   cluster = await Cluster.start({ executors: 0 })

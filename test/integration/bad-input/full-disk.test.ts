@@ -19,9 +19,9 @@ describeWith(['tmpfs'], 'the disk under the embedded log', (server) => {
     await cluster?.stop()
     if (folder !== undefined) {
       execFileSync(server('tmpfs').umount, ['-l', folder])
-      rmSync(folder, { recursive: true, force: true })
+      rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     }
-  }, 30_000)
+  }, 60_000)
 
   test('a full disk under the embedded log → no batch is committed, the log says why; with space again it goes on, nothing lost, nothing doubled', async () => {
     const disk = folder = mkdtempSync(join(tmpdir(), 'tidemark-disk-'))

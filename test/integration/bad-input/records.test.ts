@@ -15,7 +15,7 @@ afterEach(async () => {
   if (cluster !== undefined) await job?.remove(cluster.log)
   await cluster?.stop()
   cluster = undefined
-}, 30_000)
+}, 60_000)
 
 const text = (name: string): string => `
 interface Sale { readonly user: string, readonly amount: number, readonly ts?: number, readonly note?: string }

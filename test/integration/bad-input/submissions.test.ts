@@ -28,7 +28,7 @@ describe('submissions', () => {
   afterAll(async () => {
     for (const one of made) await one.remove(cluster.log)
     await cluster.stop()
-  }, 30_000)
+  }, 60_000)
 
   /** It has answered so many events in all: nothing that happened to others held it up. */
   const neighbourAnswers = async (events: number): Promise<void> => {

@@ -26,8 +26,8 @@ describe(`the checkpoint folder (seed ${SEED})`, () => {
   }, 60_000)
   afterAll(async () => {
     await main.stop()
-    rmSync(folder, { recursive: true, force: true })
-  }, 30_000)
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+  }, 60_000)
 
   const job = () => jobId(main.job.name)
   const keys = async (): Promise<string[]> => (await main.cluster.store.list(`${main.job.name}/`)).map(({ key }) => key.slice(main.job.name.length + 1))

@@ -132,7 +132,7 @@ describe('positions', () => {
   afterAll(async () => {
     for (const one of jobs.values()) await one.job.remove(cluster.log)
     await cluster.stop()
-  }, 30_000)
+  }, 60_000)
 
   test('topic made anew, longer than the position: the job stops with TASK_SOURCE_CHANGED, nothing of the new topic is taken for the old', async () => {
     const one = after('longer')

@@ -13,7 +13,7 @@ describe(`survivors (seed ${SEED})`, () => {
   afterEach(async () => {
     await open?.stop()
     open = undefined
-  }, 30_000)
+  }, 60_000)
 
   test('continues seamlessly: survivors never stop, their tasks keep their generation and their batches go on while the dead executor\'s tasks recover', async () => {
     // No checkpoint in between: the journals are read from their start.

@@ -19,7 +19,7 @@ test('cancel: while a restore of the job is being taken → it cancels no run th
   leading = now
   const handlers = jobHandlers(ports, async () => now)
   await handlers.submit({ plan: planOf(), bundle: bundle() })
-  for (const until = performance.now() + 5_000; now.core.job(JOB)?.state !== 'running' && performance.now() < until;) await ports.clock.sleep(5)
+  for (const until = performance.now() + 20_000; now.core.job(JOB)?.state !== 'running' && performance.now() < until;) await ports.clock.sleep(5)
   const generation = { epoch: 5, counter: 1 }
   await ports.store.put(paths.manifest(JOB, 1), formatManifest({
     formatVersion: 1, job: JOB, run: 1, checkpoint: 1, engineVersion: '0.1.0', jobVersion: '1', schemas: {}, driverEpoch: 5, timestamp: 1, inFlight: [], outputs: [],
@@ -42,7 +42,7 @@ test('cancel, drained and asked again, then now → what is stored says it each 
     return leading = new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
   }
   const comesTo = async (now: Leading, state: string): Promise<void> => {
-    for (const until = performance.now() + 5_000; now.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
+    for (const until = performance.now() + 20_000; now.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
     expect(now.core.job(JOB)?.state).toBe(state)
   }
   const first = begin(5, [])
