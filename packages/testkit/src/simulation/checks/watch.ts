@@ -1,7 +1,7 @@
-// Everything that is checked while a simulation goes on: called as transactions commit, as journals are trimmed and objects go, after each step.
+// Watches a simulated cluster step by step: called as transactions commit, as journals are trimmed and objects go, after each step; asks each check about what it is for.
 import { jobId, taskKey } from '@tidemark/base'
 import type { TaskRef, TransactionalId } from '@tidemark/base'
-import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
+import { parseRun, paths } from '@tidemark/checkpoint'
 import type { Manifest, RunRecord } from '@tidemark/checkpoint'
 import { createTask } from '@tidemark/runtime'
 import type { Task, TaskOptions } from '@tidemark/runtime'
@@ -10,8 +10,10 @@ import type { SimCluster } from '../cluster.ts'
 import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
 import { INPUT } from '../workload.ts'
 import { DeadLetterCheck } from './dead-letter-check.ts'
+import { DrainedCheck } from './drained-check.ts'
 import { EndedCheck } from './ended-check.ts'
-import { JournalCheck, sha256Of } from './journal-check.ts'
+import { JournalCheck } from './journal-check.ts'
+import { ObjectsCheck } from './objects-check.ts'
 import { OutputCheck } from './output-check.ts'
 import { Violations } from './violations.ts'
 
@@ -27,6 +29,8 @@ export class Watch implements BrokerObserver {
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
   readonly #cluster: SimCluster
+  readonly #drained: DrainedCheck
+  readonly #objects: ObjectsCheck
   readonly #job: Pick<TaskOptions, 'plan' | 'physical' | 'functions'>
   /** Until when something makes a host slow: its waits say nothing. */
   readonly #disturbed = new Map<string, number>()
@@ -52,10 +56,6 @@ export class Watch implements BrokerObserver {
   #begun = 0
   /** When the newest one that is complete began. */
   checkpointBegunAt = 0
-  /** Last checkpoints of runs that were drained. */
-  readonly #last = new Map<number, Manifest>()
-  /** Copies that no run needed any more when they went, by key. */
-  readonly #origins = new Map<string, Buffer>()
   /** The newest run that has claimed anything. */
   run = 1
   lastRecordsAt = 0
@@ -68,6 +68,8 @@ export class Watch implements BrokerObserver {
     this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(cluster.workload.job) }
     this.outputs = new OutputCheck(cluster.written, this.violations)
     this.ended = new EndedCheck(cluster, this.violations)
+    this.#drained = new DrainedCheck(cluster, this.journals, this.violations)
+    this.#objects = new ObjectsCheck(cluster, this.journals, this.damaged, this.violations)
     this.letters = new DeadLetterCheck(paths.deadLetterTopic(jobId(cluster.workload.name)), cluster.poisons, this.violations)
     cluster.onMade = (slot, task) => void this.#made.set(`${slot} ${taskKey(task.ref)}`, task)
     // A throw-away process is there to die.
@@ -77,13 +79,16 @@ export class Watch implements BrokerObserver {
       if (isSlot) this.letters.killed(this.run, user)
     }
     cluster.servers.broker.observer = this
-    cluster.objects.deleted = (key, { body }) => this.#objectGone(key, body)
-    cluster.objects.added = (key) => this.#objectAdded(key)
+    cluster.objects.deleted = (key, { body }) => this.#objects.gone(key, body)
+    cluster.objects.added = (key) => {
+      this.#defined(key)
+      this.#objects.added(key)
+    }
     cluster.trace.onEvent = (who, event, facts) => {
       if (event === 'task.assigned') this.#assigned(facts)
       else if (event === 'checkpoint.begun') this.#begun = cluster.scheduler.now
       else if (event === 'checkpoint.completed') this.checkpointBegunAt = this.#begun
-      else if (event === 'job.drained') this.#drained(facts)
+      else if (event === 'job.drained') this.#drained.drained(facts)
       else if (event === 'run.ended') this.ended.ended((facts as { readonly run: number }).run)
       else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
       else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
@@ -194,7 +199,7 @@ export class Watch implements BrokerObserver {
     if (newest === undefined || newest === before) return
     const { run } = journal.of.ref
     if (run < this.run) this.violations.add('ended', `run ${run} committed batch ${newest.content.batchId} of ${journal.of.ref.stage}-${journal.of.ref.partition} when run ${this.run} had begun`)
-    this.#endsThere(journal)
+    this.#drained.read(journal)
     if (newest.content.books.records > 0) this.lastRecordsAt = this.#cluster.scheduler.now
   }
 
@@ -210,20 +215,12 @@ export class Watch implements BrokerObserver {
       return undefined
     }
     const record = parseRun(body, runKey)
-    const origin = this.#origin(record)
+    const origin = this.#objects.origin(record)
     if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin), record.from?.run)
     const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged)
     this.journals.set(key, journal)
     this.run = Math.max(run, this.run)
     return journal
-  }
-
-  #origin(record: RunRecord): Manifest | undefined {
-    if (record.from === null) return undefined
-    const body = this.#cluster.objects.get(record.from.manifest)?.body ?? this.#origins.get(record.from.manifest)
-    if (body !== undefined) return parseManifest(body, record.from.manifest)
-    this.violations.add('needed object', `${record.from.manifest}, which run ${record.run} began from, is gone`)
-    return undefined
   }
 
   /** Where a key's records all are in one input partition, and are read by one task, its positions say how many were counted. */
@@ -243,28 +240,6 @@ export class Watch implements BrokerObserver {
       ...this.#job, ref: { job: run.job, run: run.run, stage: stage as RunRecord['stages'][number]['stage'], partition }, run, topics,
       partitionFor: () => 0, clock: { now: () => 0, monotonic: () => 0, after: () => ({ cancel: () => {} }), sleep: async () => {} },
     })
-  }
-
-  /** What a drained run has processed is what its last checkpoint says, then and for ever. */
-  #drained(facts: unknown): void {
-    const { facts: { run, checkpoint } } = facts as { readonly facts: { readonly run: number, readonly checkpoint: number } }
-    const key = paths.manifest(jobId(this.#cluster.workload.name), checkpoint)
-    const body = this.#cluster.objects.get(key)?.body
-    if (body === undefined) return this.violations.add('needed object', `${key}, the last of run ${run}, is not there`)
-    this.#last.set(run, parseManifest(body, key))
-    for (const journal of this.journals.values()) this.#endsThere(journal)
-  }
-
-  #endsThere(journal: JournalCheck): void {
-    const { newest, of: { ref } } = journal
-    const part = this.#last.get(ref.run)?.parts.find(({ stage, partition }) => stage === ref.stage && partition === ref.partition)
-    // What is still hidden behind somebody's open transaction is judged when it is seen.
-    if (part === undefined || newest === undefined || newest.content.batchId < part.ref.batchId) return
-    const moved = newest.content.positions.filter(({ input, topic, partition, next, inFlight }) =>
-      !part.ref.positions.some((at) => at.input === input && at.topic === topic && at.partition === partition && at.next === next && at.inFlight === inFlight))
-    const undelivered = journal.undeliveredAt(part.ref.batchId)
-    if (undelivered !== undefined && undelivered !== newest.content.outbox.entries) this.violations.add('drained', `${taskKey(ref)} had ${undelivered} undelivered entries in the last checkpoint of its run, and has ${newest.content.outbox.entries} behind it: the next run delivers them again`)
-    if (moved.length > 0) this.violations.add('drained', `${taskKey(ref)} has gone on behind the last checkpoint of its run: ${moved.map(({ input, partition, next }) => `${input}/${partition} to ${next}`).join(', ')}`)
   }
 
   /** R1: a generation is given once, to one slot. */
@@ -318,54 +293,12 @@ export class Watch implements BrokerObserver {
     if (waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
   }
 
-  #objectGone(key: string, body: Buffer): void {
-    this.#originGone(key, body)
-    if (paths.parseManifest(key) && ![...this.#cluster.objects.keys()].some((one) => paths.parseManifest(one))) this.violations.add('needed object', `${key} was the last checkpoint, and is gone`)
-    if (paths.parseStateObject(key) === undefined) return
-    for (const journal of this.journals.values()) journal.recoverable(`${key} was deleted`)
-    for (const [at, { body }] of this.#cluster.objects) if (paths.parseManifest(at)) this.#complete(at, body, `${key} was deleted`)
-  }
-
-  /** C4: whoever may still begin from its copy has it. */
-  #originGone(key: string, body: Buffer): void {
-    const of = paths.parseOrigin(key)
-    if (of === undefined) return
-    const stored = [...this.#cluster.objects]
-    const newest = Math.max(...stored.map(([one]) => paths.parseRun(one)?.number ?? 0))
-    const own = stored.flatMap(([at, one]) => (paths.parseManifest(at) ? parseManifest(one.body, at) : [])).filter(({ run }) => run === of.number)
-    const isFrom = stored.some(([at, one]) => paths.parseRun(at)?.number === of.number && parseRun(one.body, at).from?.manifest === key)
-    if (of.number > newest || (of.number === newest && isFrom && own.length < 2)) this.violations.add('needed object', `${key}, which run ${of.number} began from or may begin from, is gone when it has ${own.length} checkpoints of its own, and the newest run is ${newest}`)
-    else this.#origins.set(key, body)
-  }
-
-  #objectAdded(key: string): void {
+  /** The word of a driver that has been replaced counts for nothing. */
+  #defined(key: string): void {
     const body = this.#cluster.objects.get(key)?.body
     const mine = paths.parseDefinition(key)
-    // The word of a driver that has been replaced counts for nothing.
-    if (body !== undefined && mine !== undefined && [...this.#cluster.objects.keys()].every((one) => paths.parseDefinition(one)?.job !== mine.job || (paths.parseDefinition(one)?.number ?? 0) <= mine.number)) {
-      const definition = JSON.parse(body.toString()) as { readonly state: string, readonly error?: unknown }
-      if (definition.state === 'failed') this.violations.add('job failed', JSON.stringify(definition.error))
-    }
-    if (body !== undefined && paths.parseManifest(key)) this.#complete(key, body, 'it was written')
-  }
-
-  /** C1: no reader has taken a block that its writer's part does not know of. */
-  #consistent(key: string, { parts }: Manifest): void {
-    for (const { stage, partition, upstreams } of parts) {
-      for (const mark of upstreams) {
-        const writer = parts.find((part) => part.stage === 's0' && part.partition === mark.partition)
-        if (writer !== undefined && mark.batchId > writer.ref.batchId) this.violations.add('cut', `in ${key} ${stage}-${partition} has taken batch ${mark.batchId} of s0-${mark.partition}, whose part ends at batch ${writer.ref.batchId}`)
-      }
-    }
-  }
-
-  /** A checkpoint is complete in itself. */
-  #complete(key: string, body: Buffer, why: string): void {
-    const manifest = parseManifest(body, key)
-    this.#consistent(key, manifest)
-    for (const object of [...manifest.parts.flatMap(({ ref }) => ref.objects), ...manifest.inFlight.flatMap(({ objects }) => objects)]) {
-      const found = this.#cluster.objects.get(object.key)?.body
-      if (found === undefined || (!this.damaged.has(object.key) && sha256Of(found) !== object.sha256)) this.violations.add('needed object', `after ${why} ${object.key}, which ${key} names, is ${found === undefined ? 'gone' : 'not what was written'}`)
-    }
+    if (body === undefined || mine === undefined || [...this.#cluster.objects.keys()].some((one) => paths.parseDefinition(one)?.job === mine.job && (paths.parseDefinition(one)?.number ?? 0) > mine.number)) return
+    const definition = JSON.parse(body.toString()) as { readonly state: string, readonly error?: unknown }
+    if (definition.state === 'failed') this.violations.add('job failed', JSON.stringify(definition.error))
   }
 }
