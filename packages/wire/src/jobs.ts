@@ -103,8 +103,10 @@ export interface JobDescription {
   readonly checkpointUnderWay?: { readonly checkpoint: number, readonly startedAt: number, readonly partsNamed: number, readonly parts: number }
   readonly executors: readonly ExecutorDescription[]
   readonly warnings: readonly string[]
-  /** `empty`, or `checkpoint 7`. */
+  /** In words: `empty`, or `checkpoint 7 of run 2`. */
   readonly startedFrom: string
+  /** The checkpoint that it began from, and the run that took it; absent: it began empty. */
+  readonly origin?: { readonly checkpoint: number, readonly run: number }
   readonly error?: ErrorMessage
   /** Absent: no owner has said yet. */
   readonly growth?: LogGrowth

@@ -9,8 +9,8 @@ const task = (phase: TaskDescription['phase'], loadedMs = 0, bytes = 0): TaskDes
   stage: 's0', partition: 0, phase, inputs: [], lag: 0, batchId: 0, stateKeys: 0, stateBytes: 0, totals: {},
   recovery: { cause: 'the run starts', detectedAt: 0, assignedAt: 0, steps: { startedAt: 0, readMs: 1, fencedMs: 2, claimedMs: 3, loadedMs, tailedMs: 0, ...bytes === 0 ? {} : { snapshot: { checkpoint: 7, keys: 1, bytes } }, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] } },
 })
-const job = (tasks: readonly TaskDescription[], startedFrom = 'checkpoint 7 of run 2'): JobDescription =>
-  ({ ...DESCRIPTION, tasks, startedFrom, checkpoints: [{ checkpoint: 7, run: 2, takenAt: 0, bytes: 40 * MIB, parts: 4 }] })
+const job = (tasks: readonly TaskDescription[], origin: JobDescription['origin'] | null = { checkpoint: 7, run: 2 }): JobDescription =>
+  ({ ...DESCRIPTION, tasks, startedFrom: 'as it is said', ...origin === null ? {} : { origin }, checkpoints: [{ checkpoint: 7, run: 2, takenAt: 0, bytes: 40 * MIB, parts: 4 }] })
 
 test('restore under way → tasks that run, snapshots loaded, bytes of those of the checkpoint, and what is left at this pace', () => {
   const now = restoringOf(job([task('running', 10, 5 * MIB), task('taking-over', 12, 5 * MIB), task('taking-over'), task('assigned')]))
@@ -19,7 +19,7 @@ test('restore under way → tasks that run, snapshots loaded, bytes of those of 
 })
 
 test('recovery of some tasks, no checkpoint began the run → counted by tasks, no bytes to compare with', () => {
-  const now = restoringOf(job([task('running', 10), task('running', 10), task('running', 10), task('assigned')], 'empty'))
+  const now = restoringOf(job([task('running', 10), task('running', 10), task('running', 10), task('assigned')], null))
   expect(now && restoringText(now, 3_000)).toBe('3 of 4 tasks run; state of 3 loaded, about 1 s left')
 })
 
@@ -27,7 +27,7 @@ test('time left → since the tasks under way were given out, whoever watches si
   const at = (one: TaskDescription, detectedAt: number, assignedAt: number): TaskDescription => one.recovery === undefined ? one : { ...one, recovery: { ...one.recovery, detectedAt, assignedAt } }
   const [old, lost] = [at(task('running', 10), 1_000, 1_100), at(task('unassigned', 10), 1_000, 1_100)]
   const text = (tasks: readonly TaskDescription[]): string | undefined => {
-    const now = restoringOf(job(tasks, 'empty'))
+    const now = restoringOf(job(tasks, null))
     return now && restoringText(now, 910_000)
   }
   expect(text([old, old, at(task('running', 10), 900_000, 900_000), at(task('taking-over'), 900_400, 901_000)])).toBe('3 of 4 tasks run; state of 3 loaded, about 10 s left')

@@ -41,13 +41,12 @@ const takeoverOf = (tasks: readonly TaskDescription[]): Takeover | undefined => 
 }
 
 /** Undefined: every task runs, or none is to. */
-export const restoringOf = ({ summary, tasks, checkpoints, startedFrom }: JobDescription): Restoring | undefined => {
+export const restoringOf = ({ summary, tasks, checkpoints, origin }: JobDescription): Restoring | undefined => {
   const wanted = summary.state === 'running' || summary.state === 'restoring' || summary.state === 'starting' || summary.state === 'draining'
   if (!wanted || tasks.every(({ phase }) => SETTLED.has(phase))) return undefined
   const loaded = tasks.filter(isLoaded)
   const takeover = takeoverOf(tasks)
-  const origin = /^checkpoint (\d+)/.exec(startedFrom)?.[1]
-  const bytes = checkpoints.find(({ checkpoint }) => String(checkpoint) === origin)?.bytes
+  const bytes = checkpoints.find(({ checkpoint }) => checkpoint === origin?.checkpoint)?.bytes
   return {
     tasks: tasks.length, running: tasks.filter(({ phase }) => phase === 'running').length, loaded: loaded.length,
     bytesLoaded: loaded.reduce((sum, task) => sum + (steps(task)?.snapshot?.bytes ?? 0), 0), ...(bytes === undefined ? {} : { bytes }), ...(takeover === undefined ? {} : { takeover }),

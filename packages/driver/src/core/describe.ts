@@ -103,6 +103,6 @@ export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: Jo
   return {
     summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors, out)), checkpoints: job.checkpoints,
     ...(underWay === undefined ? {} : { checkpointUnderWay: underWay }), executors: describeExecutors(executors, jobs, out), warnings: warningsOf(job, growth, out),
-    startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(job.error === undefined ? {} : { error: job.error }), ...(growth === undefined ? {} : { growth }),
+    startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(from === null ? {} : { origin: { checkpoint: from.checkpoint, run: from.run } }), ...(job.error === undefined ? {} : { error: job.error }), ...(growth === undefined ? {} : { growth }),
   }
 }

@@ -32,6 +32,12 @@ describe('lifecycle', () => {
     cluster.event({ kind: 'run-ready', job: JOB, run: 1, notes: [] })
     expect(cluster.tasksOn('a')).toHaveLength(4)
   })
+  test('described → the checkpoint it began from, in words and as a value; begun empty → no value', () => {
+    const origin = (record = runRecord()) => withJob(record).core.describe(JOB, 20_000)
+    expect(origin(runRecord({ run: 3, from: { checkpoint: 7, run: 2, manifest: 'm' } }))).toMatchObject({ startedFrom: 'checkpoint 7 of run 2', origin: { checkpoint: 7, run: 2 } })
+    expect(origin()).toMatchObject({ startedFrom: 'empty' })
+    expect(origin()).not.toHaveProperty('origin')
+  })
   test('the log is away at the start → tried again, and the job says why', () => {
     const cluster = new Cluster()
     cluster.event({ kind: 'job-known', job: known(runRecord()) })

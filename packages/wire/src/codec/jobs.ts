@@ -38,7 +38,7 @@ const jobDescription = message<JobDescription>({
   executors: list(message<ExecutorDescription>({
     executor: text(), label: text(), state: oneOf('alive', 'suspected', 'draining', 'dead', 'left'), slots: integer, tasks: integer, reason: optional(text()), since: integer,
   })),
-  warnings: list(text()), startedFrom: text(), error: optional(errorFacts),
+  warnings: list(text()), startedFrom: text(), origin: optional(message<NonNullable<JobDescription['origin']>>({ checkpoint: integer, run: integer })), error: optional(errorFacts),
   growth: optional(message<LogGrowth>({ batches: integer, bytes: integer, bytesPerHour: double, freeBytes: optional(integer), fullInHours: optional(double) })),
 })
 export const describeAnswer = message<{ readonly job: JobDescription }>({ job: jobDescription })
