@@ -61,3 +61,12 @@ test.each([['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const)('cancel
   expect(error).toMatchObject({ code: 'CLI_INTERRUPTED', message: 'revenue is draining: that goes on without you' })
   expect(exitCodeOf(error)).toBe(code)
 })
+
+test('cancel, interrupted while a driver hangs → it ends at once', async () => {
+  const interrupt = new AbortController()
+  const hangs = fakeJobs({ cancel: async (job) => ({ job, run: 3, state: 'draining' }), describe: () => {
+    setImmediate(() => interrupt.abort(interruption('SIGINT')))
+    return new Promise(() => {})
+  } })
+  await expect(cancelJob(testContext({ clock: clock(), openJobs: () => hangs, signal: interrupt.signal }), 'revenue', OPTIONS)).rejects.toMatchObject({ code: 'CLI_INTERRUPTED' })
+})

@@ -3,7 +3,7 @@ import { formatDuration, TidemarkError } from '@tidemark/base'
 import type { CancelAnswer } from '@tidemark/wire'
 import { withDrivers, withJobs } from '../context.ts'
 import type { Context, Drivers } from '../context.ts'
-import { interrupted } from '../exit.ts'
+import { interrupted, whenAborted } from '../exit.ts'
 import { describeLines, jobTable } from '../format/job.ts'
 import { askAbout, withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
@@ -48,10 +48,14 @@ const untilCancelled = async ({ terminal, clock, signal }: Context, drivers: Dri
   const until = clock.monotonic() + timeoutMs
   let answer: CancelAnswer = await askAbout(drivers, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
   let reason: string | undefined
+  const left = whenAborted(signal)
   while (wait && answer.state !== 'cancelled') {
     if (signal.aborted) throw interrupted(signal, `${job} is ${answer.state}: that goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
     if (clock.monotonic() >= until) throw tooLong(answer, reason, timeoutMs)
-    const { state, run, finalCheckpoint, reason: why } = await askAbout(drivers, job, async (client) => (await client.describe(job)).summary)
+    // A driver that hangs must not keep who wants to leave.
+    const summary = await Promise.race([askAbout(drivers, job, async (client) => (await client.describe(job)).summary), left])
+    if (summary === undefined) continue
+    const { state, run, finalCheckpoint, reason: why } = summary
     if (run !== answer.run) throw otherRun({ job, run, state }, answer.run)
     if (state === 'failed') throw new TidemarkError(`${job} has failed while it was drained: ${why ?? 'no reason is known'}`, { code: 'CLI_DRAIN_FAILED', blame: 'environment', action: 'exit', job, hint: `\`tidemark cancel ${job} --now\` ends it without a last checkpoint.` })
     answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }
