@@ -1,5 +1,6 @@
 // For tests: a context whose terminal is kept and whose clients are given.
 import { realClock } from '@tidemark/base'
+import type { Clock } from '@tidemark/base'
 import type { JobDescription, JobEvent, JobsClient, JobSummary } from '@tidemark/wire'
 import type { Context } from './context.ts'
 import { NO_CONFIG } from './config-file.ts'
@@ -19,12 +20,20 @@ const refuse = (what: string) => (): never => {
 /** Nowhere. */
 export const SERVERS: Servers = { ...readServers({}, {}, NO_CONFIG), folder: '/nowhere', driver: 'one:1' }
 
+const NOW = 1_700_000_100_000
+
+/** Sleeps are over at once, and take their time. */
+export const quickClock = (): Clock => {
+  let passed = 0
+  return { ...realClock, now: () => NOW + passed, monotonic: () => passed, sleep: async (ms) => { passed += ms } }
+}
+
 export const testContext = (given: Partial<Context> = {}): TestContext => {
   const [out, notes]: [string[], string[]] = [[], []]
   const keep = (into: string[]) => ({ write: (text: string) => into.push(text.replace(/\n$/, '')) })
   return {
     out, notes, terminal: openTerminal(keep(out), keep(notes), (_style, text) => text), json: false, servers: SERVERS,
-    clock: { ...realClock, now: () => 1_700_000_100_000 }, openLog: refuse('log'), openStore: refuse('store'), openLease: refuse('lease'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
+    clock: { ...realClock, now: () => NOW }, openLog: refuse('log'), openStore: refuse('store'), openLease: refuse('lease'), openJobs: refuse('driver'), input: (async function * () {})(), environment: {}, signal: new AbortController().signal, ...given,
   }
 }
 

@@ -1,9 +1,8 @@
 // tidemark cancel: what it asks for, how it waits, what it says.
 import { expect, test } from '@jest/globals'
-import { realClock } from '@tidemark/base'
 import type { CancelMode, JobSummary } from '@tidemark/wire'
 import { exitCodeOf, interruption } from '../exit.ts'
-import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import { DESCRIPTION, fakeJobs, printed, quickClock, SUMMARY, testContext } from '../test-context.ts'
 import { cancelJob } from './jobs.ts'
 
 const OPTIONS = { now: false, wait: true, timeoutMs: 60_000 }
@@ -19,17 +18,12 @@ const driver = (states: readonly Partial<JobSummary>[], asked: (CancelMode | und
     describe: async () => ({ ...DESCRIPTION, summary: { ...SUMMARY, ...left.length > 1 ? left.shift() : left[0] } }),
   })
 }
-/** Sleeps are over at once, and take their time. */
-const clock = () => {
-  let passed = 0
-  return { ...realClock, now: () => 0, monotonic: () => passed, sleep: async (ms: number) => { passed += ms } }
-}
 
 test('cancel → it is drained, waited for, and the checkpoint to go on from is told', async () => {
   const asked: (CancelMode | undefined)[] = []
   const context = (json: boolean) => {
     const client = driver([{ state: 'draining' }, { state: 'cancelling' }, { state: 'cancelled', finalCheckpoint: 8 }], asked)
-    return testContext({ clock: clock(), json, openJobs: () => client })
+    return testContext({ clock: quickClock(), json, openJobs: () => client })
   }
   const [people, machine] = [context(false), context(true)]
   await cancelJob(people, 'revenue', OPTIONS)
@@ -45,7 +39,7 @@ test.each<[string, readonly Partial<JobSummary>[], string, RegExp]>([
   ['somebody submits it again', [{ state: 'running', run: 4 }], 'CLI_OTHER_RUN', /run 4 of it is running/],
 ])('cancel, %s → said, with what to do; exit code 1', async (_what, states, code, message) => {
   const client = driver(states)
-  const error: unknown = await cancelJob(testContext({ clock: clock(), openJobs: () => client }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
+  const error: unknown = await cancelJob(testContext({ clock: quickClock(), openJobs: () => client }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
   expect(error).toMatchObject({ code, hint: expect.stringContaining('tidemark'), message: expect.stringMatching(message) })
   expect(exitCodeOf(error)).toBe(1)
 })
@@ -57,7 +51,7 @@ test('cancel --no-wait → asked for, and that is all', async () => {
 })
 
 test.each([['SIGINT', 130], ['SIGTERM', 143], ['SIGHUP', 129]] as const)('cancel, interrupted by %s → it goes on without you, exit code %i', async (signal, code) => {
-  const error: unknown = await cancelJob(testContext({ clock: clock(), openJobs: () => driver([{ state: 'draining' }]), signal: AbortSignal.abort(interruption(signal)) }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
+  const error: unknown = await cancelJob(testContext({ clock: quickClock(), openJobs: () => driver([{ state: 'draining' }]), signal: AbortSignal.abort(interruption(signal)) }), 'revenue', OPTIONS).catch((reason: unknown) => reason)
   expect(error).toMatchObject({ code: 'CLI_INTERRUPTED', message: 'revenue is draining: that goes on without you' })
   expect(exitCodeOf(error)).toBe(code)
 })
@@ -68,5 +62,5 @@ test('cancel, interrupted while a driver hangs → it ends at once', async () =>
     setImmediate(() => interrupt.abort(interruption('SIGINT')))
     return new Promise(() => {})
   } })
-  await expect(cancelJob(testContext({ clock: clock(), openJobs: () => hangs, signal: interrupt.signal }), 'revenue', OPTIONS)).rejects.toMatchObject({ code: 'CLI_INTERRUPTED' })
+  await expect(cancelJob(testContext({ clock: quickClock(), openJobs: () => hangs, signal: interrupt.signal }), 'revenue', OPTIONS)).rejects.toMatchObject({ code: 'CLI_INTERRUPTED' })
 })

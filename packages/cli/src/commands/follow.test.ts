@@ -1,10 +1,10 @@
 // describe --follow and submit --wait against a driver that is a few lines: redrawn, line by line, or JSON.
 import { expect, test } from '@jest/globals'
 import { fileURLToPath } from 'node:url'
-import { realClock, TidemarkError } from '@tidemark/base'
+import { TidemarkError } from '@tidemark/base'
 import type { JobDescription, JobSummary } from '@tidemark/wire'
 import { exitCodeOf } from '../exit.ts'
-import { DESCRIPTION, fakeJobs, printed, SUMMARY, testContext } from '../test-context.ts'
+import { DESCRIPTION, fakeJobs, printed, quickClock, SUMMARY, testContext } from '../test-context.ts'
 import type { TestContext } from '../test-context.ts'
 import { openTerminal } from '../terminal.ts'
 import { followJob } from './follow.ts'
@@ -16,11 +16,6 @@ const REVENUE = fileURLToPath(new URL('../../../../examples/revenue.ts', import.
 const of = (change: Partial<JobSummary>): JobDescription => ({ ...DESCRIPTION, tasks: [], summary: { ...SUMMARY, ...change } })
 const away = new TidemarkError('nobody answers', { code: 'WIRE_UNAVAILABLE', blame: 'environment', action: 'retry' })
 
-/** Sleeps are over at once, and take their time. */
-const clock = () => {
-  let passed = 0
-  return { ...realClock, now: () => 1_700_000_100_000 + passed, monotonic: () => passed, sleep: async (ms: number) => { passed += ms } }
-}
 /** Answers one after the other; at the end of them the user leaves. */
 const setUp = (answers: readonly (JobDescription | TidemarkError)[], json = false) => {
   const interrupt = new AbortController()
@@ -31,7 +26,7 @@ const setUp = (answers: readonly (JobDescription | TidemarkError)[], json = fals
     if (next instanceof Error) throw next
     return next ?? DESCRIPTION
   } })
-  return testContext({ clock: clock(), json, signal: interrupt.signal, openJobs: () => client })
+  return testContext({ clock: quickClock(), json, signal: interrupt.signal, openJobs: () => client })
 }
 
 test('describe --follow, no terminal → a line when something changes, not for each answer; a leader that is away is said and waited for', async () => {
