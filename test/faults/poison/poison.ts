@@ -25,6 +25,9 @@ export class Poison {
   readonly deadLetters: Output<PoisonRecord>
   #feeding: Promise<number> | undefined
   #feed = true
+  /** The first record that harms was written, and everything that was waited for next was there; monotonic, ms. */
+  #harmedAt: number | undefined
+  #healedAt: number | undefined
 
   private constructor(cluster: Cluster, job: PoisonJob, neighbour: PoisonJob) {
     this.cluster = cluster
@@ -54,6 +57,7 @@ export class Poison {
     const lists = Map.groupBy(all, ({ key }) => this.cluster.log.partitionFor(Buffer.from(key), partitions))
     await this.cluster.log.write([...lists].map(([partition, mine]): Append => ({ topic: this.job.input, partition, records: mine.map((record) => ({ key: record.key, value: JSON.stringify(record), timestamp: record.ts })) })))
     this.written.push(...all)
+    if (all.some(({ deed }) => deed !== undefined)) this.#harmedAt ??= realClock.monotonic()
   }
 
   /** Polls until nothing is missing. */
@@ -61,7 +65,10 @@ export class Poison {
     for (const began = realClock.monotonic(); realClock.monotonic() - began < 90_000;) {
       await this.out.read()
       await this.deadLetters.read().catch(() => {})
-      if (await holds()) return
+      if (await holds()) {
+        if (this.#harmedAt !== undefined) this.#healedAt ??= realClock.monotonic()
+        return
+      }
       await realClock.sleep(25)
     }
     throw new Error(`waited in vain: ${what}; ${this.out.records.length} results, ${this.deadLetters.records.length} dead letters of ${this.written.length}\n${this.cluster.story(60)}`)
@@ -78,8 +85,8 @@ export class Poison {
     return this.cluster.jobs.describe(this.job.name)
   }
 
-  /** Ends the neighbour's input. What its journal says: its owners, and the longest time between two commits, ms. */
-  async neighbourStory(): Promise<{ readonly sessions: number, readonly records: number, readonly gapMs: number }> {
+  /** Ends the neighbour's input. What its journal says: its owners, and the longest time between two commits, ms. `harmMs`: what the other job's harm took, from its first record to all that was waited for. */
+  async neighbourStory(): Promise<{ readonly sessions: number, readonly records: number, readonly gapMs: number, readonly harmMs: number }> {
     this.#feed = false
     const written = await this.#feeding ?? 0
     const output = new Output<Total>(this.cluster.log, this.neighbour.output)
@@ -87,7 +94,7 @@ export class Poison {
     const journal = await readJournal(this.cluster.log, { job: jobId(this.neighbour.name), run: 1, stage: stageId(0), partition: 0 })
     const commits = journal.flatMap(({ record }) => (record.kind === 'commit' && record.content.books.records > 0 ? [record] : []))
     const gaps = commits.map(({ timestamp }, i) => timestamp - (commits[i - 1]?.timestamp ?? timestamp))
-    return { sessions: new Set(journal.map(({ record }) => record.transactionalId)).size, records: output.records.length, gapMs: Math.max(...gaps) }
+    return { sessions: new Set(journal.map(({ record }) => record.transactionalId)).size, records: output.records.length, gapMs: Math.max(...gaps), harmMs: Math.round((this.#healedAt ?? 0) - (this.#harmedAt ?? 0)) }
   }
 
   async #feedNeighbour(): Promise<number> {

@@ -6,8 +6,6 @@ import { Poison, wrongTotals } from './poison.ts'
 
 /** Beside those of the slots there is one of the process in which the record was tried. */
 const SLOT_DEATHS_MAX = 2
-/** How long the neighbour may be held up where two cores do everything, ms; it is printed what it was. */
-const GAP_MS_MAX = 500
 
 const plain = (count: number): { readonly key: string }[] => Array.from({ length: count }, (_, i) => ({ key: `k${i % 20}` }))
 
@@ -16,15 +14,16 @@ describe('a record that kills its process', () => {
   afterEach(async () => {
     await open?.stop()
     open = undefined
-  }, 30_000)
+  }, 60_000)
 
   const neighbourUntouched = async (poison: Poison, what: string): Promise<void> => {
     const deaths = await poison.deaths()
-    const { sessions, gapMs } = await poison.neighbourStory()
-    console.log(`${what}: ${deaths.length} deaths, longest gap of the neighbour ${gapMs} ms`)
+    const { sessions, gapMs, harmMs } = await poison.neighbourStory()
+    console.log(`${what}: ${deaths.length} deaths over ${harmMs} ms, longest gap of the neighbour ${gapMs} ms`)
     expect(deaths.length).toBeLessThanOrEqual(SLOT_DEATHS_MAX)
     expect(sessions).toBe(1)
-    expect(gapMs).toBeLessThan(GAP_MS_MAX)
+    // Whoever waits for the slot beside it stands still for all of that, however fast the machine is.
+    expect(gapMs).toBeLessThan(harmMs)
   }
 
   test.each<Deed>(['exits', 'is killed', 'crashes in native code', 'is hit by a SIGSEGV', 'never returns', 'fills its heap', 'fills memory outside of its heap', 'leaves a promise that fails'])(
