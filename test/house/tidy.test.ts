@@ -42,6 +42,18 @@ const hiddenTimeAndChance = (source: Source): string[] => {
   })
 }
 
+/** It outlives the run, to end it. */
+const WATCHER = 'test/services/global-setup.ts'
+const calls = (node: Syntax): string | undefined => node.type === 'CallExpression' ? nameOf(node['callee']) : undefined
+
+/** A process that a test starts is ended with the run of tests, whatever the test forgot and however the run ended. */
+const unrecorded = (source: Source): string[] => {
+  if (!/^test\/|\.test\.ts$/.test(source.path) || source.path === WATCHER) return []
+  const nodes = [...walk(source.tree)]
+  const recorded = new Set(nodes.filter((node) => calls(node) === 'recorded').flatMap(({ arguments: given }) => Array.isArray(given) ? given.filter(isSyntax).map(({ start }) => start) : []))
+  return nodes.filter((node) => /^(?:spawn|fork)$/.test(calls(node) ?? '') && !recorded.has(node.start)).map((node) => `${source.path}:${source.lineOf(node.start)} starts a process that outlives a run of tests that is killed: recorded(${calls(node)}(…)), of test/services/run-folder.ts`)
+}
+
 const hasReason = (source: Source, node: Syntax): boolean => {
   const line = source.lineOf(node.start)
   const last = source.lineOf(node.end)
@@ -115,6 +127,14 @@ describe('house: tidy', () => {
 
   test('tidy, every test → none singled out, none skipped', () => {
     expect(onSources(silencedTests)).toEqual([])
+  })
+
+  test('tidy, every test → the processes that it starts are recorded', () => {
+    expect(onSources(unrecorded)).toEqual([])
+  })
+
+  test.each([["const child = spawn('sleep', ['9'])", 1], ["const child = recorded(spawn('sleep', ['9']))", 0], ["recorded(spawn('a', []))\nfork('b')", 1]])('tidy, a test that says %s → %i found', (text, found) => {
+    expect(unrecorded(parse('test/integration/dev.test.ts', text))).toHaveLength(found)
   })
 
   test('tidy, every source → nothing left to do, nothing exported by star', () => {
