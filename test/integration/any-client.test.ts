@@ -36,7 +36,7 @@ beforeAll(async () => {
     const { code, err } = await cli('topics', 'create', topic, '--partitions', '1')
     if (code !== 0) throw new Error(`topic ${topic} was not made: ${err}`)
   }
-})
+}, 120_000)
 afterAll(async () => {
   await executor.kill()
   await driver.kill()

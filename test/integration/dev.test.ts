@@ -29,11 +29,16 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'tidemark-dev-'))
   env = { ...process.env, TIDEMARK_DIR: join(folder, 'cluster'), TIDEMARK_DRIVER: `127.0.0.1:${await freePort()}` }
 })
-afterEach(() => {
-  for (const child of started) child.kill('SIGTERM')
+afterEach(async () => {
+  const left = started.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
   started = []
+  // It ends when its driver and executors have: then nobody writes into the folder.
+  await Promise.all(left.map((child) => new Promise((resolve) => {
+    child.once('close', resolve)
+    child.kill('SIGTERM')
+  })))
   rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
-})
+}, 60_000)
 
 const cli = (args: readonly string[], input = ''): Promise<{ code: number | null, out: string, err: string }> => new Promise((resolve) => {
   const child = execFile(process.execPath, [MAIN, ...args], { env }, (_error, out, err) => resolve({ code: child.exitCode, out, err }))
