@@ -1,7 +1,7 @@
 // What is in flight may be more than memory holds: it is stored and fed an object at a time.
 import { randomBytes } from 'node:crypto'
 import { expect, test } from '@jest/globals'
-import { executorId, noFaults, realRandom, slotId, transactionalId } from '@tidemark/base'
+import { executorId, noFaults, realRandom, silentLogger, slotId, TidemarkError, transactionalId } from '@tidemark/base'
 import type { FetchedPartition, LogReader } from '@tidemark/base'
 import { encodeBlocks, InFlightEncoder } from '@tidemark/checkpoint'
 import type { ObjectRef } from '@tidemark/checkpoint'
@@ -70,7 +70,7 @@ test('in flight: far more than an object holds → each is put as soon as it is 
   const reading = Object.assign(Object.create(store) as MemoryObjectStore, { get: async (key: string) => { fetched.push(key); return store.get(key) } })
   const part = { stage: held.ref.stage, partition: held.ref.partition, objects, blocks, bytes }
   let fed = false
-  void feedInFlight({ clock, store: reading }, { origin: { inFlight: [part] } }, held, () => true).then(() => { fed = true })
+  void feedInFlight({ clock, logger: silentLogger, store: reading }, { origin: { inFlight: [part] } }, held, () => true).then(() => { fed = true })
   await clock.advance(1_000)
   expect(fetched).toHaveLength(1)
   expect(held.task.queuedBytes).toBeLessThan(10 * MIB)
@@ -100,6 +100,83 @@ test('in flight: of three shuffles, one in part taken by the owner before and on
   if (object === undefined) throw new TypeError('no object')
   await store.put('o', object.body)
   const part = { stage: held.ref.stage, partition: held.ref.partition, objects: [{ key: 'o', sizeBytes: object.body.length, sha256: object.sha256 }], blocks: 5, bytes: 10 }
-  await feedInFlight({ clock, store }, { origin: { inFlight: [part] } }, held, () => true)
+  await feedInFlight({ clock, logger: silentLogger, store }, { origin: { inFlight: [part] } }, held, () => true)
   expect(offered).toEqual([['b', 0, false, 'b0'], ['a', 1, false, 'a1'], ['a', 2, true, 'a2'], ['b', 1, true, 'b1'], ['c', 0, true, undefined]])
+})
+
+/** Two objects, each with one block; the second can be had once `error` is cleared. */
+const halfRead = async (error: TidemarkError): Promise<ReturnType<typeof started> & { readonly offered: string[], readonly away: { error: TidemarkError | undefined, tries: number }, readonly feed: (wanted: () => boolean) => Promise<void> }> => {
+  const all = started()
+  const { clock, held, store } = all
+  const offered: string[] = []
+  Object.assign(held.task, {
+    inputs: () => [{ input: 'a', kind: 'shuffle', topic: 'a', partition: 0, next: 0, inFlight: 0 }],
+    offerInFlight: (_input: string, _index: number, _last: boolean, value: Buffer | undefined) => void offered.push(`${value?.toString()}`),
+  })
+  const objects: ObjectRef[] = []
+  const encoder = new InFlightEncoder()
+  for (const key of ['first', 'second']) {
+    encoder.add({ input: 'a', value: Buffer.from(key) })
+    const [object] = encoder.finish()
+    if (object === undefined) throw new TypeError('no object')
+    await store.put(key, object.body)
+    objects.push({ key, sizeBytes: object.body.length, sha256: object.sha256 })
+  }
+  const away: { error: TidemarkError | undefined, tries: number } = { error, tries: 0 }
+  const reading = Object.assign(Object.create(store) as MemoryObjectStore, {
+    get: async (key: string) => {
+      if (key === 'second' && away.error !== undefined) {
+        away.tries += 1
+        throw away.error
+      }
+      return store.get(key)
+    },
+  })
+  const part = { stage: held.ref.stage, partition: held.ref.partition, objects, blocks: 2, bytes: 11 }
+  return { ...all, offered, away, feed: (wanted) => feedInFlight({ clock, logger: silentLogger, store: reading }, { origin: { inFlight: [part] } }, held, wanted) }
+}
+const unavailable = new TidemarkError('get second: it does not answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+
+test('in flight: the store goes away midway → the task runs on, says what it waits for, and is fed the rest when it is back', async () => {
+  const { clock, held, offered, away, feed } = await halfRead(unavailable)
+  let fed = false
+  void feed(() => true).then(() => { fed = true })
+  await clock.advance(60_000)
+  expect([fed, offered]).toEqual([false, []])
+  expect(held.waitingFor).toMatch(/^store unreachable: .*it does not answer/)
+  expect(away.tries).toBeGreaterThan(100)
+  expect(away.tries).toBeLessThan(130)
+  away.error = undefined
+  await clock.advance(500)
+  expect([fed, offered, held.waitingFor]).toEqual([true, ['first', 'second'], undefined])
+})
+
+test('in flight: the store is away, and the task waits for something else besides → that stays said', async () => {
+  const { clock, held, away, feed } = await halfRead(unavailable)
+  held.waitingFor = 'sink out'
+  let fed = false
+  void feed(() => true).then(() => { fed = true })
+  await clock.advance(2_000)
+  expect(held.waitingFor).toBe('sink out')
+  away.error = undefined
+  await clock.advance(500)
+  expect([fed, held.waitingFor]).toEqual([true, 'sink out'])
+})
+
+test('in flight: the store is away, and the task is let go → nothing is tried any more', async () => {
+  const { clock, held, offered, away, feed } = await halfRead(unavailable)
+  let [fed, wanted] = [false, true]
+  void feed(() => wanted).then(() => { fed = true })
+  await clock.advance(2_000)
+  wanted = false
+  await clock.advance(500)
+  const { tries } = away
+  await clock.advance(10_000)
+  expect([fed, offered, held.waitingFor, away.tries]).toEqual([true, [], undefined, tries])
+})
+
+test('in flight: an object is gone for good → rejected at once', async () => {
+  const { held, feed } = await halfRead(new TidemarkError('get second: the store has no such object', { code: 'STORE_NOT_FOUND', blame: 'environment', action: 'fail-job' }))
+  await expect(feed(() => true)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
+  expect(held.waitingFor).toBeUndefined()
 })

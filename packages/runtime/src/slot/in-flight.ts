@@ -1,6 +1,6 @@
 // What is in a shuffle between the cuts of its writers and its reader (C2): stored for a checkpoint, and fed to the tasks of a run that
 // was restored from one, before anything of the new run's shuffle.
-import { TidemarkError } from '@tidemark/base'
+import { asTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader } from '@tidemark/base'
 import { decodeBlock, InFlightDecoder, InFlightEncoder, paths } from '@tidemark/checkpoint'
 import type { EncodedObject, Manifest, ObjectRef, SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
@@ -15,6 +15,8 @@ const POLL_MS = 5
 const FETCH_WAIT_MS = 100
 /** Longer than a transaction may stay open (10 s), ms. */
 const STILL_MS_MAX = 15_000
+/** Pause between tries to reach the store, ms. */
+const STORE_RETRY_MS = 500
 
 export interface StoredInFlight {
   readonly objects: readonly ObjectRef[]
@@ -92,8 +94,34 @@ interface Fed {
   newest: Buffer | undefined
 }
 
+/** Undefined: no longer wanted. While the store is away it waits: the task is running already, and it is no fault of its own. */
+const objectOf = async (ports: Pick<SlotPorts, 'clock' | 'logger' | 'store'>, held: HeldTask, key: string, wanted: () => boolean): Promise<Buffer | undefined> => {
+  let reason: string | undefined
+  const clear = (): void => {
+    if (reason !== undefined && held.waitingFor === reason) held.waitingFor = undefined
+  }
+  try {
+    while (wanted()) {
+      try {
+        return await ports.store.get(key)
+      } catch (error) {
+        const known = asTidemarkError(error)
+        if (known.action !== 'retry') throw error
+        clear()
+        reason = `store unreachable: what was in flight where its run began can't be read: ${known.message}`
+        held.waitingFor ??= reason
+        ports.logger.warn({ task: held.key, key, error: known }, 'in-flight.store-unreachable')
+        await ports.clock.sleep(STORE_RETRY_MS)
+      }
+    }
+    return undefined
+  } finally {
+    clear()
+  }
+}
+
 /** Feeds the origin's in-flight blocks to a task of a restored run until it has taken them all; an object is fetched when those before it are offered. */
-export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: { readonly origin: Pick<Manifest, 'inFlight'> | undefined }, held: HeldTask, wanted: () => boolean): Promise<void> => {
+export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'logger' | 'store'>, options: { readonly origin: Pick<Manifest, 'inFlight'> | undefined }, held: HeldTask, wanted: () => boolean): Promise<void> => {
   const waiting = held.task.inputs().filter((input) => input.inFlight !== undefined)
   if (waiting.length === 0) return
   if (options.origin === undefined) {
@@ -110,8 +138,9 @@ export const feedInFlight = async (ports: Pick<SlotPorts, 'clock' | 'store'>, op
   }
   const decoder = new InFlightDecoder()
   for (const ref of part?.objects ?? []) {
-    if (!wanted()) return
-    for (const { input, value } of decoder.object(await ports.store.get(ref.key), ref)) {
+    const body = await objectOf(ports, held, ref.key, wanted)
+    if (body === undefined) return
+    for (const { input, value } of decoder.object(body, ref)) {
       const fed = feds.get(input)
       if (fed === undefined) continue
       if (fed.newest !== undefined) await offer(fed, false)

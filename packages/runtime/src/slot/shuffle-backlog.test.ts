@@ -75,6 +75,6 @@ test('origin: blocks of a restored run\'s origin say how large the blocks of its
   const objects = encoder.finish()
   for (const [i, { body }] of objects.entries()) await store.put(`part-${i}`, body)
   const part = { stage: held.ref.stage, partition: 0, blocks: 2, bytes: 800, objects: objects.map(({ body, sha256 }, i) => ({ key: `part-${i}`, sizeBytes: body.length, sha256 })) }
-  await feedInFlight({ clock, store }, { origin: { inFlight: [part] } }, held, () => true)
+  await feedInFlight({ clock, logger: silentLogger, store }, { origin: { inFlight: [part] } }, held, () => true)
   expect(statusOf(held).inputs[0]?.behindBytes).toBe(4_000)
 })
