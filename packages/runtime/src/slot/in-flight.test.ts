@@ -33,7 +33,7 @@ const block = (batchId: number): Buffer => {
 }
 
 /** Stored by one task, in so many objects; `readBefore`: what was read of the shuffle before each was put. */
-const stored = async ({ clock, held, input, store }: ReturnType<typeof started>): Promise<{ readonly objects: readonly ObjectRef[], readonly blocks: number, readonly bytes: number, readonly readBefore: readonly number[] }> => {
+const stored = async ({ clock, held, input, store }: ReturnType<typeof started>, bytesMax = Number.MAX_SAFE_INTEGER): Promise<{ readonly objects: readonly ObjectRef[], readonly blocks: number, readonly bytes: number, readonly readBefore: readonly number[] }> => {
   const log = new MemoryLog({ clock, broker: new MemoryBroker({ clock }) })
   const end = FETCHES * PER_FETCH
   let read = 0
@@ -47,11 +47,11 @@ const stored = async ({ clock, held, input, store }: ReturnType<typeof started>)
     },
   }
   const ports = {
-    clock, log: Object.assign(Object.create(log) as MemoryLog, { offsets: async () => [{ partition: 0, start: 0, end, stable: end }] }), random: realRandom, faults: noFaults,
-    store: Object.assign(Object.create(store) as MemoryObjectStore, { put: async (key: string, body: Uint8Array) => { readBefore.push(read); await store.put(key, body) } }),
+    clock, log: Object.assign(Object.create(log) as MemoryLog, { offsets: async () => [{ partition: 0, start: 0, end, stable: end }] }), random: realRandom, faults: noFaults, logger: silentLogger,
+    store: Object.assign(Object.create(store) as MemoryObjectStore, { put: async (key: string, body: Uint8Array) => { readBefore.push(read); await store.put(key, body) }, delete: (keys: readonly string[]) => store.delete(keys) }),
   }
   const ref = { generation: held.generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('t'), checkpoint: 7, batchId: 1, journalNext: 0, positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0 }], keys: 0, objects: [] }
-  const found = await storeInFlight(ports, reader, held, 7, ref, [{ stage: 's0', partition: 0, batchId: end }], Number.MAX_SAFE_INTEGER)
+  const found = await storeInFlight(ports, reader, held, 7, ref, [{ stage: 's0', partition: 0, batchId: end }], bytesMax)
   return { ...found, readBefore }
 }
 
@@ -102,6 +102,38 @@ test('in flight: of three shuffles, one in part taken by the owner before and on
   const part = { stage: held.ref.stage, partition: held.ref.partition, objects: [{ key: 'o', sizeBytes: object.body.length, sha256: object.sha256 }], blocks: 5, bytes: 10 }
   await feedInFlight({ clock, logger: silentLogger, store }, { origin: { inFlight: [part] } }, held, () => true)
   expect(offered).toEqual([['b', 0, false, 'b0'], ['a', 1, false, 'a1'], ['a', 2, true, 'a2'], ['b', 1, true, 'b1'], ['c', 0, true, undefined]])
+})
+
+const keysIn = async (store: MemoryObjectStore): Promise<string[]> => (await store.list('')).map(({ key }) => key)
+
+test('in flight: there turns out to be too much of it when some is stored already → that goes again, and nothing else does', async () => {
+  const all = started()
+  const { objects } = await stored(all)
+  const { store } = all
+  const put: string[] = []
+  const seeing = Object.assign(Object.create(store) as MemoryObjectStore, { put: async (key: string, body: Uint8Array) => { put.push(key); await store.put(key, body) }, delete: (keys: readonly string[]) => store.delete(keys) })
+  await expect(stored({ ...all, store: seeing }, 36 * MIB)).rejects.toMatchObject({ code: 'CHECKPOINT_IN_FLIGHT_TOO_LARGE' })
+  expect(put).toHaveLength(1)
+  expect(await keysIn(store)).toEqual(objects.map(({ key }) => key).toSorted())
+})
+
+test('in flight: the store takes an object and its answer is lost → it goes again with those before it, and the error is the first one', async () => {
+  const all = started()
+  const { store } = all
+  let puts = 0
+  const losing = Object.assign(Object.create(store) as MemoryObjectStore, {
+    delete: (keys: readonly string[]) => store.delete(keys),
+    put: async (key: string, body: Uint8Array) => {
+      await store.put(key, body)
+      puts += 1
+      if (puts === 2) throw new TidemarkError('put: no answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+    },
+  })
+  await expect(stored({ ...all, store: losing })).rejects.toThrow('put: no answer')
+  expect([puts, await keysIn(store)]).toEqual([2, []])
+  const stuck = Object.assign(Object.create(losing) as MemoryObjectStore, { delete: async () => { throw new TidemarkError('delete: no answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' }) } })
+  puts = 0
+  await expect(stored({ ...all, store: stuck })).rejects.toThrow('put: no answer')
 })
 
 /** Two objects, each with one block; the second can be had once `error` is cleared. */

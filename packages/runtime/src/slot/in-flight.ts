@@ -18,6 +18,8 @@ const STILL_MS_MAX = 15_000
 /** Pause between tries to reach the store, ms. */
 const STORE_RETRY_MS = 500
 
+type StoringPorts = Pick<SlotPorts, 'clock' | 'log' | 'logger' | 'store' | 'random' | 'faults'>
+
 export interface StoredInFlight {
   readonly objects: readonly ObjectRef[]
   readonly blocks: number
@@ -27,9 +29,32 @@ export interface StoredInFlight {
 /**
  * Reads each shuffle partition of the part's positions up to its end of now; keeps blocks at or below their writer's cut. Its end, not its stable
  * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for. An object is put as soon as it is full:
- * all that is in flight may be more than memory holds.
+ * all that is in flight may be more than memory holds. When it rejects, what it has put goes again.
  */
-export const storeInFlight = async (ports: Pick<SlotPorts, 'clock' | 'log' | 'store' | 'random' | 'faults'>, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+export const storeInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+  const keys: string[] = []
+  let stored: StoredInFlight
+  try {
+    stored = await putInFlight(ports, reader, held, checkpoint, ref, cuts, bytesMax, keys)
+  } catch (error) {
+    if (keys.length > 0) await remove(ports, held, keys)
+    throw error
+  }
+  ports.faults.reach('snapshot.in-flight-stored')
+  return stored
+}
+
+/** What a try has put that came to nothing: its keys are its own, and nobody was told of them. What stays is left to garbage collection. */
+const remove = async ({ logger, store }: StoringPorts, held: HeldTask, keys: readonly string[]): Promise<void> => {
+  try {
+    await store.delete(keys)
+  } catch (error) {
+    logger.warn({ task: held.key, objects: keys.length, error: asTidemarkError(error) }, 'in-flight.not-removed')
+  }
+}
+
+/** `keys`: each is told there before it is put. */
+const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number, keys: string[]): Promise<StoredInFlight> => {
   const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
   const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
   const encoder = new InFlightEncoder()
@@ -39,6 +64,7 @@ export const storeInFlight = async (ports: Pick<SlotPorts, 'clock' | 'log' | 'st
     nonce ??= ports.random.uuid()
     for (const { body, sha256 } of encoded) {
       const key = paths.inFlightObject(held.ref, checkpoint, held.generation, nonce, objects.length)
+      keys.push(key)
       await ports.store.put(key, body)
       objects.push({ key, sizeBytes: body.length, sha256 })
     }
@@ -77,7 +103,6 @@ export const storeInFlight = async (ports: Pick<SlotPorts, 'clock' | 'log' | 'st
     }
   }
   await put(encoder.finish())
-  ports.faults.reach('snapshot.in-flight-stored')
   return { objects, blocks, bytes }
 }
 
