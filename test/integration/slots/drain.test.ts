@@ -1,7 +1,7 @@
 // The last checkpoint of a drained run, in a slot whose sink answers late or not at all; time passes when a test says so.
 import { randomUUID } from 'node:crypto'
 import { afterEach, expect, test } from '@jest/globals'
-import { realClock, silentLogger } from '@tidemark/base'
+import { realClock, silentLogger, TidemarkError } from '@tidemark/base'
 import type { Clock, TaskRef } from '@tidemark/base'
 import { buildManifest, paths } from '@tidemark/checkpoint'
 import type { Manifest } from '@tidemark/checkpoint'
@@ -166,4 +166,40 @@ test('drain: a restored run has still to read what was in flight, and its outbox
   const [last] = running.events.flatMap((event) => (event.kind === 'snapshot-named' && event.checkpoint === 3 ? [event.ref] : []))
   expect(last?.positions.map(({ inFlight }) => inFlight)).toEqual([undefined])
   expect(undelivered(logged)).toBe(0)
+})
+
+test('drain: a sink is away for longer than a last checkpoint waits, which is given up, and back for the next one → that one waits for it, and leaves nothing undelivered', async () => {
+  const { fixture, counting, write } = await start(false)
+  const delivered: number[] = []
+  let [away, tries] = [true, 0]
+  const { running, logged, pass, turns } = await observed(fixture, {
+    sink: {
+      deliver: async ({ batchId }) => {
+        tries += 1
+        if (away) throw new TidemarkError('it is away', { code: 'SINK_AWAY', blame: 'environment', action: 'retry' })
+        delivered.push(batchId)
+      },
+      close: async () => {},
+    },
+  })
+  fixture.assign(running, [counting])
+  await runs(fixture, running, [counting])
+  await write(0)
+  await fixture.until(() => tries > 0, 'the sink asked')
+  beginLast(running, 1, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 1, tasks: [counting] })
+  await turns(2)
+  pass(10_000)
+  await fixture.until(() => isCut(running, 1), 'its cut without what the sink has not')
+  expect(undelivered(logged)).toBe(1)
+
+  away = false
+  beginLast(running, 1, [counting])
+  await turns(2)
+  expect(delivered).toEqual([])
+  beginLast(running, 2, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 2, tasks: [counting] })
+  await fixture.until(() => isCut(running, 2), 'its cut')
+  expect(delivered).toHaveLength(1)
+  expect(undelivered(logged)).toBe(1)
 })

@@ -28,6 +28,8 @@ const QUEUED_BYTES_MAX = 8 * 1024 * 1024
 /** So long the last checkpoint of a run waits for the sinks of a task that stands, and for an answer of one that was asked before that, ms. */
 const DELIVERY_MS_MAX = 10_000
 const LAST_ANSWER_MS_MAX = 5_000
+/** Of the time that a last checkpoint has, what a further try gives a sink that was waited for already; half as much again for an answer. */
+const FURTHER_DELIVERY_PART = 1 / 4
 /** A tail is applied for so long before the slot's other tasks get their turn. */
 const TAIL_SLICE_MS = 8
 
@@ -77,9 +79,11 @@ export class HeldTask {
   readonly stable = new Map<string, number>()
   /** Of shuffles, by `topic/partition`. */
   readonly sizes = new Map<string, BytesPerOffset>()
-  #lastOrdered = false
+  /** Number of its run's last checkpoint, as it was ordered to begin it. */
+  #last: number | undefined
   /** Since then it stands, and is ordered to begin its run's last checkpoint. */
   #lastBegunAt: number | undefined
+  #deliveryMs = DELIVERY_MS_MAX
   #lastCut = false
   #pause: { readonly until: number, readonly reason: string } | undefined
   #phase: TaskPhase = 'taking-over'
@@ -115,16 +119,23 @@ export class HeldTask {
     return this.still && this.task.inputs().every(({ inFlight }) => inFlight === undefined)
   }
 
-  /** The last checkpoint of its run begins, or begins again. */
-  beginsLast(): void {
+  /**
+   * The last checkpoint of its run begins, or begins again. Under a new number what sinks are given is waited for anew once its time was over: others may
+   * have kept the run from its end for hours. Not before, and then for no more than a part of the number's time: numbers that are given up early would never be cut.
+   */
+  beginsLast(checkpoint: number, timeoutMs: number): void {
     this.still = true
-    this.#lastOrdered = true
     this.#lastCut = false
+    if (checkpoint > (this.#last ?? checkpoint) && this.#lastBegunAt !== undefined && this.#lastMs >= this.#deliveryMs) {
+      this.#lastBegunAt = undefined
+      this.#deliveryMs = Math.min(DELIVERY_MS_MAX, timeoutMs * FURTHER_DELIVERY_PART)
+    }
+    this.#last = Math.max(this.#last ?? checkpoint, checkpoint)
     this.#seeLast()
   }
 
   #seeLast(): void {
-    this.#lastBegunAt = this.#lastOrdered && this.stands ? this.#lastBegunAt ?? this.#clock.monotonic() : undefined
+    this.#lastBegunAt = this.#last !== undefined && this.stands ? this.#lastBegunAt ?? this.#clock.monotonic() : undefined
   }
 
   /** It has its cut; of the last checkpoint it delivers nothing behind that. */
@@ -138,12 +149,12 @@ export class HeldTask {
    * One that does not stand yet has no cut that counts, and comes to stand only where its outbox has room.
    */
   get delivers(): boolean {
-    return !this.stands || (!this.#lastCut && this.#lastMs < DELIVERY_MS_MAX)
+    return !this.stands || (!this.#lastCut && this.#lastMs < this.#deliveryMs)
   }
 
   /** The last checkpoint waits for no sink any more. */
   get deliveryOver(): boolean {
-    return this.#lastBegunAt !== undefined && this.#lastMs >= DELIVERY_MS_MAX + LAST_ANSWER_MS_MAX
+    return this.#lastBegunAt !== undefined && this.#lastMs >= this.#deliveryMs + Math.min(LAST_ANSWER_MS_MAX, this.#deliveryMs / 2)
   }
 
   get #lastMs(): number {

@@ -153,7 +153,7 @@ export class Slot {
       case 'snapshot-begin':
         await this.#locked(async () => {
           await this.#commit()
-          if (command.last === true) for (const held of this.#find(command.tasks)) held.beginsLast()
+          if (command.last === true) for (const held of this.#find(command.tasks)) held.beginsLast(command.checkpoint, this.#options.settings.checkpointTimeoutMs)
           for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
           for (const held of this.#find(command.tasks)) this.#outbox.resume(held)
         })
