@@ -135,7 +135,7 @@ const withInFlight = async ({ fixture, counting, write }: Awaited<ReturnType<typ
   return buildManifest(run, { checkpoint: 1, engineVersion: '0.1.0', schemas: {}, driverEpoch: 1, timestamp: 0, parts, inFlight, outputs: [] })
 }
 
-test('drain: a restored run has still to read what was in flight, and its outbox is full for longer than a last checkpoint waits → it delivers on until it stands, and has its time from there', async () => {
+test('drain: a restored run has still to read what was in flight, and its outbox is full for longer than a last checkpoint waits → it delivers on until it stands, has no cut before, and its time from there', async () => {
   const started = await start(true)
   const { fixture, counting } = started
   const origin = await withInFlight(started)
@@ -148,24 +148,41 @@ test('drain: a restored run has still to read what was in flight, and its outbox
 
   beginLast(running, 2, [counting])
   running.slot.handle({ kind: 'snapshot-complete', checkpoint: 2, tasks: [counting] })
-  await fixture.until(() => isCut(running, 2), 'the cut of a checkpoint that can\'t be the last')
-  expect(undelivered(logged)).toBe(0)
+  await turns(2)
+  pass(120_000)
+  await turns(2)
   beginLast(running, 3, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 3, tasks: [counting] })
+  await turns(2)
   pass(20_000)
   for (let given = 2; given <= USERS; given += 1) {
     answer()
     await fixture.until(() => asked.length === given, `delivery ${given}`)
     pass(6_000)
   }
-  await turns(2)
-  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 3, tasks: [counting] })
-  await turns(2)
-  expect(isCut(running, 3)).toBe(false)
+  await turns(4)
+  expect([2, 3].filter((checkpoint) => isCut(running, checkpoint))).toEqual([])
   answer()
   await fixture.until(() => running.events.some((event) => event.kind === 'snapshot-named' && event.checkpoint === 3), 'its part')
   const [last] = running.events.flatMap((event) => (event.kind === 'snapshot-named' && event.checkpoint === 3 ? [event.ref] : []))
   expect(last?.positions.map(({ inFlight }) => inFlight)).toEqual([undefined])
   expect(undelivered(logged)).toBe(0)
+})
+
+test('drain: such a run is cancelled after all, without a last checkpoint → the task is released though its cut is still to come, and it has none', async () => {
+  const started = await start(true)
+  const { fixture, counting } = started
+  const { running, turns } = await observed(fixture, { origin: await withInFlight(started), settings: { outboxBytesMax: 1, batchOutputBytesMax: 1 } })
+  fixture.assign(running, [counting])
+  await fixture.until(() => running.events.some((event) => event.kind === 'status' && event.tasks[0]?.waitingFor === 'outbox full'), 'its outbox full')
+  beginLast(running, 2, [counting])
+  running.slot.handle({ kind: 'snapshot-complete', checkpoint: 2, tasks: [counting] })
+  await turns(2)
+  running.slot.handle({ kind: 'revoke', reason: 'stop', tasks: [counting] })
+  await fixture.until(() => running.events.some(({ kind }) => kind === 'released'), 'released')
+  await turns(2)
+  expect(isCut(running, 2)).toBe(false)
+  expect(running.events.filter(({ kind }) => kind === 'failed')).toEqual([])
 })
 
 test('drain: a sink is away for longer than a last checkpoint waits, which is given up, and back for the next one → that one waits for it, and leaves nothing undelivered', async () => {

@@ -146,7 +146,7 @@ export class HeldTask {
 
   /**
    * False: what its sinks have not, goes along in the last checkpoint. Whoever takes a task of a drained run over does not know whether that has its cut already, until it is told to begin.
-   * One that does not stand yet has no cut that counts, and comes to stand only where its outbox has room.
+   * One that does not stand yet has no cut, and comes to stand only where its outbox has room.
    */
   get delivers(): boolean {
     return !this.stands || (!this.#lastCut && this.#lastMs < this.#deliveryMs)

@@ -58,9 +58,13 @@ export class Outbox {
     for (const queue of this.#queuesOf(held)) if (!queue.busy) void this.#drain(held, queue)
   }
 
-  /** Whether the last checkpoint of a run may have its cut in this task: what a sink is given behind it, the next run would give it again. */
+  /**
+   * Whether the last checkpoint of a run may have its cut in this task: what a sink is given behind it, the next run would give it again. Not before
+   * it stands: no checkpoint is complete with such a part, and for as long as a sink holds that up each try would upload all state for nothing.
+   */
   mayCut(held: HeldTask): boolean {
-    if (!held.stands || held.task.content().outbox.entries === 0 || held.deliveryOver) return true
+    if (!held.stands) return !held.still
+    if (held.task.content().outbox.entries === 0 || held.deliveryOver) return true
     return !held.delivers && !held.task.dirty && !this.#queuesOf(held).some(({ asked }) => asked) && !this.#acknowledgements.some((one) => one.held === held)
   }
 
