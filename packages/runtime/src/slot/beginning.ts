@@ -9,7 +9,7 @@ const SCAN_BACK_FIRST = 32
 const SCAN_FETCH_BYTES_MAX = 8 * 1024 * 1024
 const SCAN_FETCH_WAIT_MS = 100
 /** Fetches in a row without an answer: ten seconds. What is below the stable offset is there, so the log is in trouble then. */
-const UNANSWERED_MAX = 100
+export const UNANSWERED_MAX = 100
 
 export interface Beginning {
   readonly start: number
@@ -42,7 +42,7 @@ const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, fro
     if (fetched === undefined || fetched.nextOffset <= next) {
       unanswered += 1
       if (unanswered < UNANSWERED_MAX) continue
-      throw new TidemarkError(`${topic}/${task.partition} is not answered at ${next}, though it is stable up to ${upTo}`, { code: 'SLOT_JOURNAL_UNREADABLE', blame: 'environment', action: 'retry', topic, ...task, offset: next, hint: 'The log is in trouble; the task is given out again.' })
+      throw journalUnreadable(task, topic, next, upTo)
     }
     unanswered = 0
     for (const record of fetched.records) {
@@ -53,3 +53,6 @@ const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, fro
   }
   return newest
 }
+
+export const journalUnreadable = (task: TaskRef, topic: string, next: number, upTo: number): TidemarkError =>
+  new TidemarkError(`${topic}/${task.partition} is not answered at ${next}, though it is stable up to ${upTo}`, { code: 'SLOT_JOURNAL_UNREADABLE', blame: 'environment', action: 'retry', topic, ...task, offset: next, hint: 'The log is in trouble; the task is given out again.' })

@@ -10,7 +10,7 @@ import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
 import { findCulprits } from './isolation.ts'
 import type { Tried } from '@tidemark/checkpoint'
-import { findBeginning } from './beginning.ts'
+import { findBeginning, journalUnreadable, UNANSWERED_MAX } from './beginning.ts'
 import type { Beginning } from './beginning.ts'
 import { cursorFor, load, nextStart } from './loading.ts'
 import type { LoadOutcome } from './loading.ts'
@@ -23,6 +23,8 @@ import { TailBudget } from './tail-budget.ts'
 const START_OVER_PAUSE_MS = 20
 /** A journal that is trimmed under the reader this often has an owner that goes on: the driver decides anew. */
 const BEGIN_ATTEMPTS_MAX = 50
+/** Before a fetch that brought nothing is tried again, ms. */
+const UNANSWERED_PAUSE_MS = 100
 const WAITS_FOR_SNAPSHOT = 'its snapshot, before more of a long journal is read'
 
 /** What the slot does for a takeover, each step under its lock. */
@@ -146,15 +148,18 @@ export class Takeover {
     for (;;) {
       const { cursor } = held
       if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
-      for (let more = cursor.next < stable; more;) {
+      for (let unanswered = 0; cursor.next < stable;) {
         if (!(await this.#room(held, prepared, waits))) return 'not-loaded'
+        const { next } = cursor
         try {
-          const some = await cursor.read(reader, stable)
-          await held.take(some.placed)
-          more = some.more
+          await held.take((await cursor.read(reader, stable)).placed)
         } finally {
           this.#tails.keeps(held, held.waitingBytes)
         }
+        // What is below the stable offset is there: who decided by a part of it might fence the owner of all of it.
+        unanswered = cursor.next > next ? 0 : unanswered + 1
+        if (unanswered === UNANSWERED_MAX) throw journalUnreadable(held.ref, held.journalTopic, next, stable)
+        if (unanswered > 0) await this.#ports.clock.sleep(UNANSWERED_PAUSE_MS)
       }
       this.#ports.faults.reach('takeover.read')
       if (held.timeline.readMs === 0) held.timeline.readMs = held.elapsed()

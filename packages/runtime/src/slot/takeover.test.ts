@@ -1,0 +1,67 @@
+// How far a journal is read before anything is decided by it.
+import { expect, test } from '@jest/globals'
+import { executorId, silentLogger, slotId, transactionalId } from '@tidemark/base'
+import type { FetchOptions, FetchRequest, LogReader } from '@tidemark/base'
+import { emptyBooks, encodeRecord } from '@tidemark/checkpoint'
+import type { JournalRecord } from '@tidemark/checkpoint'
+import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
+import type { VirtualClock } from '@tidemark/testkit'
+import { Claiming } from './claiming.ts'
+import { Readers } from './readers.ts'
+import { fixture } from './slot.sample.ts'
+import { Takeover } from './takeover.ts'
+import { Transactions } from './transactions.ts'
+
+/** Two of them are more than one fetch of a journal asks for. */
+const STATE_BYTES = 700_000
+
+/** A journal of several fetches whose last record ends its run; fetches of it, counted from 0, are not answered where `quiet` says so. */
+const takenOver = async (quiet: (fetch: number) => boolean, forMs: number): Promise<{ readonly happened: readonly string[], readonly fetches: number }> => {
+  const { ports: whole, options: begun, held } = fixture()
+  const clock = whole.clock as VirtualClock
+  const happened: string[] = []
+  let fetches = 0
+  const broker = new MemoryBroker({ clock })
+  const log = new MemoryLog({ broker, clock })
+  const quietly = (reader: LogReader): LogReader => ({
+    fetch: async (requests: readonly FetchRequest[], options: FetchOptions) => {
+      if (options.maxWaitMs > 0) return reader.fetch(requests, options)
+      fetches += 1
+      return quiet(fetches - 1) ? [] : reader.fetch(requests, options)
+    },
+    close: () => reader.close(),
+  })
+  const ports = { ...whole, log: Object.assign(log, { reader: () => quietly(new MemoryLog({ broker, clock }).reader()), fence: async () => void happened.push('fenced') }) }
+  const options = { ...begun, run: { ...begun.run, from: null } }
+  await log.createTopics([{ topic: held.journalTopic, partitions: 1 }])
+  const before = { task: held.ref, timestamp: 0, generation: { epoch: 0, counter: 1 }, owner: { executor: executorId('old'), slot: 0, slotId: slotId('old') }, transactionalId: transactionalId('old.0') }
+  const batches = [1, 2, 3, 4].map((batchId): JournalRecord => ({
+    kind: 'commit', ...before, engineVersion: '0.1.0', jobVersion: '1', snapshots: [],
+    content: { batchId, positions: [], upstreams: [], idle: false, state: Buffer.alloc(STATE_BYTES), books: emptyBooks, totals: emptyBooks, outbox: { entries: 0, bytes: 0 } },
+  }))
+  for (const record of [...batches, { kind: 'ended' as const, ...before }]) {
+    for (const value of encodeRecord(record)) await log.write([{ topic: held.journalTopic, partition: 0, records: [{ key: null, value }] }])
+  }
+  const transactions = new Transactions({ log, clock, logger: silentLogger, idPrefix: 'new', alive: () => true, waiting: () => {} })
+  const takeover = new Takeover(ports, options, new Claiming(ports, options, transactions), new Readers(ports.log), {
+    lastId: () => transactionalId('new.0'), holds: () => true, resume: async () => true,
+    claim: async (helds) => { happened.push('claimed'); return new Map(helds.map((one) => [one, { kind: 'give-up', because: 'the test ends', ended: false, withdraw: false }])) },
+    giveUp: async (_held, { because }) => void happened.push(`given up: ${because}`),
+    fail: async (_held, error) => void happened.push(error.code),
+  })
+  void takeover.run([held])
+  await clock.advance(forMs)
+  return { happened, fetches }
+}
+
+test('takeover: a fetch in the middle of a journal brings nothing, though there is more → it is read to its end before anybody is fenced', async () => {
+  const { happened } = await takenOver((fetch) => fetch > 0 && fetch < 20, 3_000)
+  expect(happened).toEqual([expect.stringMatching(/^given up: .*(ended|over)/)])
+})
+
+test('takeover: the rest of a journal is not answered at all → given out again after ten seconds, and nobody is fenced', async () => {
+  expect((await takenOver((fetch) => fetch > 0, 9_500)).happened).toEqual([])
+  const { happened, fetches } = await takenOver((fetch) => fetch > 0, 10_500)
+  expect(happened).toEqual(['SLOT_JOURNAL_UNREADABLE'])
+  expect(fetches).toBe(101)
+})
