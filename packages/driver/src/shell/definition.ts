@@ -60,14 +60,18 @@ export const readDefinition = async (store: ObjectStore, job: JobId): Promise<De
   throw new TidemarkError(`${key} is damaged`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: key, hint: 'It was edited by hand, or written by a newer engine. Restore it from a backup of the bucket.' })
 }
 
+const replaced = (job: JobId, by: number, epoch: number): TidemarkError =>
+  new TidemarkError(`driver of epoch ${by} has written the definition of ${job}, this one has epoch ${epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
+
 /** Refuses beside a later driver's word: this one has been replaced and does not know it yet. */
 export const writeDefinition = async (store: ObjectStore, definition: Definition): Promise<void> => {
   const { job, epoch } = definition
   const before = await epochsOf(store, job)
   const newest = Math.max(...before, epoch)
-  if (newest > epoch) throw new TidemarkError(`driver of epoch ${newest} has written the definition of ${job}, this one has epoch ${epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
+  if (newest > epoch) throw replaced(job, newest, epoch)
   await store.put(paths.definition(job, epoch), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
-  await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one)))
+  // They count no more, whether they go or not.
+  await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one))).catch(() => {})
 }
 
 /** Of a job that is led: there is one. Its run is the one that counts; a record above it is of a submission that nobody was answered. */
@@ -75,6 +79,13 @@ export const definitionOf = async (store: ObjectStore, job: JobId): Promise<Defi
   const definition = await readDefinition(store, job)
   if (definition !== undefined) return definition
   throw new TidemarkError(`${job} has no definition`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: paths.definitionPrefix(job), hint: 'It was removed by hand. Restore it from a backup of the bucket.' })
+}
+
+/** Before what can't be undone is done for a run: rejects with `DRIVER_REPLACED` when a later driver has its own word on the job, or the job goes on with another run. */
+export const stillWanted = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId, run: number): Promise<void> => {
+  const definition = await definitionOf(store, job)
+  if (definition.epoch > epoch) throw replaced(job, definition.epoch, epoch)
+  if (definition.run !== run) throw new TidemarkError(`${job} goes on with run ${definition.run}, not with run ${run}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
 }
 
 /** A new leader makes what it found its own before it acts on it. */

@@ -10,6 +10,7 @@ import { loadJob } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
 import { busy, submit } from './submit.ts'
+import { untilAnswered } from './until-answered.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
@@ -31,11 +32,9 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
         const led = core.job(id)
         return led === undefined ? undefined : { run: led.run.record.run, state: led.state }
       })
-      // Checkpoints of earlier runs under this name go on to be its own.
-      if (run) feed({ kind: 'job-known', job: { ...await loadJob(ports, run.record.job), run } })
-      // What was just stored counts only if the next leader finds it: one that has recorded its epoch may have read the jobs before. The client asks again,
-      // and reaches that one.
-      await stillLeads(ports, leadership)
+      if (run === undefined) await stillLeads(ports, leadership)
+      // It is accepted, so that the core has to hear of it. Checkpoints of earlier runs under this name go on to be its own.
+      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadJob(ports, run.record.job)), run } })
       return answer
     }
     const job = nameIn(request.plan)

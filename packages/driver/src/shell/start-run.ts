@@ -2,7 +2,7 @@
 import type { JobId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
-import { getIfThere, updateDefinition } from './definition.ts'
+import { getIfThere, stillWanted, updateDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
@@ -52,6 +52,7 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
   const record = await readRun(ports, job, run)
   const earlier = leadership.rules.C3 ? await findTopics(log, job, run - 1) : []
   if (started) await checkTopics(log, record)
+  await stillWanted(store, leadership, job, run)
   await endRuns(ports, leadership, job, earlier, generation)
   const notes = earlier.length > 0 ? await notCalledBack(ports, record, started) : []
   if (!started) {
@@ -62,6 +63,7 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
     notes,
     cleanUp: async () => {
       if (earlier.length === 0) return
+      await stillWanted(store, leadership, job, run)
       await log.deleteTopics(earlier.map(({ topic }) => topic))
       logger.info({ job, run, topics: earlier.length }, 'run.earlier-topics-deleted')
     },

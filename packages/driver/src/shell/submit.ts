@@ -1,5 +1,5 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
-import { asTidemarkError, jobId, TidemarkError } from '@tidemark/base'
+import { jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
@@ -8,20 +8,20 @@ import { createHash } from 'node:crypto'
 import { parsePlan, planHash } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import type { RunFacts } from '../core/protocol.ts'
-import { getIfThere, writeDefinition } from './definition.ts'
+import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
 import type { Definition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { newestRun, readRun } from './start-run.ts'
+import { stillLeads } from './still-leads.ts'
+import { untilAnswered } from './until-answered.ts'
 
 export interface Submission {
   readonly answer: SubmitAnswer
   /** What the core is told; undefined: nothing has changed. */
   readonly run: RunFacts | undefined
 }
-
-const DEFINITION_RETRY_MS = 500
 
 /** States in which a job of this name may be restored. */
 const RESTORABLE: readonly JobState[] = ['running', 'failed', 'ended', 'cancelled']
@@ -60,28 +60,35 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
   const passed = await passedOver(ports, record)
 
+  const isFirst = await readDefinition(store, job) === undefined
   // Content-addressed: whoever wrote them before wrote the same.
   await store.put(bundle.key, request.bundle)
   await store.put(record.plan, Buffer.from(JSON.stringify(plan)))
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
-  await accept(ports, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch })
+  await accept(ports, leadership, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch }, isFirst)
   return {
     answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...passed, ...notes, ...readerNotes(plan)] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
   }
 }
 
-/** From the definition on the run counts. Whether it was written has to be known: a leader that did not would go on with another run than the next one. */
-const accept = async ({ store, clock, logger }: DriverPorts, definition: Definition): Promise<void> => {
-  for (;;) {
-    try {
-      return await writeDefinition(store, definition)
-    } catch (error) {
-      const known = asTidemarkError(error)
-      if (known.action !== 'retry' || known.code === 'DRIVER_REPLACED') throw known
-      logger.warn({ job: definition.job, run: definition.run, error: known }, 'submit.definition-not-written')
-      await clock.sleep(DEFINITION_RETRY_MS)
-    }
+/**
+ * From the definition on the run counts: whoever leads begins it. So nobody is told anything, neither the core nor the client, before it is known to be
+ * written, and written by one that led then: who leads next records its epoch before it reads, and finds it.
+ */
+const accept = async (ports: DriverPorts, leadership: Leadership, definition: Definition, isFirst: boolean): Promise<void> => {
+  const { store, logger } = ports
+  const { job, run, epoch } = definition
+  try {
+    await untilAnswered(ports, { job, run }, async () => {
+      await stillLeads(ports, leadership)
+      await writeDefinition(store, definition)
+      await stillLeads(ports, leadership)
+    })
+  } catch (error) {
+    // Of a job that is there the present leader has its own, which counts. Of another nobody knows yet, and it must not begin by itself at the next change of leader.
+    if (isFirst) await untilAnswered(ports, { job, run }, () => store.delete([paths.definition(job, epoch)])).catch((also: unknown) => logger.error({ job, run, error: also }, 'submit.definition-left'))
+    throw error
   }
 }
 

@@ -1,0 +1,131 @@
+// What a submission leaves when the driver that takes it is replaced meanwhile, or the object store answers nothing for a while.
+import { afterEach, beforeEach, expect, test } from '@jest/globals'
+import { TidemarkError } from '@tidemark/base'
+import type { ObjectStore } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import { DEFAULT_SETTINGS } from '../core/protocol.ts'
+import type { KnownJob } from '../core/protocol.ts'
+import { bundle, JOB, lead, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
+import type { TestPorts } from './cluster.sample.ts'
+import { readDefinition } from './definition.ts'
+import { jobHandlers } from './job-handlers.ts'
+import { Leading } from './leading.ts'
+import { loadJobs } from './load-jobs.ts'
+import type { DriverPorts } from './ports.ts'
+
+let ports: TestPorts
+let all: Leading[]
+beforeEach(async () => {
+  ports = await memoryPorts()
+  all = []
+})
+afterEach(() => {
+  for (const one of all) one.end(undefined)
+})
+
+const begin = (epoch: number, jobs: readonly KnownJob[], own: DriverPorts = ports): Leading => {
+  const leading = new Leading({ ports: own, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  all.push(leading)
+  return leading
+}
+const comesTo = async (leading: Leading, state: string): Promise<void> => {
+  for (const until = performance.now() + 20_000; leading.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
+  expect(leading.core.job(JOB)?.state).toBe(state)
+}
+/** The same store, whose calls a test may hold up, or answer by itself. */
+const watched = (calls: Partial<ObjectStore>): DriverPorts => {
+  const { store: real } = ports
+  const bound: ObjectStore = {
+    name: real.name, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), list: (prefix) => real.list(prefix),
+    put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given), delete: (keys) => real.delete(keys), close: () => real.close(),
+  }
+  return { ...ports, store: { ...bound, ...calls } }
+}
+/** Another driver leads, and has read the jobs, when the one before is about to put its definition. */
+const replacedBeforeItsPut = (): { readonly ports: DriverPorts, readonly next: () => Leading, armed: boolean } => {
+  let next: Leading | undefined
+  const found = {
+    armed: false,
+    next: () => next ?? begin(6, []),
+    ports: watched({
+      put: async (key, body) => {
+        if (found.armed && key === paths.definition(JOB, 5)) {
+          found.armed = false
+          await ports.store.putIfAbsent(paths.driverEpoch(6), Buffer.from('{}'))
+          next = begin(6, await loadJobs(ports, lead(6)))
+        }
+        await ports.store.put(key, body)
+      },
+    }),
+  }
+  return found
+}
+
+test('submit: a restore of a driver that is replaced before its word is stored → it begins nothing, and the run of the present leader keeps its topics', async () => {
+  const replaced = replacedBeforeItsPut()
+  const first = begin(5, [], replaced.ports)
+  const { submit } = jobHandlers(replaced.ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  const topics = await ports.log.listTopics()
+  replaced.armed = true
+  await expect(submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+  expect(first.core.job(JOB)?.run.record.run).toBe(1)
+  expect(replaced.next().core.job(JOB)).toMatchObject({ state: 'running', run: { record: { run: 1 } } })
+  expect(await ports.log.listTopics()).toEqual(topics)
+  // Whoever reads what is stored goes on with run 1 as well.
+  expect(await readDefinition(ports.store, JOB)).toMatchObject({ epoch: 6, run: 1 })
+})
+
+test('submit: a first submission of a driver that is replaced before its word is stored → the leaders to come know of no job; asked again it is taken', async () => {
+  const replaced = replacedBeforeItsPut()
+  const first = begin(5, [], replaced.ports)
+  replaced.armed = true
+  await expect(jobHandlers(replaced.ports, async () => first).submit({ plan: planOf(), bundle: bundle(), submissionId: 'a' })).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+  expect(first.core.job(JOB)).toBeUndefined()
+  expect(await loadJobs(ports, lead(7))).toEqual([])
+  const next = replaced.next()
+  expect(await jobHandlers(ports, async () => next).submit({ plan: planOf(), bundle: bundle(), submissionId: 'a' })).toMatchObject({ run: 2, outcome: 'created' })
+  await comesTo(next, 'running')
+})
+
+test('submit: the object store answers nothing once the submission is accepted → the leader goes on with it when it does, and a cancel behind it is stored', async () => {
+  let away = 0
+  const own = watched({
+    list: (prefix) => {
+      if (away === 0 || prefix !== paths.statePrefix(JOB)) return ports.store.list(prefix)
+      away -= 1
+      throw new TidemarkError('it does not answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+    },
+  })
+  const first = begin(5, [], own)
+  const { submit, cancel } = jobHandlers(own, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  away = 2
+  expect(await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2 })
+  expect(away).toBe(0)
+  await comesTo(first, 'running')
+  expect(await cancel(JOB, 'now')).toMatchObject({ run: 2 })
+  await comesTo(first, 'cancelled')
+  expect(await loadJobs(ports, lead(6))).toEqual([expect.objectContaining({ state: 'cancelled' })])
+})
+
+test('submit: the present leader has its own word on a job → a start that one before it still has under way ends nothing and deletes nothing', async () => {
+  const first = begin(5, [])
+  const { submit } = jobHandlers(ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  const before = await readDefinition(ports.store, JOB)
+  if (before === undefined) throw new TypeError('no definition')
+  const topics = await ports.log.listTopics()
+  // As if it had been read by the next one right before the restore was stored.
+  const own = watched({ get: async (key) => (key === paths.run(JOB, 2) ? ports.store.put(paths.definition(JOB, 6), Buffer.from(JSON.stringify({ ...before, epoch: 6 }))).then(() => ports.store.get(key)) : ports.store.get(key)) })
+  const late = begin(5, await loadJobs(ports, lead(5)), own)
+  expect(await jobHandlers(own, async () => late).submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2 })
+  await ports.clock.sleep(100)
+  expect(await ports.log.listTopics()).toEqual(topics)
+})
