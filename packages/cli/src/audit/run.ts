@@ -27,12 +27,34 @@ export const getObject = async (store: ObjectStore, key: string): Promise<Buffer
 const unknown = async (name: string, store: ObjectStore): Promise<TidemarkError> =>
   new TidemarkError(`${store.name} knows no job ${JSON.stringify(name)}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job: name, hint: didYouMean(name, [...new Set((await store.list(paths.jobsPrefix)).flatMap(({ key }) => paths.parseRun(key)?.job ?? []))], '`tidemark jobs` lists those that there are; look at the folder or bucket, too.') })
 
-/** The newest run unless one is named. */
+const runIn = (body: Buffer): number | undefined => {
+  try {
+    const { run } = JSON.parse(body.toString()) as { readonly run?: unknown }
+    return typeof run === 'number' ? run : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The run that the job's definition names: a record above it is of a submission that was not accepted. Undefined: there is no definition. */
+const acceptedRun = async (store: ObjectStore, job: JobId): Promise<number | undefined> => {
+  const epochs = (await store.list(paths.definitionPrefix(job))).flatMap(({ key }) => paths.parseDefinition(key)?.number ?? [])
+  if (epochs.length === 0) return undefined
+  const path = paths.definition(job, Math.max(...epochs))
+  const body = await getObject(store, path)
+  // A later leader has stored its own meanwhile.
+  if (body === undefined) return acceptedRun(store, job)
+  const run = runIn(body)
+  if (run !== undefined) return run
+  throw new TidemarkError(`${path} is damaged`, { code: 'AUDIT_DEFINITION_DAMAGED', blame: 'environment', action: 'exit', job, path, hint: 'Restore it from a backup of the bucket, or name the run: --run.' })
+}
+
+/** The job's run unless one is named. */
 export const findRun = async (store: ObjectStore, name: string, wanted?: number): Promise<AuditedRun> => {
   if (!isJobName(name)) throw await unknown(name, store)
   const job: JobId = jobId(name)
   const runs = (await store.list(paths.runPrefix(job))).flatMap(({ key }) => paths.parseRun(key)?.number ?? []).toSorted((a, b) => b - a)
-  const run = wanted ?? runs[0]
+  const run = wanted ?? await acceptedRun(store, job) ?? runs[0]
   if (run === undefined || !runs.includes(run)) {
     if (runs.length === 0) throw await unknown(name, store)
     throw new TidemarkError(`${name} has no run ${run}; it has ${runs.join(', ')}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job, hint: 'Leave --run out for the newest.' })
