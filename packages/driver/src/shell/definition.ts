@@ -88,16 +88,22 @@ export const stillWanted = async (store: ObjectStore, { epoch }: Pick<Leadership
   if (definition.run !== run) throw new TidemarkError(`${job} goes on with run ${definition.run}, not with run ${run}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
 }
 
-/** A new leader makes what it found its own before it acts on it. */
-export const adoptDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId): Promise<void> => {
+/** A new leader makes what it found its own before it acts on it. False: there is none, as whoever wrote it has taken it away again. */
+export const adoptDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId): Promise<boolean> => {
   const before = await readDefinition(store, job)
   if (before !== undefined && before.epoch !== epoch) await writeDefinition(store, { ...before, epoch })
+  return before !== undefined
 }
 
+type Change = Partial<Pick<Definition, 'desired' | 'state' | 'error' | 'drain' | 'finalCheckpoint'>>
+
 /** Changes some fields of what is there; nothing when the job has gone on to another run. */
-export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Partial<Pick<Definition, 'desired' | 'state' | 'error' | 'drain' | 'finalCheckpoint'>>): Promise<void> =>
-  leadership.exclusive(job, async () => {
-    const before = await readDefinition(store, job)
-    if (before === undefined || before.run !== run) return
-    await writeDefinition(store, { ...before, ...change, epoch: leadership.epoch })
-  })
+export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Change): Promise<void> =>
+  leadership.exclusive(job, () => changeDefinition(store, leadership, job, run, change))
+
+/** The same, by who has the job for itself already. */
+export const changeDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId, run: number, change: Change): Promise<void> => {
+  const before = await readDefinition(store, job)
+  if (before === undefined || before.run !== run) return
+  await writeDefinition(store, { ...before, ...change, epoch })
+}

@@ -3,7 +3,7 @@ import { isJobName, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
 import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
-import { updateDefinition } from './definition.ts'
+import { changeDefinition } from './definition.ts'
 import type { JobEntry } from '../core/jobs.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
@@ -34,7 +34,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       })
       if (run === undefined) await stillLeads(ports, leadership)
       // It is accepted, so that the core has to hear of it. Checkpoints of earlier runs under this name go on to be its own.
-      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadJob(ports, run.record.job)), run } })
+      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadJob(ports, run.record.job), 'anything'), run } })
       return answer
     }
     const job = nameIn(request.plan)
@@ -54,16 +54,18 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
     const before = core.job(name)
     if (!before) throw unknown(name)
     const { id, run } = before
-    const drain = mode === 'drain'
-    if (before.state !== 'cancelled' && before.state !== 'cancelling' && !(drain && before.drain)) {
-      if (drain && (before.state === 'failed' || before.state === 'ended')) throw notDrainable(id, before)
-      await updateDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled', drain })
-      await stillLeads(ports, leadership)
+    // Between what is stored and what the core is told comes no submission: it would be of a job that is not cancelled yet.
+    await leadership.exclusive(id, async () => {
+      const now = core.job(name) ?? before
       // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
-      const after = core.job(name)
-      if (after !== undefined && after.run.record.run !== run.record.run) throw busy(id, after.state)
+      if (now.run.record.run !== run.record.run) throw busy(id, now.state)
+      const drain = mode === 'drain'
+      if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return
+      if (drain && (now.state === 'failed' || now.state === 'ended')) throw notDrainable(id, now)
+      await changeDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled', drain })
+      await stillLeads(ports, leadership)
       feed({ kind: drain ? 'drain' : 'cancel', job: id })
-    }
+    })
     const { state, finalCheckpoint } = core.job(name) ?? before
     return { job: id, run: run.record.run, state, ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) }
   },

@@ -50,8 +50,7 @@ export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 
   const jobs: KnownJob[] = []
   for (const job of await jobsThere(ports)) {
     try {
-      await adoptDefinition(ports.store, leadership, job)
-      jobs.push(await loadJob(ports, job))
+      if (await adoptDefinition(ports.store, leadership, job)) jobs.push(await loadJob(ports, job))
     } catch (error) {
       const known = asTidemarkError(error)
       if (known.action === 'retry') throw known

@@ -7,6 +7,7 @@ import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
 import type { FoundTopic } from './run-topics.ts'
+import { untilAnswered } from './until-answered.ts'
 
 export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId, run: number): Promise<RunRecord> => {
   const key = paths.run(job, run)
@@ -63,7 +64,7 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
     notes,
     cleanUp: async () => {
       if (earlier.length === 0) return
-      await stillWanted(store, leadership, job, run)
+      await untilAnswered(ports, { job, run }, () => stillWanted(store, leadership, job, run))
       await log.deleteTopics(earlier.map(({ topic }) => topic))
       logger.info({ job, run, topics: earlier.length }, 'run.earlier-topics-deleted')
     },

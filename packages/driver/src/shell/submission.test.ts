@@ -129,3 +129,63 @@ test('submit: the present leader has its own word on a job → a start that one 
   await ports.clock.sleep(100)
   expect(await ports.log.listTopics()).toEqual(topics)
 })
+
+test('submit: a restore of a job that is being cancelled → refused, and what is stored is that the job is cancelled', async () => {
+  const first = begin(5, [])
+  const { submit, cancel } = jobHandlers(ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  const [cancelled, restored] = await Promise.allSettled([cancel(JOB, 'now'), submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })])
+  expect(cancelled).toMatchObject({ status: 'fulfilled', value: { run: 1 } })
+  expect(restored).toMatchObject({ status: 'rejected', reason: { code: 'JOB_BUSY' } })
+  await comesTo(first, 'cancelled')
+  expect(await loadJobs(ports, lead(6))).toEqual([expect.objectContaining({ state: 'cancelled' })])
+})
+
+test('submit: the object store answers with errors of any kind behind the stored word → asked again: it is accepted, and begins', async () => {
+  let [trouble, asked] = [false, 0]
+  const answers = (): void => {
+    asked += 1
+    if (trouble && asked % 2 === 1) throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+  }
+  const own = watched({
+    put: async (key, body) => {
+      await ports.store.put(key, body)
+      if (key === paths.definition(JOB, 5)) trouble = true
+    },
+    list: async (prefix) => {
+      if (prefix === paths.driverEpochPrefix || prefix === paths.statePrefix(JOB)) answers()
+      return ports.store.list(prefix)
+    },
+  })
+  const first = begin(5, [], own)
+  const { submit } = jobHandlers(own, async () => first)
+  expect(await submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ run: 1 })
+  await comesTo(first, 'running')
+  expect(asked).toBeGreaterThanOrEqual(4)
+})
+
+test('restore: the object store is away when the topics of the run before are to go → they go when it is back', async () => {
+  let away = 0
+  const own = watched({
+    get: async (key) => {
+      // Only the clean-up reads the definition when the run has started.
+      if (away > 0 && key === paths.definition(JOB, 5) && first.core.job(JOB)?.state === 'running') {
+        away -= 1
+        throw new TidemarkError('it does not answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+      }
+      return ports.store.get(key)
+    },
+  })
+  const first = begin(5, [], own)
+  const { submit } = jobHandlers(own, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })
+  away = 1
+  const left = async (): Promise<string[]> => (await ports.log.listTopics()).filter((topic) => topic.startsWith(`tidemark.${JOB}.1.`))
+  for (const until = performance.now() + 20_000; (await left()).length > 0 && performance.now() < until;) await ports.clock.sleep(5)
+  expect([await left(), away]).toEqual([[], 0])
+})

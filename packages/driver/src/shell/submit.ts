@@ -83,8 +83,8 @@ const accept = async (ports: DriverPorts, leadership: Leadership, definition: De
     await untilAnswered(ports, { job, run }, async () => {
       await stillLeads(ports, leadership)
       await writeDefinition(store, definition)
-      await stillLeads(ports, leadership)
     })
+    await untilAnswered(ports, { job, run }, () => stillLeads(ports, leadership), 'anything')
   } catch (error) {
     // Of a job that is there the present leader has its own, which counts. Of another nobody knows yet, and it must not begin by itself at the next change of leader.
     if (isFirst) await untilAnswered(ports, { job, run }, () => store.delete([paths.definition(job, epoch)])).catch((also: unknown) => logger.error({ job, run, error: also }, 'submit.definition-left'))

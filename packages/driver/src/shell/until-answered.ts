@@ -6,15 +6,18 @@ const RETRY_MS = 500
 /** They are answers: another leads. */
 const REPLACED = new Set(['DRIVER_REPLACED', 'DRIVER_NOT_LEADER'])
 
+/** `nobody`: who did not answer is asked again. `anything`: who answered with an error too, for there is no way back; only the end of this driver's leadership or of its process is an end. */
+export type AskedAgainAfter = 'nobody' | 'anything'
+
 /** Tries again for as long as nobody answers; any other error rejects. */
-export const untilAnswered = async <T>({ clock, logger }: Pick<DriverPorts, 'clock' | 'logger'>, facts: Readonly<Record<string, unknown>>, body: () => Promise<T>): Promise<T> => {
+export const untilAnswered = async <T>({ clock, logger }: Pick<DriverPorts, 'clock' | 'logger'>, facts: Readonly<Record<string, unknown>>, body: () => Promise<T>, after: AskedAgainAfter = 'nobody'): Promise<T> => {
   for (;;) {
     try {
       return await body()
     } catch (error) {
       const known = asTidemarkError(error)
-      if (known.action !== 'retry' || REPLACED.has(known.code)) throw known
-      logger.warn({ ...facts, error: known }, 'submit.store-not-reached')
+      if (REPLACED.has(known.code) || (after === 'nobody' ? known.action !== 'retry' : known.action === 'exit')) throw known
+      logger.warn({ ...facts, error: known }, 'store.asked-again')
       await clock.sleep(RETRY_MS)
     }
   }
