@@ -9,7 +9,7 @@ import { journalGone } from './claiming.ts'
 import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
 import { findCulprits } from './isolation.ts'
-import type { Tried } from '@tidemark/checkpoint'
+import { Attempts } from './attempts.ts'
 import { findBeginning, journalUnreadable, UNANSWERED_MAX } from './beginning.ts'
 import type { Beginning } from './beginning.ts'
 import { cursorFor, load, nextStart } from './loading.ts'
@@ -43,8 +43,7 @@ export interface TakeoverSlot {
 type Loading = Promise<LoadOutcome | { readonly kind: 'error', readonly error: unknown }>
 
 interface Prepared {
-  /** How the ways to begin went that were tried, best first. */
-  readonly tried: Tried[]
+  readonly attempts: Attempts
   readonly loading: Loading
 }
 
@@ -79,7 +78,7 @@ export class Takeover {
   }
 
   async #take(held: HeldTask, group: ClaimGroup): Promise<void> {
-    const prepared = await this.#guard(held, () => this.#readers.borrow((reader) => this.#prepare(held, reader, [], () => group.leave(held))))
+    const prepared = await this.#guard(held, () => this.#readers.borrow((reader) => this.#prepare(held, reader, new Attempts(), () => group.leave(held))))
     if (prepared === undefined) return
     const gone = await group.claim(held)
     if (gone === undefined) return
@@ -116,28 +115,29 @@ export class Takeover {
    * trimmed under the reader: what its last owner committed may not be visible yet (on Kafka a commit's markers follow its answer), while
    * what that commit allowed to trim is gone already. Then it begins anew.
    */
-  async #prepare(held: HeldTask, reader: LogReader, tried: Tried[], waits: () => void): Promise<Prepared | undefined> {
-    for (let attempts = 0; ;) {
+  async #prepare(held: HeldTask, reader: LogReader, attempts: Attempts, waits: () => void): Promise<Prepared | undefined> {
+    for (let begun = 0; ;) {
       try {
         const beginning = await findBeginning(this.#ports.log, reader, held.ref, held.journalTopic)
-        const begun = await this.#begin(held, beginning, tried)
-        if (begun === undefined) return undefined
-        const prepared = { tried, loading: begun.loading }
+        const way = await this.#begin(held, beginning, attempts)
+        if (way === undefined) return undefined
+        const prepared = { attempts, loading: way.loading }
         const done = await this.#readAndFence(held, reader, beginning.stable, prepared, waits)
         if (done !== 'not-loaded') return done === 'fenced' ? prepared : undefined
       } catch (error) {
-        attempts += 1
-        if (attempts === BEGIN_ATTEMPTS_MAX || journalGone(held, error)?.kind !== 'start-over') throw error
-        this.#ports.logger.info({ task: held.key, attempt: attempts, error }, 'takeover.begins-anew')
+        begun += 1
+        if (begun === BEGIN_ATTEMPTS_MAX || journalGone(held, error)?.kind !== 'start-over') throw error
+        this.#ports.logger.info({ task: held.key, attempt: begun, error }, 'takeover.begins-anew')
         await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
-        tried.splice(0)
+        attempts.clear()
       }
     }
   }
 
   /** Takes the best way left: a cursor to read from, and the loading under way. Undefined: no longer wanted. */
-  async #begin(held: HeldTask, beginning: Beginning, tried: Tried[]): Promise<{ readonly loading: Loading } | undefined> {
-    const start = await nextStart(this.#ports, this.#options, held, beginning, tried, () => this.#slot.holds(held))
+  async #begin(held: HeldTask, beginning: Beginning, attempts: Attempts): Promise<{ readonly loading: Loading } | undefined> {
+    attempts.see(beginning, this.#options)
+    const start = await nextStart(this.#ports, this.#options, held, beginning, attempts.tried, () => this.#slot.holds(held))
     if (start === undefined) return undefined
     held.startOver(cursorFor(this.#options, held, start))
     this.#tails.keeps(held, 0)
@@ -211,9 +211,9 @@ export class Takeover {
       }
       if (outcome.kind === 'start-over') {
         await this.#ports.clock.sleep(START_OVER_PAUSE_MS)
-        prepared.tried.splice(0)
+        prepared.attempts.clear()
       }
-      const anew = await this.#prepare(held, reader, prepared.tried, () => {})
+      const anew = await this.#prepare(held, reader, prepared.attempts, () => {})
       if (anew === undefined) return undefined
       prepared = anew
       await again(held)
@@ -255,7 +255,7 @@ export class Takeover {
       this.#tails.keeps(held, 0)
       return true
     }
-    prepared.tried.push(outcome.kind)
+    prepared.attempts.tried.push(outcome.kind)
     this.#ports.logger.error({ task: held.key, outcome: outcome.kind, why: outcome.why }, 'takeover.snapshot-not-loaded')
     return false
   }

@@ -100,6 +100,14 @@ describe('simulation', () => {
     expect(outcome.trace().join('\n')).toMatch(inOrder('executor\\.dead +executor e1', 'e2\\.0 +takeover\\.reclaim', 'e1\\.0 +task\\.given-up', 'spoils the next commit at snapshot\\.trimmed +\\{"slot":"e2\\.0"', 'e2\\.0 +session\\.lost'))
   })
 
+  test('simulation, a snapshot is damaged, and the commit record that names a newer one becomes visible during the takeover → the newer one is used, the state is not lost', async () => {
+    const outcome = await simulate({ seed: 1_945_318_486, shape: 'copartitioned', plan: [
+      { at: 486, kind: 'cut off and crash', who: 2, point: 'takeover.claim-appended', ms: 778 }, { at: 1_042, kind: 'damage' }, { at: 1_266, kind: 'kill machine', who: 1 },
+    ] })
+    expect(await wrong(outcome)).toBe('')
+    expect(outcome.trace().join('\n')).toMatch(inOrder('fault +damaged', 'fault +kill machine', 'takeover\\.snapshot-not-loaded', 'takeover\\.running .*copartitioned/1/s0/1.*"snapshot":\\{"checkpoint":3'))
+  })
+
   const SECONDS = 8
   const first = Math.floor(realRandom.next() * 2 ** 31)
   test(`simulation, fresh seeds from ${first} for ${SECONDS} s → every one is exact`, async () => {
