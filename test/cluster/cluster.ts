@@ -39,6 +39,8 @@ export class Cluster {
   readonly #everyone: ClusterProcess[] = []
   #address = ''
   #standby: { readonly process: ClusterProcess, readonly address: string } | undefined
+  /** Where the driver listened whose place a standby took. */
+  #vacant: string | undefined
   #jobs: JobsClient | undefined
   #names = 0
 
@@ -90,9 +92,10 @@ export class Cluster {
     throw new Error(`the driver ended before it led:\n${driver.tail()}`)
   }
 
-  /** A second driver, that waits for the first to be gone. On `address`, if given. Executors started from now on know both. */
-  async startStandby(address = '127.0.0.1:0'): Promise<void> {
-    const standby = await this.startAnotherDriver(address)
+  /** A second driver, that waits for the first to be gone; in the place of one that a standby replaced, so that all find it. Executors started from now on know both. */
+  async startStandby(): Promise<void> {
+    const standby = await this.startAnotherDriver(this.#vacant)
+    this.#vacant = undefined
     const line = await standby.line((one) => one.event === 'driver.listening')
     this.#standby = { process: standby, address: String(line['address']) }
   }
@@ -104,15 +107,19 @@ export class Cluster {
     return driver
   }
 
-  /** The standby is the driver from now on. Resolves when it leads, with the address that the other had. */
-  async promoteStandby(): Promise<string> {
+  get hasStandby(): boolean {
+    return this.#standby !== undefined
+  }
+
+  /** The standby is the driver from now on. Resolves when it leads. */
+  async promoteStandby(): Promise<void> {
     if (this.#standby === undefined) throw new Error('no standby was started')
-    const [before, { process, address }] = [this.#address, this.#standby]
+    const { process, address } = this.#standby
+    this.#vacant = this.#address
     this.#jobs?.close()
     this.#jobs = jobsClient(address)
     ;[this.driver, this.#address, this.#standby] = [process, address, undefined]
     await this.#leads(process)
-    return before
   }
 
   /** `label`: what it calls itself, instead of a name of its own. `env`: in place of what all have. `within`: a command that runs it elsewhere. */

@@ -38,6 +38,12 @@ export class Follower {
     return silence === undefined ? undefined : silence.to - silence.from
   }
 
+  /** For `ms` until now, without a silence longer than `gapMs`. */
+  spoke(partition: number, ms: number, gapMs: number): boolean {
+    const now = realClock.monotonic()
+    return now - (this.#arrivals[partition]?.at(-1) ?? -Infinity) <= gapMs && (this.silenceMs(partition, now - ms, now) ?? Infinity) <= gapMs
+  }
+
   async stop(): Promise<void> {
     this.#stop = true
     await this.#following

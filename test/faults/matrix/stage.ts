@@ -30,8 +30,11 @@ const CHECKPOINT_INTERVAL_MS = 3_000
 /** Longer than any fault: no partition is idle because its feeder waited for the broker. */
 const IDLE_AFTER_MS = 60_000
 const WHOLE_MS_MAX = 60_000
-/** Under load before a fault: the figures are of a cluster at work. */
+/** Under load before a fault, without a longer silence: the figures are of a cluster at work, not of a broker that has just started and still compiles its code. */
 const STEADY_MS = 2_000
+const STEADY_GAP_MS = 100
+/** A machine with other work may never be as steady: the table tells the gap before each fault. */
+const STEADY_WAIT_MS_MAX = 15_000
 
 export class Stage {
   readonly cluster: Cluster
@@ -108,8 +111,9 @@ export class Stage {
     return machine
   }
 
-  /** As many executors as there should be, every task running on them, evenly; the load goes on and has done so for a while. */
+  /** As many drivers and executors as there should be, every task running on them, evenly; the load goes on and has done so for a while. */
   async whole(): Promise<void> {
+    if (this.#setting === 'standby driver' && !this.cluster.hasStandby) await this.cluster.startStandby()
     const since = realClock.monotonic()
     for (let whole = false; !whole; await realClock.sleep(50)) {
       await this.startExecutors()
@@ -119,7 +123,13 @@ export class Stage {
       if (realClock.monotonic() - since > WHOLE_MS_MAX) throw new Error(`the tasks are not spread over ${EXECUTORS} executors after ${WHOLE_MS_MAX} ms: ${JSON.stringify(found?.summary)}\n${this.cluster.story()}`)
     }
     this.load.start()
+    await this.#steady()
+  }
+
+  async #steady(): Promise<void> {
+    const began = realClock.monotonic()
     await realClock.sleep(STEADY_MS)
+    while (!this.output.partitions.every((partition) => this.output.spoke(partition, STEADY_MS, STEADY_GAP_MS)) && realClock.monotonic() - began < STEADY_WAIT_MS_MAX) await realClock.sleep(50)
   }
 
   /** The load stops and everything that came in has to come out. It stays stopped until the stage is made whole. */
