@@ -13,6 +13,13 @@ describe('snapshots to name', () => {
     expect(snapshotsToName([first], second)).toEqual([second, first])
     expect(snapshotsToName([second, first], third)).toEqual([third, second])
   })
+  test('one that was found missing or damaged is not named beside a fresh one: the one before it is, and the journal reaches back to that', () => {
+    expect(snapshotsToName([second, first], third, [{ ...second }])).toEqual([third, first])
+    expect(trimPlan(commit(by, 70, snapshotsToName([second, first], third, [second])), topics)).toMatchObject({ journalBefore: 400 })
+    expect(snapshotsToName([second, first], third, [first])).toEqual([third, second])
+    expect(snapshotsToName([second, first], third, [second, first])).toEqual([third])
+    expect(() => snapshotsToName([second, first], { ...third, checkpoint: 4 }, [second])).toThrow('does not follow')
+  })
   test('one that goes back is a mistake; the same batch again or the same number again is not', () => {
     expect(() => snapshotsToName([second], first)).toThrow('does not follow')
     expect(() => snapshotsToName([second], { ...third, batchId: 49 })).toThrow('does not follow')

@@ -1,16 +1,20 @@
 // Which snapshots a commit record names, and what may be trimmed behind them (invariant 4, S8).
+import { isDeepStrictEqual } from 'node:util'
 import type { CommitRecord, SnapshotRef } from '../records/records.ts'
 import { ALL_RULES } from '../rules.ts'
 import type { Rules } from '../rules.ts'
 
-/** The newest two good ones, newest first: the fresh one and the best of those named so far. */
-export const snapshotsToName = (current: readonly SnapshotRef[], fresh: SnapshotRef): readonly SnapshotRef[] => {
+/**
+ * The newest two good ones, newest first: the fresh one and the best of those named so far. `noGood`: of these, what a takeover found missing or damaged.
+ * It is no good one to fall back on, and the journal is not trimmed to it.
+ */
+export const snapshotsToName = (current: readonly SnapshotRef[], fresh: SnapshotRef, noGood: readonly SnapshotRef[] = []): readonly SnapshotRef[] => {
   const [newest] = current
   // The same batch again (an idle task) or the same checkpoint again (a new owner, whose predecessor's word was lost) is a snapshot like others.
   if (newest !== undefined && (fresh.batchId < newest.batchId || fresh.checkpoint < newest.checkpoint)) {
     throw new RangeError(`snapshot of checkpoint ${fresh.checkpoint} at batch ${fresh.batchId} does not follow that of checkpoint ${newest.checkpoint} at batch ${newest.batchId}`)
   }
-  return newest === undefined ? [fresh] : [fresh, newest]
+  return [fresh, ...current.filter((ref) => !noGood.some((bad) => isDeepStrictEqual(bad.objects, ref.objects))).slice(0, 1)]
 }
 
 export interface TrimPlan {

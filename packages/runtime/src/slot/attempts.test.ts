@@ -33,3 +33,15 @@ test('attempts: the same ways again → the one that was no good is left out, un
   attempts.clear()
   expect(planTakeover(newest, null, start, attempts.tried)).toMatchObject({ kind: 'try', start: { ref: { checkpoint: 3 } } })
 })
+
+test('attempts: what was tried and is no good is known as such, what could not be reached is not, and neither is what another list of ways said', () => {
+  const attempts = new Attempts()
+  const numbers = (): number[] => attempts.noGood.map(({ checkpoint }) => checkpoint)
+  attempts.see(naming(3, 2), options)
+  attempts.tried.push('no-good')
+  expect(numbers()).toEqual([3])
+  attempts.tried.push('unreachable')
+  expect(numbers()).toEqual([3])
+  attempts.see(naming(4, 3), options)
+  expect(numbers()).toEqual([])
+})

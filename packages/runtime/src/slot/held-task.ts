@@ -67,6 +67,8 @@ export class HeldTask {
   readonly fenced = new Set<TransactionalId>()
   /** Named by the newest committed record, newest first. */
   snapshots: readonly SnapshotRef[] = []
+  /** Of those that were named when it was taken over: tried first, and missing or damaged. */
+  noGood: readonly SnapshotRef[] = []
   /** Durable, not yet named (invariant 3). */
   unnamed: SnapshotRef | undefined
   snapshotTakenAt: number | undefined

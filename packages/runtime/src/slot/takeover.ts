@@ -250,6 +250,7 @@ export class Takeover {
     const outcome = await prepared.loading
     if (outcome.kind === 'error') throw outcome.error
     if (outcome.kind === 'loaded') {
+      held.noGood = prepared.attempts.noGood
       this.#ports.faults.reach('takeover.loaded')
       await held.finishLoading()
       this.#tails.keeps(held, 0)
