@@ -15,6 +15,7 @@ const STATUS_OF_CODE: Readonly<Record<string, status>> = {
   JOB_EXISTS: status.ALREADY_EXISTS,
   JOB_BUSY: status.FAILED_PRECONDITION,
   JOB_NOT_DRAINABLE: status.FAILED_PRECONDITION,
+  JOB_UNREADABLE: status.FAILED_PRECONDITION,
   DRIVER_NOT_LEADER: status.FAILED_PRECONDITION,
 }
 const STATUS_OF_BLAME = { user: status.INVALID_ARGUMENT, environment: status.UNAVAILABLE, bug: status.INTERNAL } as const

@@ -2,8 +2,10 @@
 import { asTidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
 import { objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
+import type { RunRecord } from '@tidemark/checkpoint'
 import type { CheckpointDescription } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
+import type { LogicalPlan } from 'tidemark'
 import type { KnownJob } from '../core/protocol.ts'
 import { adoptDefinition, definitionOf } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
@@ -33,10 +35,21 @@ export const listCheckpoints = async ({ store, logger }: DriverPorts, job: JobId
 const highestNumber = async ({ store }: DriverPorts, job: JobId, checkpoints: readonly CheckpointDescription[]): Promise<number> =>
   (await store.list(paths.statePrefix(job))).reduce((most, { key }) => Math.max(most, paths.parseStateObject(key)?.checkpoint ?? 0), checkpoints[0]?.checkpoint ?? 0)
 
+const readPlan = async ({ store }: DriverPorts, { plan }: RunRecord): Promise<LogicalPlan> => {
+  const body = await store.get(plan)
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch {
+    value = undefined
+  }
+  return parsePlan(value)
+}
+
 export const loadJob = async (ports: DriverPorts, job: JobId): Promise<KnownJob> => {
   const definition = await definitionOf(ports.store, job)
   const record = await readRun(ports, job, definition.run)
-  const plan = parsePlan(JSON.parse((await ports.store.get(record.plan)).toString()))
+  const plan = await readPlan(ports, record)
   const checkpoints = await listCheckpoints(ports, job)
   const { desired, state, drain, submittedAt, error, finalCheckpoint } = definition
   return {
@@ -45,7 +58,10 @@ export const loadJob = async (ports: DriverPorts, job: JobId): Promise<KnownJob>
   }
 }
 
-/** A job that can't be read does not stop the others; an object store that can't be reached stops all of it. */
+/** What is wrong with a job's objects themselves, whoever reads them and however often. */
+const DAMAGED = new Set(['JOB_DEFINITION_DAMAGED', 'RUN_RECORD_INVALID', 'RUN_RECORD_TOO_NEW', 'PLAN_INVALID', 'STORE_NOT_FOUND'])
+
+/** A job that is damaged does not stop the others. Any other error stops all of it: a job left out is looked at by nobody before the next leader, and it may run. */
 export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>): Promise<KnownJob[]> => {
   const jobs: KnownJob[] = []
   for (const job of await jobsThere(ports)) {
@@ -53,7 +69,7 @@ export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 
       if (await adoptDefinition(ports.store, leadership, job)) jobs.push(await loadJob(ports, job))
     } catch (error) {
       const known = asTidemarkError(error)
-      if (known.action === 'retry') throw known
+      if (!DAMAGED.has(known.code)) throw known
       ports.logger.error({ job, error: known }, 'job.unreadable')
     }
   }

@@ -95,7 +95,7 @@ describe('submit', () => {
     await expect(send({ id: 'x'.repeat(101) })).rejects.toMatchObject({ code: 'JOB_SUBMISSION_ID', place: { path: 'header.submission_id' } })
   })
   test('stored by a leader that was replaced, behind the back of this one, and submitted again by the same id → begun, as a run of its own', async () => {
-    await send({ id: 'a' })
+    await submit(ports, lead(4), { plan: planOf(), bundle: bundle(), submissionId: 'a' }, () => undefined)
     const { answer, run } = await send({ id: 'a' })
     expect(answer).toMatchObject({ run: 2, outcome: 'created' })
     expect(run?.record).toMatchObject({ run: 2, submissionId: 'a' })

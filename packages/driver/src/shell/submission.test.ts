@@ -189,3 +189,43 @@ test('restore: the object store is away when the topics of the run before are to
   for (const until = performance.now() + 20_000; (await left()).length > 0 && performance.now() < until;) await ports.clock.sleep(5)
   expect([await left(), away]).toEqual([[], 0])
 })
+
+test('load: the object store refuses one read → nobody leads without the job; asked again it is there, and its name is not free', async () => {
+  const first = begin(5, [])
+  await jobHandlers(ports, async () => first).submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  let once = true
+  const own = watched({
+    get: async (key) => {
+      if (!once || key !== paths.run(JOB, 1)) return ports.store.get(key)
+      once = false
+      throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+    },
+  })
+  await expect(loadJobs(own, lead(6))).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  const next = begin(6, await loadJobs(own, lead(6)), own)
+  expect(await jobHandlers(own, async () => next).submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ run: 1, outcome: 'unchanged' })
+})
+
+test.each(['', '{}'])('load: the plan of a job is damaged (%j) → it is left out, others are not; its name is not free, `--from` takes it on', async (body) => {
+  const first = begin(5, [])
+  await jobHandlers(ports, async () => first).submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  const topics = await ports.log.listTopics()
+  await ports.store.put(first.core.job(JOB)?.run.record.plan ?? '', Buffer.from(body))
+  const next = begin(6, await loadJobs(ports, lead(6)))
+  expect(next.core.job(JOB)).toBeUndefined()
+  const { submit } = jobHandlers(ports, async () => next)
+  await expect(submit({ plan: planOf(), bundle: bundle() })).rejects.toMatchObject({ code: 'JOB_UNREADABLE', place: { job: JOB, run: 1 }, hint: expect.stringContaining('--from') })
+  expect([await ports.log.listTopics(), await readDefinition(ports.store, JOB)]).toEqual([topics, expect.objectContaining({ run: 1, desired: 'running', epoch: 6 })])
+  expect(await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2, outcome: 'restored' })
+  await comesTo(next, 'running')
+})
+
+test('submit: a word of a replaced driver came behind the back of the leader → nobody began that, and the name is free', async () => {
+  const next = begin(6, await loadJobs(ports, lead(6)))
+  await ports.store.put(paths.definition(JOB, 5), Buffer.from(JSON.stringify({ formatVersion: 1, job: JOB, run: 1, desired: 'running', state: 'new', submittedAt: 1, epoch: 5 })))
+  expect(await jobHandlers(ports, async () => next).submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ outcome: 'created' })
+  await comesTo(next, 'running')
+})

@@ -60,12 +60,13 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
   const passed = await passedOver(ports, record)
 
-  const isFirst = await readDefinition(store, job) === undefined
+  const before = await readDefinition(store, job)
+  if (there === undefined && before !== undefined) checkUnread(before, leadership, request)
   // Content-addressed: whoever wrote them before wrote the same.
   await store.put(bundle.key, request.bundle)
   await store.put(record.plan, Buffer.from(JSON.stringify(plan)))
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
-  await accept(ports, leadership, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch }, isFirst)
+  await accept(ports, leadership, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch }, before === undefined)
   return {
     answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...passed, ...notes, ...readerNotes(plan)] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
@@ -117,6 +118,18 @@ const tasksOf = (manifest: Manifest): ReadonlyMap<string, number> => new Map([..
 
 export const busy = (job: JobId, state: JobState): TidemarkError =>
   new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
+
+/**
+ * A job that this leader made its own and then could not read may run: its name is not free. A definition of another epoch was written by one that was replaced,
+ * behind this leader's back: nobody has begun that.
+ */
+const checkUnread = ({ job, run, desired, state, epoch }: Definition, leadership: Leadership, { fromCheckpoint }: SubmitRequest): void => {
+  if (epoch !== leadership.epoch || state === 'cancelled' || (fromCheckpoint !== undefined && desired === 'running')) return
+  throw new TidemarkError(`there is a job ${job} (run ${run}), which may run, but this driver could not read what is stored of it`, {
+    code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, run,
+    hint: `The driver's log says what is damaged (job.unreadable). Restore it from a backup of the bucket and start the driver again. Or go on with its state: \`tidemark submit --from <checkpoint>\`. Or give this one another name.`,
+  })
+}
 
 const SUBMISSION_ID_CHARACTERS_MAX = 100
 
