@@ -1,6 +1,7 @@
 // Cancel beside a submission of the same job: what is answered is what is stored.
 import { afterEach, expect, test } from '@jest/globals'
-import { executorId, slotId, transactionalId } from '@tidemark/base'
+import { executorId, slotId, TidemarkError, transactionalId } from '@tidemark/base'
+import type { ObjectStore } from '@tidemark/base'
 import { formatManifest, paths } from '@tidemark/checkpoint'
 import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import { bundle, JOB, lead, memoryPorts, planOf } from './cluster.sample.ts'
@@ -66,4 +67,68 @@ test('cancel, drained and asked again, then now → what is stored says it each 
   await expect(jobHandlers(ports, async () => second).cancel(JOB, 'drain')).rejects.toMatchObject({ code: 'JOB_NOT_DRAINABLE', hint: expect.stringContaining('--now') })
   await jobHandlers(ports, async () => second).cancel(JOB, 'now')
   await comesTo(second, 'cancelled')
+})
+
+const refused = (): TidemarkError => new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+/** Of a leader that runs the job: an object store of which a test answers some calls by itself. */
+const running = async (calls: (real: ObjectStore) => Partial<ObjectStore>) => {
+  const ports = await memoryPorts()
+  const { store: real } = ports
+  const store: ObjectStore = {
+    name: real.name, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), list: (prefix) => real.list(prefix),
+    put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given), delete: (keys) => real.delete(keys), close: () => real.close(), ...calls(real),
+  }
+  const own = { ...ports, store }
+  const now = new Leading({ ports: own, leadership: lead(5), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  leading = now
+  const handlers = jobHandlers(own, async () => now)
+  const comesTo = async (state: string): Promise<void> => {
+    for (const until = performance.now() + 20_000; now.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
+    expect(now.core.job(JOB)?.state).toBe(state)
+  }
+  await handlers.submit({ plan: planOf(), bundle: bundle() })
+  await comesTo('running')
+  return { ports, handlers, now, comesTo }
+}
+
+test.each(['put', 'list'] as const)('cancel: the object store has the word, and then answers %s with an error → asked again, and the job is cancelled by this leader', async (call) => {
+  let [armed, asked] = [false, 0]
+  const { handlers, comesTo, ports } = await running((real) => ({
+    put: async (key, body) => {
+      await real.put(key, body)
+      if (key !== paths.definition(JOB, 5) || !armed || call !== 'put') return
+      armed = false
+      asked += 1
+      throw refused()
+    },
+    list: async (prefix) => {
+      if (prefix !== paths.driverEpochPrefix || !armed || call !== 'list' || (await readDefinition(real, JOB))?.desired !== 'cancelled') return real.list(prefix)
+      armed = false
+      asked += 1
+      throw refused()
+    },
+  }))
+  armed = true
+  expect(await handlers.cancel(JOB, 'now')).toMatchObject({ run: 1 })
+  await comesTo('cancelled')
+  expect([asked, (await readDefinition(ports.store, JOB))?.state]).toEqual([1, 'cancelled'])
+})
+
+test('cancel: the object store answers with an error before anything is sent → refused, and the job goes on, here and in what is stored', async () => {
+  let armed = false
+  const { handlers, now, ports } = await running((real) => ({ get: async (key) => {
+    if (!armed || key !== paths.definition(JOB, 5)) return real.get(key)
+    throw refused()
+  } }))
+  armed = true
+  await expect(handlers.cancel(JOB, 'now')).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  expect([now.core.job(JOB)?.state, (await readDefinition(ports.store, JOB))?.desired]).toEqual(['running', 'running'])
+})
+
+test('cancel: what is stored names another run than the one that is led → refused, instead of answered and not stored', async () => {
+  const { handlers, now, ports } = await running(() => ({}))
+  const before = await readDefinition(ports.store, JOB)
+  await ports.store.put(paths.definition(JOB, 5), Buffer.from(JSON.stringify({ ...before, run: 2 })))
+  await expect(handlers.cancel(JOB, 'now')).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
+  expect(now.core.job(JOB)?.state).toBe('running')
 })

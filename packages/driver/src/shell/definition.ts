@@ -64,11 +64,12 @@ const replaced = (job: JobId, by: number, epoch: number): TidemarkError =>
   new TidemarkError(`driver of epoch ${by} has written the definition of ${job}, this one has epoch ${epoch}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
 
 /** Refuses beside a later driver's word: this one has been replaced and does not know it yet. */
-export const writeDefinition = async (store: ObjectStore, definition: Definition): Promise<void> => {
+export const writeDefinition = async (store: ObjectStore, definition: Definition, onSend: () => void = () => {}): Promise<void> => {
   const { job, epoch } = definition
   const before = await epochsOf(store, job)
   const newest = Math.max(...before, epoch)
   if (newest > epoch) throw replaced(job, newest, epoch)
+  onSend()
   await store.put(paths.definition(job, epoch), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
   // They count no more, whether they go or not.
   await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one))).catch(() => {})
@@ -82,10 +83,11 @@ export const definitionOf = async (store: ObjectStore, job: JobId): Promise<Defi
 }
 
 /** Before what can't be undone is done for a run: rejects with `DRIVER_REPLACED` when a later driver has its own word on the job, or the job goes on with another run. */
-export const stillWanted = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId, run: number): Promise<void> => {
+export const stillWanted = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId, run: number): Promise<Definition> => {
   const definition = await definitionOf(store, job)
   if (definition.epoch > epoch) throw replaced(job, definition.epoch, epoch)
   if (definition.run !== run) throw new TidemarkError(`${job} goes on with run ${definition.run}, not with run ${run}`, { code: 'DRIVER_REPLACED', blame: 'environment', action: 'retry', job })
+  return definition
 }
 
 /** A new leader makes what it found its own before it acts on it. False: there is none, as whoever wrote it has taken it away again. */
@@ -99,11 +101,7 @@ type Change = Partial<Pick<Definition, 'desired' | 'state' | 'error' | 'drain' |
 
 /** Changes some fields of what is there; nothing when the job has gone on to another run. */
 export const updateDefinition = (store: ObjectStore, leadership: Leadership, job: JobId, run: number, change: Change): Promise<void> =>
-  leadership.exclusive(job, () => changeDefinition(store, leadership, job, run, change))
-
-/** The same, by who has the job for itself already. */
-export const changeDefinition = async (store: ObjectStore, { epoch }: Pick<Leadership, 'epoch'>, job: JobId, run: number, change: Change): Promise<void> => {
-  const before = await readDefinition(store, job)
-  if (before === undefined || before.run !== run) return
-  await writeDefinition(store, { ...before, ...change, epoch })
-}
+  leadership.exclusive(job, async () => {
+    const before = await readDefinition(store, job)
+    if (before?.run === run) await writeDefinition(store, { ...before, ...change, epoch: leadership.epoch })
+  })

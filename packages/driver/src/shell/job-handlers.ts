@@ -3,12 +3,13 @@ import { isJobName, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
 import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
-import { changeDefinition } from './definition.ts'
+import { stillWanted } from './definition.ts'
 import type { JobEntry } from '../core/jobs.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
+import { storeDefinition } from './store-definition.ts'
 import { busy, submit } from './submit.ts'
 import { untilAnswered } from './until-answered.ts'
 
@@ -62,8 +63,8 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       const drain = mode === 'drain'
       if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return
       if (drain && (now.state === 'failed' || now.state === 'ended')) throw notDrainable(id, now)
-      await changeDefinition(ports.store, leadership, id, run.record.run, { desired: 'cancelled', drain })
-      await stillLeads(ports, leadership)
+      const definition = await stillWanted(ports.store, leadership, id, run.record.run)
+      await storeDefinition(ports, leadership, { ...definition, desired: 'cancelled', drain, epoch: leadership.epoch })
       feed({ kind: drain ? 'drain' : 'cancel', job: id })
     })
     const { state, finalCheckpoint } = core.job(name) ?? before

@@ -166,6 +166,33 @@ test('submit: the object store answers with errors of any kind behind the stored
   expect(asked).toBeGreaterThanOrEqual(4)
 })
 
+test('restore: its word is stored, the answer lost, and the store answers with an error when it is asked again → it is accepted, and begins', async () => {
+  let trouble = 0
+  const own = watched({
+    put: async (key, body) => {
+      await ports.store.put(key, body)
+      if (key !== paths.definition(JOB, 5) || trouble !== 1) return
+      trouble = 2
+      throw new TidemarkError('it does not answer', { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+    },
+    list: async (prefix) => {
+      if (prefix !== paths.definitionPrefix(JOB) || trouble !== 2) return ports.store.list(prefix)
+      trouble = 3
+      throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+    },
+  })
+  const first = begin(5, [], own)
+  const { submit } = jobHandlers(own, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  trouble = 1
+  expect(await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2 })
+  expect(trouble).toBe(3)
+  await comesTo(first, 'running')
+  expect([first.core.job(JOB)?.run.record.run, (await readDefinition(ports.store, JOB))?.run]).toEqual([2, 2])
+})
+
 test('restore: the object store is away when the topics of the run before are to go → they go when it is back', async () => {
   let away = 0
   const own = watched({

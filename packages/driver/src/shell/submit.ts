@@ -8,13 +8,13 @@ import { createHash } from 'node:crypto'
 import { parsePlan, planHash } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import type { RunFacts } from '../core/protocol.ts'
-import { getIfThere, readDefinition, writeDefinition } from './definition.ts'
+import { getIfThere, readDefinition } from './definition.ts'
 import type { Definition } from './definition.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { newestRun, readRun } from './start-run.ts'
-import { stillLeads } from './still-leads.ts'
+import { storeDefinition } from './store-definition.ts'
 import { untilAnswered } from './until-answered.ts'
 
 export interface Submission {
@@ -73,19 +73,11 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   }
 }
 
-/**
- * From the definition on the run counts: whoever leads begins it. So nobody is told anything, neither the core nor the client, before it is known to be
- * written, and written by one that led then: who leads next records its epoch before it reads, and finds it.
- */
 const accept = async (ports: DriverPorts, leadership: Leadership, definition: Definition, isFirst: boolean): Promise<void> => {
   const { store, logger } = ports
   const { job, run, epoch } = definition
   try {
-    await untilAnswered(ports, { job, run }, async () => {
-      await stillLeads(ports, leadership)
-      await writeDefinition(store, definition)
-    })
-    await untilAnswered(ports, { job, run }, () => stillLeads(ports, leadership), 'anything')
+    await storeDefinition(ports, leadership, definition)
   } catch (error) {
     // Of a job that is there the present leader has its own, which counts. Of another nobody knows yet, and it must not begin by itself at the next change of leader.
     if (isFirst) await untilAnswered(ports, { job, run }, () => store.delete([paths.definition(job, epoch)])).catch((also: unknown) => logger.error({ job, run, error: also }, 'submit.definition-left'))

@@ -10,13 +10,14 @@ const REPLACED = new Set(['DRIVER_REPLACED', 'DRIVER_NOT_LEADER'])
 export type AskedAgainAfter = 'nobody' | 'anything'
 
 /** Tries again for as long as nobody answers; any other error rejects. */
-export const untilAnswered = async <T>({ clock, logger }: Pick<DriverPorts, 'clock' | 'logger'>, facts: Readonly<Record<string, unknown>>, body: () => Promise<T>, after: AskedAgainAfter = 'nobody'): Promise<T> => {
+export const untilAnswered = async <T>({ clock, logger }: Pick<DriverPorts, 'clock' | 'logger'>, facts: Readonly<Record<string, unknown>>, body: () => Promise<T>, after: AskedAgainAfter | (() => AskedAgainAfter) = 'nobody'): Promise<T> => {
   for (;;) {
     try {
       return await body()
     } catch (error) {
       const known = asTidemarkError(error)
-      if (REPLACED.has(known.code) || (after === 'nobody' ? known.action !== 'retry' : known.action === 'exit')) throw known
+      const now = typeof after === 'function' ? after() : after
+      if (REPLACED.has(known.code) || (now === 'nobody' ? known.action !== 'retry' : known.action === 'exit')) throw known
       logger.warn({ ...facts, error: known }, 'store.asked-again')
       await clock.sleep(RETRY_MS)
     }
