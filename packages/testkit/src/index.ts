@@ -2,6 +2,7 @@
 export { VirtualClock } from './time/virtual-clock.ts'
 export { seededRandom } from './time/seeded-random.ts'
 export type { Intercept, Operation } from './memory/intercept.ts'
+export { instead } from './simulation/instead.ts'
 export { MemoryBroker } from './memory/log/broker.ts'
 export type { MemoryBrokerOptions } from './memory/log/broker.ts'
 export { MemoryLog } from './memory/log/log.ts'

@@ -1,15 +1,17 @@
 // Cancel beside a submission of the same job: what is answered is what is stored.
 import { afterEach, expect, test } from '@jest/globals'
 import { executorId, slotId, TidemarkError, transactionalId } from '@tidemark/base'
-import type { ObjectStore } from '@tidemark/base'
+import type { Log, ObjectStore } from '@tidemark/base'
 import { formatManifest, paths } from '@tidemark/checkpoint'
+import { instead } from '@tidemark/testkit'
 import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import { bundle, JOB, lead, memoryPorts, planOf } from './cluster.sample.ts'
 import type { KnownJob } from '../core/protocol.ts'
 import { readDefinition, updateDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
 import { Leading } from './leading.ts'
-import { loadJob } from './load-jobs.ts'
+import { loadJob, loadJobs } from './load-jobs.ts'
+import { cancelRun } from './start-run.ts'
 
 let leading: Leading | undefined
 afterEach(() => leading?.end(undefined))
@@ -73,12 +75,7 @@ const refused = (): TidemarkError => new TidemarkError('400 RequestTimeout', { c
 /** Of a leader that runs the job: an object store of which a test answers some calls by itself. */
 const running = async (calls: (real: ObjectStore) => Partial<ObjectStore>) => {
   const ports = await memoryPorts()
-  const { store: real } = ports
-  const store: ObjectStore = {
-    name: real.name, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), list: (prefix) => real.list(prefix),
-    put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given), delete: (keys) => real.delete(keys), close: () => real.close(), ...calls(real),
-  }
-  const own = { ...ports, store }
+  const own = { ...ports, store: instead<ObjectStore>(ports.store, calls(ports.store)) }
   const now = new Leading({ ports: own, leadership: lead(5), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
   leading = now
   const handlers = jobHandlers(own, async () => now)
@@ -131,4 +128,44 @@ test('cancel: what is stored names another run than the one that is led → refu
   await ports.store.put(paths.definition(JOB, 5), Buffer.from(JSON.stringify({ ...before, run: 2 })))
   await expect(handlers.cancel(JOB, 'now')).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
   expect(now.core.job(JOB)?.state).toBe('running')
+})
+
+test('drain: the leader is replaced before its word that the run is drained is stored → it ends nothing and deletes nothing, and the next one goes on with the drain', async () => {
+  const { handlers, ports } = await running(() => ({}))
+  await handlers.cancel(JOB, 'drain')
+  const topics = await ports.log.listTopics()
+  let jobs: readonly KnownJob[] | undefined
+  const { store: real } = ports
+  const late = { ...ports, store: instead<ObjectStore>(real, { put: async (key, body) => {
+    if (key === paths.definition(JOB, 5) && jobs === undefined) {
+      await real.putIfAbsent(paths.driverEpoch(6), Buffer.from('{}'))
+      jobs = await loadJobs(ports, lead(6))
+    }
+    await real.put(key, body)
+  } }) }
+  await expect(cancelRun(late, lead(5), JOB, 1, { epoch: 5, counter: 100 }, 7)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+  expect(await ports.log.listTopics()).toEqual(topics)
+  const next = new Leading({ ports, leadership: lead(6), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: jobs ?? [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  await ports.clock.sleep(100)
+  expect(next.core.job(JOB)?.state).toBe('draining')
+  next.end(undefined)
+})
+
+test.each(['before the run is ended', 'before its topics go'])('cancel: the next driver has its own word on the job %s → this one deletes nothing', async (when) => {
+  const { ports } = await running(() => ({}))
+  const before = await readDefinition(ports.store, JOB)
+  const topics = await ports.log.listTopics()
+  const { store: real, log } = ports
+  const replaced = async (): Promise<void> => real.put(paths.definition(JOB, 6), Buffer.from(JSON.stringify({ ...before, epoch: 6 })))
+  let ended = false
+  const late = { ...ports, log: instead<Log>(log, {
+    listTopics: () => (when === 'before the run is ended' ? replaced() : Promise.resolve()).then(() => log.listTopics()),
+    describeTopics: (asked) => (when === 'before its topics go' ? replaced() : Promise.resolve()).then(() => log.describeTopics(asked)),
+    session: (id) => {
+      ended = true
+      return log.session(id)
+    },
+  }) }
+  await expect(cancelRun(late, lead(5), JOB, 1, { epoch: 5, counter: 100 })).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
+  expect([await log.listTopics(), ended]).toEqual([topics, when === 'before its topics go'])
 })

@@ -7,6 +7,7 @@ import { endRun } from './end-run.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
 import type { FoundTopic } from './run-topics.ts'
+import { stillLeads } from './still-leads.ts'
 import { untilAnswered } from './until-answered.ts'
 
 export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId, run: number): Promise<RunRecord> => {
@@ -73,10 +74,15 @@ export const startRun = async (ports: DriverPorts, leadership: Leadership, job: 
 
 /** The run is over: `ended` records, then its topics go. Checkpoints stay; the name is free. */
 export const cancelRun = async (ports: DriverPorts, leadership: Leadership, job: JobId, run: number, generation: Generation, finalCheckpoint?: number): Promise<void> => {
-  // Before any topic goes: a driver that comes after this one must not go on with a drain that is over, without them.
-  if (finalCheckpoint !== undefined) await updateDefinition(ports.store, leadership, job, run, { drain: false, finalCheckpoint })
+  // Before any topic goes: a driver that comes after this one must not go on with a drain that is over, without them. What one that was replaced writes is read by nobody.
+  if (finalCheckpoint !== undefined) {
+    await updateDefinition(ports.store, leadership, job, run, { drain: false, finalCheckpoint })
+    await stillLeads(ports, leadership)
+  }
   const topics = await findTopics(ports.log, job, run)
+  await stillWanted(ports.store, leadership, job, run)
   await endRuns(ports, leadership, job, topics, generation)
+  await stillWanted(ports.store, leadership, job, run)
   await ports.log.deleteTopics(topics.map(({ topic }) => topic))
   await updateDefinition(ports.store, leadership, job, run, { desired: 'cancelled', state: 'cancelled' })
 }

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { TidemarkError } from '@tidemark/base'
 import type { ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
+import { instead } from '@tidemark/testkit'
 import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import type { KnownJob } from '../core/protocol.ts'
 import { bundle, JOB, lead, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
@@ -33,14 +34,7 @@ const comesTo = async (leading: Leading, state: string): Promise<void> => {
   expect(leading.core.job(JOB)?.state).toBe(state)
 }
 /** The same store, whose calls a test may hold up, or answer by itself. */
-const watched = (calls: Partial<ObjectStore>): DriverPorts => {
-  const { store: real } = ports
-  const bound: ObjectStore = {
-    name: real.name, check: () => real.check(), get: (key) => real.get(key), getRange: (...asked) => real.getRange(...asked), list: (prefix) => real.list(prefix),
-    put: (...given) => real.put(...given), putIfAbsent: (...given) => real.putIfAbsent(...given), delete: (keys) => real.delete(keys), close: () => real.close(),
-  }
-  return { ...ports, store: { ...bound, ...calls } }
-}
+const watched = (calls: Partial<ObjectStore>): DriverPorts => ({ ...ports, store: instead<ObjectStore>(ports.store, calls) })
 /** Another driver leads, and has read the jobs, when the one before is about to put its definition. */
 const replacedBeforeItsPut = (): { readonly ports: DriverPorts, readonly next: () => Leading, armed: boolean } => {
   let next: Leading | undefined
