@@ -16,14 +16,17 @@ export interface Servers {
   readonly brokerPid: number | undefined
 }
 
-/** Each in a temporary folder that `ending` removes with it. */
-export const startServers = async (log: 'local' | 'kafka', ending: Ending): Promise<Servers> => {
+/**
+ * Each in a temporary folder that `ending` removes with it.
+ * `broker`: `brief` is at its full speed at once, for what is measured in milliseconds of a short run; `whole` takes its time to become faster, for throughput.
+ */
+export const startServers = async (log: 'local' | 'kafka', ending: Ending, broker: 'brief' | 'whole'): Promise<Servers> => {
   if (log === 'local') return { env: {}, brokerPid: undefined }
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-bench-'))
   ending.add(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }))
   const keep = <S extends Server>(starting: Promise<S>): Promise<S> => ending.keep(starting, (server) => server.close())
   const [kafka, minio, redis] = await Promise.all([
-    keep(startKafka({ folder: join(folder, 'kafka') })), keep(startMinio({ folder: join(folder, 'minio') })), keep(startRedis({ folder: join(folder, 'redis') })),
+    keep(startKafka({ folder: join(folder, 'kafka'), brief: broker === 'brief' })), keep(startMinio({ folder: join(folder, 'minio') })), keep(startRedis({ folder: join(folder, 'redis') })),
   ])
   return {
     env: {

@@ -36,7 +36,7 @@ const figuresOf = (latencies: Latencies): { readonly p50Ms: number, readonly p90
   ({ p50Ms: latencies.percentile(50), p90Ms: latencies.percentile(90), p99Ms: latencies.percentile(99), maxMs: latencies.percentile(100) })
 
 export const runLatency = async (options: BenchOptions, ending: Ending, report: Report): Promise<void> => {
-  const servers = await startServers(options.log, ending)
+  const servers = await startServers(options.log, ending, 'brief')
   const cluster = await ending.keep(Cluster.start({ servers: servers.env, executors: 0, slots: options.slots }), (started) => started.stop())
   const { log } = cluster
   const brokers = servers.env['TIDEMARK_KAFKA']

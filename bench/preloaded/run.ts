@@ -44,7 +44,7 @@ const untilRead = async (cluster: Cluster, job: string): Promise<void> => {
 }
 
 const runPreloaded = ({ workload, job, check: makeCheck }: Preloaded) => async (options: BenchOptions, ending: Ending, report: Report): Promise<void> => {
-  const servers = await startServers(options.log, ending)
+  const servers = await startServers(options.log, ending, 'whole')
   const cluster = await ending.keep(Cluster.start({ servers: servers.env, executors: 0, slots: options.slots }), (started) => started.stop())
   const { log } = cluster
   const payments = new Payments(log, options.seed)

@@ -42,7 +42,7 @@ const untilBalanced = async (cluster: Cluster, rate: number): Promise<void> => {
 const sayStep = (step: Step): string => `    partition ${step.partition}: silent ${step.gapMs} ms; since the kill: detected ${step.detectedMs}, told ${step.toldMs}, read ${step.readMs}, fenced ${step.fencedMs}, claimed ${step.claimedMs}, loaded ${step.loadedMs}, tailed ${step.tailedMs}, first commit ${step.firstCommitMs}; snapshot of ${step.snapshotKeys} keys, tail of ${step.tailBatches} batches${step.remarks.length === 0 ? '' : `; ${step.remarks.join('; ')}`}`
 
 export const runRecovery = async (options: BenchOptions, ending: Ending, report: Report): Promise<void> => {
-  const servers = await startServers(options.log, ending)
+  const servers = await startServers(options.log, ending, 'brief')
   const cluster = await ending.keep(Cluster.start({ servers: servers.env, executors: EXECUTORS, slots: options.slots }), (started) => started.stop())
   const { log } = cluster
   const [payments, check, random] = [new Payments(log, options.seed), new RunningCheck(), seeded(options.seed)]

@@ -13,6 +13,6 @@ import { recordProcess, runFolder } from './run-folder.ts'
 const inRun = <T extends ServerOptions>(name: string, options: T): T => ({ folder: mkdtempSync(join(runFolder(), `${name}-`)), onProcess: recordProcess, ...options })
 
 /** Takes 5-10 s and up to `heapMiBMax` (512): not where the shared one will do. Call `close` in `afterAll`. */
-export const startKafka = (options: KafkaOptions = {}): Promise<KafkaServer> => kafka(inRun('kafka', { heapMiBMax: 512, ...options }))
+export const startKafka = (options: KafkaOptions = {}): Promise<KafkaServer> => kafka(inRun('kafka', { heapMiBMax: 512, brief: true, ...options }))
 export const startMinio = (options: MinioOptions = {}): Promise<MinioServer> => minio(inRun('minio', options))
 export const startRedis = (options: RedisOptions = {}): Promise<RedisServer> => redis(inRun('redis', options))

@@ -104,7 +104,7 @@ const address = async <T extends object>(need: Need, fromVariables: (variables: 
 }
 
 /** Rejects when a server that can be started does not start. */
-export const kafka = (): Promise<Service<Addresses['kafka']>> => address('kafka', (variables) => ({ brokers: variables['TIDEMARK_KAFKA'] ?? '' }), async (options) => ({ brokers: (await startKafka(options)).brokers }))
+export const kafka = (): Promise<Service<Addresses['kafka']>> => address('kafka', (variables) => ({ brokers: variables['TIDEMARK_KAFKA'] ?? '' }), async (options) => ({ brokers: (await startKafka({ ...options, brief: true })).brokers }))
 
 /** The bucket is shared by all suites of a run: use a prefix of your own. */
 export const minio = (): Promise<Service<Addresses['minio']>> => address('minio', (variables) => {

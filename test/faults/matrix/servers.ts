@@ -60,7 +60,7 @@ export const startServers = async (ending: Ending): Promise<Servers> => {
   const [port, second, proxy, controller] = [await freePort(), await freePort(), await freePort(), await freePort()] as const
   const toxiproxy = findToxiproxy()
   const [kafka, minio, redis, toxic] = await Promise.all([
-    keep(startKafka({ folder: join(folder, 'kafka'), port, heapMiBMax: 512, settings: twoListeners(port, second, proxy, controller) })),
+    keep(startKafka({ folder: join(folder, 'kafka'), port, heapMiBMax: 512, brief: true, settings: twoListeners(port, second, proxy, controller) })),
     keep(startMinio({ folder: join(folder, 'minio') })), keep(startRedis({ folder: join(folder, 'redis') })),
     toxiproxy.found ? keep(startToxiproxy({ folder: join(folder, 'toxiproxy') })) : undefined,
   ])
