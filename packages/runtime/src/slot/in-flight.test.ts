@@ -1,36 +1,18 @@
 // What is in flight may be more than memory holds: it is stored and fed an object at a time.
-import { randomBytes } from 'node:crypto'
 import { expect, test } from '@jest/globals'
 import { executorId, noFaults, realRandom, silentLogger, slotId, TidemarkError, transactionalId } from '@tidemark/base'
 import type { FetchedPartition, LogReader } from '@tidemark/base'
-import { encodeBlocks, InFlightEncoder } from '@tidemark/checkpoint'
+import { InFlightEncoder } from '@tidemark/checkpoint'
 import type { ObjectRef } from '@tidemark/checkpoint'
-import { MemoryBroker, MemoryLog, MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
-import { count, job, json, topic, topicSink } from 'tidemark'
-import { packShuffled, SHUFFLED_BYTES_MAX } from '../operators/shuffled-value.ts'
-import { fixtureOf, ROOMY } from '../task/task-fixture.ts'
-import { HeldTask } from './held-task.ts'
+import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
+import type { MemoryObjectStore } from '@tidemark/testkit'
+import { ROOMY } from '../task/task-fixture.ts'
 import { feedInFlight, storeInFlight } from './in-flight.ts'
+import { block, started } from './in-flight.sample.ts'
 
 const MIB = 1024 * 1024
 const PER_FETCH = 2
 const FETCHES = 24
-
-const started = (): { readonly clock: VirtualClock, readonly held: HeldTask, readonly input: { readonly input: string, readonly topic: string }, readonly store: MemoryObjectStore } => {
-  const clock = new VirtualClock()
-  const fixture = fixtureOf(job('orders', { version: '1' }).source('in', topic('in', { value: json<{ readonly user: string }>() })).keyBy((one) => one.user).aggregate('n', { count: count() }).sink('out', topicSink('out', { value: json() })))
-  const held = new HeldTask(() => fixture.task(1), { epoch: 1, counter: 1 }, 'journal', clock)
-  const [input] = held.task.inputs()
-  if (input === undefined) throw new TypeError('no input')
-  return { clock, held, input, store: new MemoryObjectStore({ clock }) }
-}
-
-/** As large as they come, and nothing in them can be packed. */
-const block = (batchId: number): Buffer => {
-  const [whole] = encodeBlocks({ stage: 's0', partition: 0, batchId, generation: { epoch: 1, counter: 1 }, idle: false }, [{ key: `u${batchId}`, value: packShuffled(randomBytes(SHUFFLED_BYTES_MAX)), timestamp: 0 }])
-  if (whole === undefined) throw new TypeError('no block')
-  return whole
-}
 
 /** Stored by one task, in so many objects; `readBefore`: what was read of the shuffle before each was put. */
 const stored = async ({ clock, held, input, store }: ReturnType<typeof started>, bytesMax = Number.MAX_SAFE_INTEGER): Promise<{ readonly objects: readonly ObjectRef[], readonly blocks: number, readonly bytes: number, readonly readBefore: readonly number[] }> => {
@@ -51,7 +33,7 @@ const stored = async ({ clock, held, input, store }: ReturnType<typeof started>,
     store: Object.assign(Object.create(store) as MemoryObjectStore, { put: async (key: string, body: Uint8Array) => { readBefore.push(read); await store.put(key, body) }, delete: (keys: readonly string[]) => store.delete(keys) }),
   }
   const ref = { generation: held.generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('t'), checkpoint: 7, batchId: 1, journalNext: 0, positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0 }], keys: 0, objects: [] }
-  const found = await storeInFlight(ports, reader, held, 7, ref, [{ stage: 's0', partition: 0, batchId: end }], bytesMax)
+  const found = await storeInFlight(ports, reader, held, { checkpoint: 7, ref, cuts: [{ stage: 's0', partition: 0, batchId: end }], bytesMax }, () => true)
   return { ...found, readBefore }
 }
 

@@ -20,6 +20,14 @@ const STORE_RETRY_MS = 500
 
 type StoringPorts = Pick<SlotPorts, 'clock' | 'log' | 'logger' | 'store' | 'random' | 'faults'>
 
+interface StoringOrder {
+  readonly checkpoint: number
+  /** The reader's part. */
+  readonly ref: SnapshotRef
+  readonly cuts: readonly WriterCut[]
+  readonly bytesMax: number
+}
+
 export interface StoredInFlight {
   readonly objects: readonly ObjectRef[]
   readonly blocks: number
@@ -29,13 +37,14 @@ export interface StoredInFlight {
 /**
  * Reads each shuffle partition of the part's positions up to its end of now; keeps blocks at or below their writer's cut. Its end, not its stable
  * offset: a transaction that another writer has open may lie before the blocks of a cut, and is waited for. An object is put as soon as it is full:
- * all that is in flight may be more than memory holds. When it rejects, what it has put goes again.
+ * all that is in flight may be more than memory holds. When it rejects, what it has put goes again; so it does once it is not `wanted` any more.
  */
-export const storeInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number): Promise<StoredInFlight> => {
+export const storeInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, order: StoringOrder, wanted: () => boolean): Promise<StoredInFlight> => {
   const keys: string[] = []
   let stored: StoredInFlight
   try {
-    stored = await putInFlight(ports, reader, held, checkpoint, ref, cuts, bytesMax, keys)
+    stored = await putInFlight(ports, reader, held, order, wanted, keys)
+    if (!wanted()) throw replaced(held, order)
   } catch (error) {
     if (keys.length > 0) await remove(ports, held, keys)
     throw error
@@ -54,7 +63,8 @@ const remove = async ({ logger, store }: StoringPorts, held: HeldTask, keys: rea
 }
 
 /** `keys`: each is told there before it is put. */
-const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, checkpoint: number, ref: SnapshotRef, cuts: readonly WriterCut[], bytesMax: number, keys: string[]): Promise<StoredInFlight> => {
+const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>, held: HeldTask, order: StoringOrder, wanted: () => boolean, keys: string[]): Promise<StoredInFlight> => {
+  const { checkpoint, ref, cuts, bytesMax } = order
   const cutOf = new Map(cuts.map((cut) => [`${cut.stage}/${cut.partition}`, cut.batchId]))
   const shuffles = new Set(held.task.inputs().filter((input) => input.kind === 'shuffle').map((input) => input.input))
   const encoder = new InFlightEncoder()
@@ -76,6 +86,7 @@ const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>
     const upTo = offsets.end
     let movedAt = ports.clock.monotonic()
     for (let next = position.next; next < upTo;) {
+      if (!wanted()) throw replaced(held, order)
       const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
       if (fetched === undefined || fetched.nextOffset <= next) {
         if (ports.clock.monotonic() - movedAt >= STILL_MS_MAX) throw unreadable(held, position, `nothing was readable at ${next} for ${STILL_MS_MAX} ms, its end was ${upTo}`)
@@ -105,6 +116,9 @@ const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>
   await put(encoder.finish())
   return { objects, blocks, bytes }
 }
+
+const replaced = (held: HeldTask, { checkpoint }: StoringOrder): TidemarkError =>
+  new TidemarkError(`what is in flight before ${held.key} is not wanted for checkpoint ${checkpoint} any more`, { code: 'CHECKPOINT_IN_FLIGHT_REPLACED', blame: 'environment', action: 'retry', ...held.ref })
 
 const unreadable = (held: HeldTask, { topic, partition }: SourcePosition, why: string): TidemarkError =>
   new TidemarkError(`what is in flight in ${topic}/${partition} can't be read: ${why}`, { code: 'CHECKPOINT_IN_FLIGHT_UNREADABLE', blame: 'environment', action: 'retry', ...held.ref, topic, hint: 'A writer hangs in its transaction, or the log does not answer. The next checkpoint tries again.' })

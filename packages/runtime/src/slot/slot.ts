@@ -7,7 +7,8 @@ import { BatchCommit } from './batch.ts'
 import { Claiming } from './claiming.ts'
 import { Fetching } from './fetching.ts'
 import { HeldTask } from './held-task.ts'
-import { feedInFlight, storeInFlight } from './in-flight.ts'
+import { feedInFlight } from './in-flight.ts'
+import { InFlightStoring } from './in-flight-storing.ts'
 import { Leaving } from './leaving.ts'
 import { Lock } from './lock.ts'
 import type { SlotCommand } from './messages.ts'
@@ -38,6 +39,7 @@ export class Slot {
   readonly #claiming: Claiming
   readonly #batches: BatchCommit
   readonly #readers: Readers
+  readonly #inFlight: InFlightStoring
   readonly #outbox: Outbox
   readonly #snapshots: Snapshots
   readonly #recovery: Recovery
@@ -67,6 +69,7 @@ export class Slot {
     this.#claiming = new Claiming(ports, options, this.#transactions)
     this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
     this.#readers = new Readers(ports.log)
+    this.#inFlight = new InFlightStoring(ports, this.#readers, (task) => this.#held.get(taskKey(task)))
     this.#outbox = new Outbox(ports, holds, wake)
     this.#snapshots = new Snapshots(ports, options, this.#transactions, (held) => this.#outbox.mayCut(held), wake)
     this.#recovery = new Recovery(ports, this.#claiming, this.#transactions, this.#readers, { running: () => this.#running(), snapshotLost: (held) => this.#snapshots.lost(held, 'a transaction failed'), redeliver: (held) => this.#outbox.deliver(held, held.task.undelivered()), forget: (held) => this.#leaving.forget(held),
@@ -164,7 +167,7 @@ export class Slot {
         })
         break
       case 'snapshot-in-flight':
-        await this.#storeInFlight(command)
+        await this.#inFlight.store(command)
         break
       case 'pause':
         for (const held of this.#find(command.tasks)) held.pause(command.forMs, command.reason)
@@ -293,16 +296,5 @@ export class Slot {
     this.#ports.emit({ kind: 'running', task: held.ref, generation: held.generation, recovery: held.timeline })
     this.#signal.raise()
     return true
-  }
-
-  async #storeInFlight(command: SlotCommand & { kind: 'snapshot-in-flight' }): Promise<void> {
-    const [held] = this.#find([command.task])
-    if (held === undefined) return
-    try {
-      const stored = await this.#readers.borrow((reader) => storeInFlight(this.#ports, reader, held, command.checkpoint, command.ref, command.cuts, command.bytesMax))
-      this.#ports.emit({ kind: 'in-flight-stored', task: held.ref, checkpoint: command.checkpoint, ...stored })
-    } catch (error) {
-      this.#ports.emit({ kind: 'snapshot-failed', task: held.ref, checkpoint: command.checkpoint, reason: asTidemarkError(error).message })
-    }
   }
 }
