@@ -11,6 +11,11 @@ import type { Out } from './out.ts'
 
 /** No bound: its tasks stand still, so that it would be the same at each further try. */
 const LAST_IN_FLIGHT_BYTES_MAX = Number.MAX_SAFE_INTEGER
+/**
+ * Of its timeout, so many are left to a last one whose parts are all named. What is in flight would be the same at each further try, and take as long:
+ * whoever stores it says so when it comes to nothing, and this is for a word that was lost.
+ */
+const LAST_COLLECTING_TIMEOUTS = 10
 /** A last checkpoint that was given up is tried again this long after it began, ms. */
 const LAST_RETRY_MS = 1_000
 
@@ -18,6 +23,8 @@ interface Current {
   readonly number: number
   readonly run: number
   readonly startedAtMs: number
+  /** Then it is given up. */
+  untilMs: number
   /** Of a run that is drained: its tasks take no input any more. */
   readonly last: boolean
   /** Undefined while the outputs' offsets are read. */
@@ -49,7 +56,7 @@ export class Checkpoints {
       if (current !== undefined && (!isLive(job.state) || current.run !== job.run.record.run)) {
         this.#current.delete(job.id)
         this.#dueAtMs.delete(job.id)
-      } else if (current !== undefined && now - current.startedAtMs >= job.run.settings.checkpointTimeoutMs) {
+      } else if (current !== undefined && now >= current.untilMs) {
         if (current.progress) this.#advance(job, current, { kind: 'timed-out' })
         else this.#end(job, current, `checkpoint ${current.number} is given up: the offsets of its outputs could not be read in time`)
       } else if (current !== undefined && job.state === 'draining' && !current.last && (current.progress === undefined || current.progress.phase === 'walking')) {
@@ -71,7 +78,7 @@ export class Checkpoints {
     // A task that waits for an owner would hold it up: the checkpoint waits for the first moment when all have one.
     else if (now >= due && [...job.tasks.values()].every(({ place }) => place?.phase === 'running')) {
       job.checkpointNumber += 1
-      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, last: job.state === 'draining', progress: undefined })
+      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, untilMs: now + job.run.settings.checkpointTimeoutMs, last: job.state === 'draining', progress: undefined })
       this.#dueAtMs.set(job.id, now + (job.state === 'draining' ? LAST_RETRY_MS : job.run.settings.checkpointIntervalMs))
       this.#out.push({ kind: 'read-outputs', job: job.id, run: job.run.record.run, checkpoint: job.checkpointNumber })
     }
@@ -186,10 +193,12 @@ export class Checkpoints {
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
         case 'store-in-flight': {
           const { ref, cuts } = command
+          if (current.last) current.untilMs = current.startedAtMs + LAST_COLLECTING_TIMEOUTS * job.run.settings.checkpointTimeoutMs
           this.#toOwners(job, [command.task], (tasks) => tasks.map((task) => ({ kind: 'snapshot-in-flight', epoch: this.#epoch, checkpoint: current.number, task, ref, cuts, bytesMax: current.last ? LAST_IN_FLIGHT_BYTES_MAX : job.run.settings.checkpointInFlightBytesMax } as const))[0])
           break
         }
         case 'write-manifest':
+          if (current.last) current.untilMs = this.#out.nowMs + job.run.settings.checkpointTimeoutMs
           this.#out.push({ kind: 'write-checkpoint', last: current.last, job: job.id, run: current.run, checkpoint: current.number, parts: command.parts, inFlight: command.inFlight, outputs: command.outputs })
           break
         case 'give-up': this.#end(job, current, command.reason)

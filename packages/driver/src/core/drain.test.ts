@@ -93,7 +93,8 @@ test('a stream breaks while a checkpoint is under way that is not the last → i
   expect(cluster.told('a', 'snapshot-begin', back)).toEqual([])
 })
 
-test.each([[true, Number.MAX_SAFE_INTEGER], [false, 1024 * 1024]])('what is in flight is stored for a checkpoint, the last one: %s → bounded by %i bytes: the tasks of a last one stand still, and it would be the same at each further try', (last, bytesMax) => {
+/** Of a run with a shuffle all parts are named, and what is in flight before its two readers is being stored. */
+const collecting = (last: boolean): { readonly cluster: Cluster, readonly named: readonly DriverCommand[] } => {
   const cluster = new Cluster()
   cluster.join('a', 4)
   cluster.start(runRecord({ tasks: 2, shuffle: true }))
@@ -102,6 +103,43 @@ test.each([[true, Number.MAX_SAFE_INTEGER], [false, 1024 * 1024]])('what is in f
   else cluster.pass(30_050, ['a'])
   cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
   const named = ['s1', 's0'].flatMap((stage) => [0, 1].flatMap((partition) => cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: stage as never, partition }, checkpoint: 1, ref: ref(partition, 1), upstreams: [] } })))
+  return { cluster, named }
+}
+const stores = (cluster: Cluster): DriverCommand[] =>
+  [0, 1].flatMap((partition) => cluster.says('a', { kind: 'in-flight-stored', task: { job: JOB, run: 1, stage: 's1' as never, partition }, checkpoint: 1, objects: [], blocks: 0, bytes: 0 }))
+const TIMEOUT_MS = 60_000
+
+test('what is in flight for a last checkpoint takes longer to store than its timeout → waited for, not begun again beside it; its manifest has its time then', () => {
+  const { cluster } = collecting(true)
+  expect(cluster.eventNames(cluster.pass(5 * TIMEOUT_MS, ['a']))).not.toContain('checkpoint.given-up')
+  expect(ofKind(stores(cluster), 'write-checkpoint')).toEqual([expect.objectContaining({ last: true, checkpoint: 1 })])
+  expect(cluster.eventNames(cluster.pass(TIMEOUT_MS - 100, ['a']))).not.toContain('checkpoint.given-up')
+  expect(ofKind(written(cluster, 1), 'cancel-run')).toHaveLength(1)
+})
+
+test('what is in flight for a last checkpoint is being stored, and not a word of it comes → given up after ten times its timeout, or when its slot says that it came to nothing; then begun again', () => {
+  const lost = collecting(true).cluster
+  const commands = lost.pass(10 * TIMEOUT_MS + 100, ['a'])
+  expect(lost.eventNames(commands)).toContain('checkpoint.given-up')
+  expect(ofKind(commands, 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 2 })])
+  const failed = collecting(true).cluster
+  failed.pass(2 * TIMEOUT_MS, ['a'])
+  const told = [...failed.says('a', { kind: 'snapshot-failed', task: { job: JOB, run: 1, stage: 's1' as never, partition: 0 }, checkpoint: 1, reason: 'x' }), ...failed.pass(50, ['a'])]
+  expect(failed.eventNames(told)).toContain('checkpoint.given-up')
+  expect(ofKind(told, 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 2 })])
+})
+
+test('a last checkpoint is not named whole, or is not the last → given up when its timeout is over, whatever is being stored', () => {
+  const named = running()
+  drain(named)
+  named.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  expect(named.eventNames(named.pass(TIMEOUT_MS + 100, ['a']))).toContain('checkpoint.given-up')
+  const { cluster } = collecting(false)
+  expect(cluster.eventNames(cluster.pass(TIMEOUT_MS + 100, ['a']))).toContain('checkpoint.given-up')
+})
+
+test.each([[true, Number.MAX_SAFE_INTEGER], [false, 1024 * 1024]])('what is in flight is stored for a checkpoint, the last one: %s → bounded by %i bytes: the tasks of a last one stand still, and it would be the same at each further try', (last, bytesMax) => {
+  const { cluster, named } = collecting(last)
   expect(cluster.told('a', 'snapshot-in-flight', named).map((one) => [one.task.stage, one.bytesMax])).toEqual([['s1', bytesMax], ['s1', bytesMax]])
 })
 
