@@ -66,7 +66,7 @@ export class Takeover {
   /** Never rejects: every task ends up running, given up or failed. */
   async run(helds: readonly HeldTask[]): Promise<void> {
     this.#ports.faults.reach('takeover.told')
-    const group = new ClaimGroup(helds, (ready) => this.#claim(ready))
+    const group = new ClaimGroup(helds, this.#ports.clock, (ready) => this.#claim(ready))
     await Promise.all(helds.map(async (held) => {
       try {
         await this.#take(held, group)
