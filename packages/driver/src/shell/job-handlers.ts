@@ -5,9 +5,10 @@ import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
 import { stillWanted } from './definition.ts'
 import type { JobEntry } from '../core/jobs.ts'
+import type { KnownJob } from '../core/protocol.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
-import type { DriverPorts } from './ports.ts'
+import type { DriverPorts, Leadership } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
 import { storeDefinition } from './store-definition.ts'
 import { busy, submit } from './submit.ts'
@@ -25,6 +26,12 @@ const nameIn = (plan: unknown): JobId | undefined => {
   return typeof name === 'string' && isJobName(name) ? jobId(name) : undefined
 }
 
+/** An error that lasts is asked about no longer than this driver leads. */
+const loadWhileLeading = (ports: DriverPorts, leadership: Leadership, job: JobId): Promise<KnownJob> => loadJob(ports, job).catch(async (error: unknown) => {
+  await stillLeads(ports, leadership)
+  throw error
+})
+
 export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>): JobHandlers => ({
   submit: async (request) => {
     const { core, leadership, feed } = await bound(leading)
@@ -35,7 +42,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       })
       if (run === undefined) await stillLeads(ports, leadership)
       // It is accepted, so that the core has to hear of it. Checkpoints of earlier runs under this name go on to be its own.
-      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadJob(ports, run.record.job), 'anything'), run } })
+      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadWhileLeading(ports, leadership, run.record.job), 'anything'), run } })
       return answer
     }
     const job = nameIn(request.plan)

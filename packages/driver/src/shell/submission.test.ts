@@ -139,9 +139,13 @@ test('submit: a restore of a job that is being cancelled → refused, and what i
 
 test('submit: the object store answers with errors of any kind behind the stored word → asked again: it is accepted, and begins', async () => {
   let [trouble, asked] = [false, 0]
-  const answers = (): void => {
+  const times = new Map<string, number>()
+  const answers = (prefix: string): void => {
     asked += 1
-    if (trouble && asked % 2 === 1) throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+    if (!trouble) return
+    const time = (times.get(prefix) ?? 0) + 1
+    times.set(prefix, time)
+    if (time % 2 === 1) throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
   }
   const own = watched({
     put: async (key, body) => {
@@ -149,7 +153,7 @@ test('submit: the object store answers with errors of any kind behind the stored
       if (key === paths.definition(JOB, 5)) trouble = true
     },
     list: async (prefix) => {
-      if (prefix === paths.driverEpochPrefix || prefix === paths.statePrefix(JOB)) answers()
+      if (prefix === paths.driverEpochPrefix || prefix === paths.statePrefix(JOB)) answers(prefix)
       return ports.store.list(prefix)
     },
   })
@@ -248,5 +252,23 @@ test('submit: a word of a replaced driver came behind the back of the leader →
   const next = begin(6, await loadJobs(ports, lead(6)))
   await ports.store.put(paths.definition(JOB, 5), Buffer.from(JSON.stringify({ formatVersion: 1, job: JOB, run: 1, desired: 'running', state: 'new', submittedAt: 1, epoch: 5 })))
   expect(await jobHandlers(ports, async () => next).submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ outcome: 'created' })
+  await comesTo(next, 'running')
+})
+
+test('submit: what is stored of the accepted job is answered with errors that last → the submission ends with the leadership, and the next leader begins it', async () => {
+  let asked = 0
+  const own = watched({
+    list: async (prefix) => {
+      if (prefix !== paths.statePrefix(JOB)) return ports.store.list(prefix)
+      asked += 1
+      if (asked === 2) await ports.store.putIfAbsent(paths.driverEpoch(6), Buffer.from('{}'))
+      throw new TidemarkError('400 RequestTimeout', { code: 'STORE_REFUSED', blame: 'environment', action: 'fail-job' })
+    },
+  })
+  const first = begin(5, [], own)
+  await expect(jobHandlers(own, async () => first).submit({ plan: planOf(), bundle: bundle(), submissionId: 'a' })).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+  expect(asked).toBe(2)
+  const next = begin(6, await loadJobs(ports, lead(6)))
+  expect(await jobHandlers(ports, async () => next).submit({ plan: planOf(), bundle: bundle(), submissionId: 'a' })).toMatchObject({ run: 1, outcome: 'created' })
   await comesTo(next, 'running')
 })
