@@ -169,3 +169,13 @@ test.each(['before the run is ended', 'before its topics go'])('cancel: the next
   await expect(cancelRun(late, lead(5), JOB, 1, { epoch: 5, counter: 100 })).rejects.toMatchObject({ code: 'DRIVER_REPLACED' })
   expect([await log.listTopics(), ended]).toEqual([topics, when === 'before its topics go'])
 })
+
+test('cancel: asked of a driver that was replaced and does not know it yet → it answers nothing from memory, neither that the job is cancelled nor that there is none', async () => {
+  const { handlers, ports, comesTo } = await running(() => ({}))
+  await handlers.cancel(JOB, 'now')
+  await comesTo('cancelled')
+  expect(await handlers.cancel(JOB, 'now')).toMatchObject({ state: 'cancelled' })
+  await expect(handlers.cancel('others', 'now')).rejects.toMatchObject({ code: 'JOB_UNKNOWN' })
+  await ports.store.putIfAbsent(paths.driverEpoch(6), Buffer.from('{}'))
+  for (const name of [JOB, 'others']) await expect(handlers.cancel(name, 'now')).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
+})

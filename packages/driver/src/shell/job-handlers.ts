@@ -60,7 +60,10 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
   cancel: async (name, mode) => {
     const { core, leadership, feed } = await bound(leading)
     const before = core.job(name)
-    if (!before) throw unknown(name)
+    if (!before) {
+      await stillLeads(ports, leadership)
+      throw unknown(name)
+    }
     const { id, run } = before
     // Between what is stored and what the core is told comes no submission: it would be of a job that is not cancelled yet.
     await leadership.exclusive(id, async () => {
@@ -68,7 +71,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
       if (now.run.record.run !== run.record.run) throw busy(id, now.state)
       const drain = mode === 'drain'
-      if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return
+      if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return stillLeads(ports, leadership)
       if (drain && (now.state === 'failed' || now.state === 'ended')) throw notDrainable(id, now)
       const definition = await stillWanted(ports.store, leadership, id, run.record.run)
       await storeDefinition(ports, leadership, { ...definition, desired: 'cancelled', drain, epoch: leadership.epoch })
