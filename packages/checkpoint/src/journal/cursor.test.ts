@@ -27,10 +27,9 @@ const values = (...records: readonly JournalRecord[]): Buffer[] => records.flatM
 /** Fetch after fetch, as whoever reads a journal does. */
 const readAll = async (cursor: JournalCursor, reader: LogReader, upTo: number): Promise<PlacedRecord[]> => {
   const placed: PlacedRecord[] = []
-  for (let more = true; more;) {
-    const some = await cursor.read(reader, upTo)
-    placed.push(...some.placed)
-    more = some.more
+  for (let before = -1; before < cursor.next && cursor.next < upTo;) {
+    before = cursor.next
+    placed.push(...await cursor.read(reader, upTo))
   }
   return placed
 }
@@ -58,7 +57,7 @@ describe('journal cursor', () => {
     damaged.subarray(-4).fill(0xff)
     const cursor = cursorAt()
     const reader = readerOf([...values(claim(A), commit(A, 1), commit(A, 2)), damaged])
-    expect(await cursor.read(reader, 100)).toMatchObject({ placed: [{ offset: 0 }, { offset: 1 }], more: true })
+    expect(await cursor.read(reader, 100)).toMatchObject([{ offset: 0 }, { offset: 1 }])
     await expect(cursor.read(reader, 100)).rejects.toMatchObject({ code: 'JOURNAL_CORRUPT', place: { offset: 3 } })
   })
   test('behind the own record it goes on even when another\'s record came between its parts', async () => {

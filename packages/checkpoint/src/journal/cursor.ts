@@ -47,13 +47,13 @@ export class JournalCursor {
   }
 
   /**
-   * Reads what one fetch gives of what is committed, from `next` until `upTo` (exclusive); folds owners and chain on the way. `more`: the next call
-   * reads on. An error that says to try again comes before anything is folded, and the same call may follow; behind any other the cursor is of no use.
+   * Reads what one fetch gives of what is committed, from `next` until `upTo` (exclusive); folds owners and chain on the way. Whether there
+   * is more, `next` tells. An error that says to try again comes before anything is folded, and the same call may follow; behind any other the cursor is of no use.
    * `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
    */
-  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<{ readonly placed: readonly PlacedRecord[], readonly more: boolean }> {
+  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<readonly PlacedRecord[]> {
     const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined
-    if (fetched === undefined) return { placed: [], more: false }
+    if (fetched === undefined) return []
     const placed: PlacedRecord[] = []
     for (const record of fetched.records) {
       if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
@@ -65,7 +65,7 @@ export class JournalCursor {
       placed.push(whole)
     }
     this.next = fetched.nextOffset
-    return { placed, more: this.next < upTo && (maxWaitMs > 0 || fetched.nextOffset < fetched.stableOffset) }
+    return placed
   }
 
   async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {

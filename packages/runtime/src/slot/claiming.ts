@@ -104,7 +104,7 @@ export class Claiming {
     if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
     while (cursor.next <= claim.offset) {
       const before = cursor.next
-      await held.take((await cursor.read(reader, claim.offset + 1, CLAIM_WAIT_MS)).placed)
+      await held.take(await cursor.read(reader, claim.offset + 1, CLAIM_WAIT_MS))
       if (cursor.next > claim.offset || cursor.next > before || !this.#options.rules.R8) continue
       if (claim.transactionalId !== this.#transactions.id) return { kind: 'session-lost' }
       const records = await this.#uncommitted(held, reader, claim.offset)

@@ -152,7 +152,7 @@ export class Takeover {
         if (!(await this.#room(held, prepared, waits))) return 'not-loaded'
         const { next } = cursor
         try {
-          await held.take((await cursor.read(reader, stable)).placed)
+          await held.take(await cursor.read(reader, stable))
         } finally {
           this.#tails.keeps(held, held.waitingBytes)
         }

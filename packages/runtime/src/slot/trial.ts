@@ -91,7 +91,7 @@ const restore = async (ports: TrialPorts, options: TrialOptions, held: HeldTask,
       continue
     }
     await held.finishLoading()
-    while (held.cursor !== undefined && held.cursor.next <= claimOffset) await held.take((await held.cursor.read(reader, claimOffset + 1, FETCH_WAIT_MS)).placed)
+    while (held.cursor !== undefined && held.cursor.next <= claimOffset) await held.take(await held.cursor.read(reader, claimOffset + 1, FETCH_WAIT_MS))
     return
   }
 }
