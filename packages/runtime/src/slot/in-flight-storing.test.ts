@@ -9,14 +9,16 @@ import type { SlotCommand, SlotEvent } from './messages.ts'
 import { Readers } from './readers.ts'
 import { fixture } from './slot.sample.ts'
 
-const END = 48
+/** More than an object holds, and a few. */
+const [END, FEW] = [48, 8]
 const PER_FETCH = 2
 const FETCH_MS = 100
 /** So many fetches, and more than one object's worth is read. */
 const FETCHES_OF_AN_OBJECT = 22
 const WHOLE_MS = END / PER_FETCH * FETCH_MS
+const FEW_MS = FEW / PER_FETCH * FETCH_MS
 
-const begun = () => {
+const begun = (end = END) => {
   const [one, two] = [started(1), started(2)]
   const { clock, store, input } = one
   const held = new Map([one, two].map((each) => [each.held.key, each.held]))
@@ -30,15 +32,15 @@ const begun = () => {
       await clock.sleep(FETCH_MS)
       seen.side -= 1
       const records = Array.from({ length: PER_FETCH }, (_, i) => ({ offset: from + i, timestamp: 0, key: null, value: block(from + i + 1) }))
-      return [{ topic: input.topic, partition: 0, fromOffset: from, records, nextOffset: from + PER_FETCH, startOffset: 0, stableOffset: END }]
+      return [{ topic: input.topic, partition: 0, fromOffset: from, records, nextOffset: from + PER_FETCH, startOffset: 0, stableOffset: end }]
     },
     close: async () => {},
   }
-  const log = Object.assign(new MemoryLog({ clock, broker: new MemoryBroker({ clock }) }), { reader: () => reader, offsets: async () => [{ partition: 0, start: 0, end: END, stable: END }] })
+  const log = Object.assign(new MemoryLog({ clock, broker: new MemoryBroker({ clock }) }), { reader: () => reader, offsets: async () => [{ partition: 0, start: 0, end, stable: end }] })
   const events: SlotEvent[] = []
   const ports = { ...fixture().ports, clock, log, store, emit: (event: SlotEvent) => void events.push(event) }
   const storing = new InFlightStoring(ports, new Readers(log), (task) => held.get(taskKey(task)))
-  const order = (task: TaskRef, checkpoint: number, batchId = END): SlotCommand & { kind: 'snapshot-in-flight' } => ({
+  const order = (task: TaskRef, checkpoint: number, batchId = end): SlotCommand & { kind: 'snapshot-in-flight' } => ({
     kind: 'snapshot-in-flight', checkpoint, task, cuts: [{ stage: 's0', partition: 0, batchId }], bytesMax: Number.MAX_SAFE_INTEGER,
     ref: { generation: one.held.generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('t'), checkpoint, batchId: 1, journalNext: 0, positions: [{ input: input.input, topic: input.topic, partition: 0, next: 0 }], keys: 0, objects: [] },
   })
@@ -51,16 +53,16 @@ const begun = () => {
 }
 
 test('in flight: the same order comes again while it is carried out → read and stored once, and answered once; behind the answer it is carried out anew', async () => {
-  const { clock, one, seen, store, answers, stored, inStore } = begun()
+  const { clock, one, seen, store, answers, stored, inStore } = begun(FEW)
   store(one.ref, 7)
-  await clock.advance(WHOLE_MS / 2)
+  await clock.advance(FEW_MS / 2)
   store(one.ref, 7)
-  await clock.advance(WHOLE_MS)
+  await clock.advance(FEW_MS)
   expect(answers()).toEqual([['in-flight-stored', 1, 7]])
-  expect(seen).toMatchObject({ fetches: END / PER_FETCH, mostSide: 1 })
+  expect(seen).toMatchObject({ fetches: FEW / PER_FETCH, mostSide: 1 })
   expect(await inStore()).toEqual(stored())
   store(one.ref, 7)
-  await clock.advance(WHOLE_MS + 1)
+  await clock.advance(FEW_MS + 1)
   expect(answers()).toHaveLength(2)
 })
 
@@ -78,12 +80,12 @@ test.each([['a further number', 8, END], ['the same number with another cut', 7,
 })
 
 test('in flight: it is ordered for two tasks of a slot → one after the other, both answered', async () => {
-  const { clock, one, two, seen, store, answers } = begun()
+  const { clock, one, two, seen, store, answers } = begun(FEW)
   store(one.ref, 7)
   store(two.ref, 7)
-  await clock.advance(WHOLE_MS + 1)
+  await clock.advance(FEW_MS + 1)
   expect(answers()).toEqual([['in-flight-stored', 1, 7]])
-  await clock.advance(WHOLE_MS + 1)
+  await clock.advance(FEW_MS + 1)
   expect(answers()).toEqual([['in-flight-stored', 1, 7], ['in-flight-stored', 2, 7]])
   expect(seen.mostSide).toBe(1)
 })
