@@ -20,11 +20,15 @@ export interface Beginning {
   readonly snapshots: readonly SnapshotRef[]
 }
 
-/** Rejects with `LOG_TOPIC_MISSING` when the journal is gone, `SLOT_JOURNAL_UNREADABLE` when it can't be read now: never takes it for empty. */
-export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, topic: string): Promise<Beginning> => {
+export const journalOffsets = async (log: Log, task: TaskRef, topic: string): Promise<{ readonly start: number, readonly stable: number }> => {
   const [offsets] = await log.offsets(topic, [task.partition])
   if (offsets === undefined) throw new TidemarkError(`${topic} has no partition ${task.partition}`, { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', topic, ...task })
-  const { start, stable } = offsets
+  return offsets
+}
+
+/** Rejects with `LOG_TOPIC_MISSING` when the journal is gone, `SLOT_JOURNAL_UNREADABLE` when it can't be read now: never takes it for empty. */
+export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, topic: string): Promise<Beginning> => {
+  const { start, stable } = await journalOffsets(log, task, topic)
   for (let back = SCAN_BACK_FIRST; ; back *= 2) {
     const from = Math.max(start, stable - back)
     const newest = await newestCommit(reader, task, topic, from, stable)

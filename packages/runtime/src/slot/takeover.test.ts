@@ -2,13 +2,15 @@
 import { expect, test } from '@jest/globals'
 import { executorId, silentLogger, slotId, transactionalId } from '@tidemark/base'
 import type { FetchOptions, FetchRequest, LogReader } from '@tidemark/base'
-import { emptyBooks, encodeRecord } from '@tidemark/checkpoint'
+import { emptyBooks, encodeRecord, encodeSnapshot } from '@tidemark/checkpoint'
 import type { JournalRecord } from '@tidemark/checkpoint'
 import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
 import type { VirtualClock } from '@tidemark/testkit'
 import { Claiming } from './claiming.ts'
+import { HeldTask } from './held-task.ts'
 import { Readers } from './readers.ts'
 import { fixture } from './slot.sample.ts'
+import { encodeContent } from './snapshot-objects.ts'
 import { Takeover } from './takeover.ts'
 import { Transactions } from './transactions.ts'
 
@@ -64,4 +66,44 @@ test('takeover: the rest of a journal is not answered at all → given out again
   const { happened, fetches } = await takenOver((fetch) => fetch > 0, 10_500)
   expect(happened).toEqual(['SLOT_JOURNAL_UNREADABLE'])
   expect(fetches).toBe(101)
+})
+
+test('takeover: its journal is longer than what may wait for its snapshot, and the owner before claims again while that is loaded → seen before anybody is fenced, and given up', async () => {
+  const { ports: whole, options: begun, held: { ref, journalTopic } } = fixture()
+  const clock = whole.clock as VirtualClock
+  const held = new HeldTask(() => Object.assign(begun.makeTask(ref), { apply: () => {}, * loadingSnapshot(): Generator<void> {} }), { epoch: 1, counter: 1 }, journalTopic, clock)
+  const log = new MemoryLog({ broker: new MemoryBroker({ clock }), clock })
+  const happened: string[] = []
+  const storeMs = 20_000
+  const store = Object.assign(Object.create(whole.store) as typeof whole.store, { get: async (key: string) => { await clock.sleep(storeMs); return whole.store.get(key) } })
+  const ports = { ...whole, store, log: Object.assign(log, { fence: async () => void happened.push('fenced') }) }
+  await log.createTopics([{ topic: journalTopic, partitions: 1 }])
+  const before = { generation: { epoch: 0, counter: 1 }, owner: { executor: executorId('old'), slot: 0, slotId: slotId('old') }, transactionalId: transactionalId('old.0') }
+  const encoded = encodeSnapshot({ task: ref, ...before, checkpoint: 1, batchId: 1, keys: 0, timestamp: 0, engineVersion: '0.1.0', jobVersion: '1' }, [encodeContent({ ...held.task.content(), batchId: 1 })])
+  const objects = encoded.map(({ body, sha256 }, i) => ({ key: `o${i}`, sizeBytes: body.length, sha256 }))
+  for (const [i, { body }] of encoded.entries()) await whole.store.put(`o${i}`, body)
+  const write = async (record: JournalRecord): Promise<void> => {
+    for (const value of encodeRecord(record)) await log.write([{ topic: journalTopic, partition: 0, records: [{ key: null, value }] }])
+  }
+  const writeBatches = async (from: number, to: number): Promise<void> => {
+    for (let batchId = from; batchId <= to; batchId += 1) await write({
+      kind: 'commit', task: ref, timestamp: 0, ...before, engineVersion: '0.1.0', jobVersion: '1', snapshots: batchId === 1 ? [] : [{ ...before, checkpoint: 1, batchId: 1, journalNext: 1, positions: [], keys: 0, objects }],
+      content: { batchId, positions: [], upstreams: [], idle: false, state: Buffer.alloc(STATE_BYTES), books: emptyBooks, totals: emptyBooks, outbox: { entries: 0, bytes: 0 } },
+    })
+  }
+  await writeBatches(1, 14)
+  const transactions = new Transactions({ log, clock, logger: silentLogger, idPrefix: 'new', alive: () => true, waiting: () => {} })
+  const takeover = new Takeover(ports, begun, new Claiming(ports, begun, transactions), new Readers(log), {
+    lastId: () => transactionalId('new.0'), holds: () => true, resume: async () => true,
+    claim: async (helds) => { happened.push('claimed'); return new Map(helds.map((one) => [one, { kind: 'give-up', because: 'the test ends', ended: false, withdraw: false }])) },
+    giveUp: async (_held, { because }) => void happened.push(`given up: ${because}`),
+    fail: async (_held, error) => void happened.push(error.code),
+  })
+  void takeover.run([held])
+  await clock.advance(storeMs / 2)
+  expect([held.waitingFor, happened]).toEqual(['its snapshot, before more of a long journal is read', []])
+  await writeBatches(15, 16)
+  await write({ kind: 'claim', task: ref, timestamp: 0, nonce: 'again', ...before, generation: { epoch: 2, counter: 1 } })
+  await clock.advance(storeMs)
+  expect(happened).toEqual([expect.stringMatching(/^given up: .*generation/)])
 })

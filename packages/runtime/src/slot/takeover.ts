@@ -10,7 +10,7 @@ import type { Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
 import { findCulprits } from './isolation.ts'
 import { Attempts } from './attempts.ts'
-import { findBeginning, journalUnreadable, UNANSWERED_MAX } from './beginning.ts'
+import { findBeginning, journalOffsets, journalUnreadable, UNANSWERED_MAX } from './beginning.ts'
 import type { Beginning } from './beginning.ts'
 import { cursorFor, load, nextStart } from './loading.ts'
 import type { LoadOutcome } from './loading.ts'
@@ -111,7 +111,8 @@ export class Takeover {
   }
 
   /**
-   * Finds where to begin, reads from there, decides R2 before anybody is fenced, fences (R3). Undefined: given up. The journal can be
+   * Finds where to begin, reads from there, decides R2 before anybody is fenced, fences (R3). What came into the journal while it waited for the store is
+   * read too: an id that it names as an owner before may own the task again. Undefined: given up. The journal can be
    * trimmed under the reader: what its last owner committed may not be visible yet (on Kafka a commit's markers follow its answer), while
    * what that commit allowed to trim is gone already. Then it begins anew.
    */
@@ -122,7 +123,7 @@ export class Takeover {
         const way = await this.#begin(held, beginning, attempts)
         if (way === undefined) return undefined
         const prepared = { attempts, loading: way.loading }
-        const done = await this.#readAndFence(held, reader, beginning.stable, prepared, waits)
+        const done = await this.#readAndFence(held, reader, beginning, prepared, waits)
         if (done !== 'not-loaded') return done === 'fenced' ? prepared : undefined
       } catch (error) {
         begun += 1
@@ -144,12 +145,18 @@ export class Takeover {
     return { loading: load(this.#ports, this.#options, held, start).catch((error: unknown) => ({ kind: 'error' as const, error })) }
   }
 
-  async #readAndFence(held: HeldTask, reader: LogReader, stable: number, prepared: Prepared, waits: () => void): Promise<'fenced' | 'given-up' | 'not-loaded'> {
+  async #readAndFence(held: HeldTask, reader: LogReader, beginning: Pick<Beginning, 'stable'>, prepared: Prepared, waits: () => void): Promise<'fenced' | 'given-up' | 'not-loaded'> {
+    let { stable } = beginning
+    let waited = false
+    const hasWaited = (): void => {
+      waited = true
+      waits()
+    }
     for (;;) {
       const { cursor } = held
       if (cursor === undefined) throw new TidemarkError(`${held.key} has no cursor`, { code: 'UNEXPECTED', blame: 'bug', action: 'restart-task' })
       for (let unanswered = 0; cursor.next < stable;) {
-        if (!(await this.#room(held, prepared, waits))) return 'not-loaded'
+        if (!(await this.#room(held, prepared, hasWaited))) return 'not-loaded'
         const { next } = cursor
         try {
           await held.take(await cursor.read(reader, stable))
@@ -160,6 +167,11 @@ export class Takeover {
         unanswered = cursor.next > next ? 0 : unanswered + 1
         if (unanswered === UNANSWERED_MAX) throw journalUnreadable(held.ref, held.journalTopic, next, stable)
         if (unanswered > 0) await this.#ports.clock.sleep(UNANSWERED_PAUSE_MS)
+      }
+      if (waited) {
+        waited = false
+        stable = (await journalOffsets(this.#ports.log, held.ref, held.journalTopic)).stable
+        continue
       }
       this.#ports.faults.reach('takeover.read')
       if (held.timeline.readMs === 0) held.timeline.readMs = held.elapsed()
