@@ -1,5 +1,5 @@
 // What the leading driver does for clients.
-import { isJobName, jobId, TidemarkError } from '@tidemark/base'
+import { asTidemarkError, isJobName, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId } from '@tidemark/base'
 import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
@@ -27,6 +27,12 @@ const nameIn = (plan: unknown): JobId | undefined => {
 }
 
 /** An error that lasts is asked about no longer than this driver leads. */
+/** Who was replaced refuses by what it remembers. */
+const refuseWhileLeading = async (ports: DriverPorts, leadership: Leadership, error: unknown): Promise<never> => {
+  if (asTidemarkError(error).blame === 'user') await stillLeads(ports, leadership)
+  throw error
+}
+
 const loadWhileLeading = (ports: DriverPorts, leadership: Leadership, job: JobId): Promise<KnownJob> => loadJob(ports, job).catch(async (error: unknown) => {
   await stillLeads(ports, leadership)
   throw error
@@ -39,7 +45,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       const { answer, run } = await submit(ports, leadership, request, (id) => {
         const led = core.job(id)
         return led === undefined ? undefined : { run: led.run.record.run, state: led.state }
-      })
+      }).catch((error: unknown) => refuseWhileLeading(ports, leadership, error))
       if (run === undefined) await stillLeads(ports, leadership)
       // It is accepted, so that the core has to hear of it. Checkpoints of earlier runs under this name go on to be its own.
       else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadWhileLeading(ports, leadership, run.record.job), 'anything'), run } })
@@ -76,7 +82,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
       const definition = await stillWanted(ports.store, leadership, id, run.record.run)
       await storeDefinition(ports, leadership, { ...definition, desired: 'cancelled', drain, epoch: leadership.epoch })
       feed({ kind: drain ? 'drain' : 'cancel', job: id })
-    })
+    }).catch((error: unknown) => refuseWhileLeading(ports, leadership, error))
     const { state, finalCheckpoint } = core.job(name) ?? before
     return { job: id, run: run.record.run, state, ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) }
   },

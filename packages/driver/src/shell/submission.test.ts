@@ -8,7 +8,7 @@ import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import type { KnownJob } from '../core/protocol.ts'
 import { bundle, JOB, lead, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
-import { readDefinition } from './definition.ts'
+import { readDefinition, updateDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
 import { Leading } from './leading.ts'
 import { loadJobs } from './load-jobs.ts'
@@ -232,20 +232,46 @@ test('load: the object store refuses one read → nobody leads without the job; 
   expect(await jobHandlers(own, async () => next).submit({ plan: planOf(), bundle: bundle() })).toMatchObject({ run: 1, outcome: 'unchanged' })
 })
 
-test.each(['', '{}'])('load: the plan of a job is damaged (%j) → it is left out, others are not; its name is not free, `--from` takes it on', async (body) => {
+test.each([['', false], ['{}', false], ['{}', true]])('load: the plan of a job is damaged (%j; it is drained: %j) → it is left out, others are not; its name is not free, `--from` takes it on', async (body, draining) => {
   const first = begin(5, [])
   await jobHandlers(ports, async () => first).submit({ plan: planOf(), bundle: bundle() })
   await comesTo(first, 'running')
   await storeCheckpoint(ports, 1, 1)
   const topics = await ports.log.listTopics()
   await ports.store.put(first.core.job(JOB)?.run.record.plan ?? '', Buffer.from(body))
+  if (draining) await updateDefinition(ports.store, first.leadership, JOB, 1, { desired: 'cancelled', drain: true })
   const next = begin(6, await loadJobs(ports, lead(6)))
   expect(next.core.job(JOB)).toBeUndefined()
   const { submit } = jobHandlers(ports, async () => next)
   await expect(submit({ plan: planOf(), bundle: bundle() })).rejects.toMatchObject({ code: 'JOB_UNREADABLE', place: { job: JOB, run: 1 }, hint: expect.stringContaining('--from') })
-  expect([await ports.log.listTopics(), await readDefinition(ports.store, JOB)]).toEqual([topics, expect.objectContaining({ run: 1, desired: 'running', epoch: 6 })])
+  expect([await ports.log.listTopics(), await readDefinition(ports.store, JOB)]).toEqual([topics, expect.objectContaining({ run: 1, desired: draining ? 'cancelled' : 'running', epoch: 6 })])
   expect(await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2, outcome: 'restored' })
   await comesTo(next, 'running')
+})
+
+test.each(['is damaged', 'is gone'])('load: the run record of a job %s → `--from` is refused too, what is there is left alone', async (how) => {
+  const first = begin(5, [])
+  await jobHandlers(ports, async () => first).submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  await jobHandlers(ports, async () => first).submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })
+  await comesTo(first, 'running')
+  const topics = await ports.log.listTopics()
+  if (how === 'is gone') await ports.store.delete([paths.run(JOB, 2)])
+  else await ports.store.put(paths.run(JOB, 2), Buffer.from('{}'))
+  const next = begin(6, await loadJobs(ports, lead(6)))
+  await expect(jobHandlers(ports, async () => next).submit({ plan: planOf({ version: '3' }), bundle: bundle(), fromCheckpoint: 1 })).rejects.toMatchObject({ code: how === 'is gone' ? 'STORE_NOT_FOUND' : 'RUN_RECORD_INVALID' })
+  expect([await ports.log.listTopics(), await readDefinition(ports.store, JOB)]).toEqual([topics, expect.objectContaining({ run: 2, desired: 'running', epoch: 6 })])
+})
+
+test('a driver that was replaced and does not know it → it refuses nothing by what it remembers', async () => {
+  const first = begin(5, [])
+  const { submit } = jobHandlers(ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await expect(submit({ plan: planOf({ version: '2' }), bundle: bundle() })).rejects.toMatchObject({ code: 'JOB_EXISTS' })
+  await ports.store.putIfAbsent(paths.driverEpoch(6), Buffer.from('{}'))
+  await expect(submit({ plan: planOf({ version: '2' }), bundle: bundle() })).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
 })
 
 test('submit: a word of a replaced driver came behind the back of the leader → nobody began that, and the name is free', async () => {

@@ -50,6 +50,8 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
     if (request.fromCheckpoint === undefined && there.state !== 'cancelled') return { answer: answerTaken(record, there.state, hash, sha256), run: undefined }
     if (request.fromCheckpoint !== undefined && !RESTORABLE.includes(there.state)) throw busy(job, there.state)
   }
+  const before = await readDefinition(store, job)
+  if (there === undefined && before !== undefined) await checkUnread(ports, leadership, before, request)
 
   const { topics, notes } = await checkTopicsOfPlan(log, plan)
   const run = await newestRun(ports, job) + 1
@@ -60,8 +62,6 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
   const passed = await passedOver(ports, record)
 
-  const before = await readDefinition(store, job)
-  if (there === undefined && before !== undefined) checkUnread(before, leadership, request)
   // Content-addressed: whoever wrote them before wrote the same.
   await store.put(bundle.key, request.bundle)
   await store.put(record.plan, Buffer.from(JSON.stringify(plan)))
@@ -113,13 +113,14 @@ export const busy = (job: JobId, state: JobState): TidemarkError =>
 
 /**
  * A job that this leader made its own and then could not read may run: its name is not free. A definition of another epoch was written by one that was replaced,
- * behind this leader's back: nobody has begun that.
+ * behind this leader's back: nobody has begun that. A restore ends the run that is there, by its record: without that its number would be taken again, and its journals.
  */
-const checkUnread = ({ job, run, desired, state, epoch }: Definition, leadership: Leadership, { fromCheckpoint }: SubmitRequest): void => {
-  if (epoch !== leadership.epoch || state === 'cancelled' || (fromCheckpoint !== undefined && desired === 'running')) return
+const checkUnread = async (ports: DriverPorts, leadership: Leadership, { job, run, state, epoch }: Definition, { fromCheckpoint }: SubmitRequest): Promise<void> => {
+  if (epoch !== leadership.epoch || state === 'cancelled') return
+  if (fromCheckpoint !== undefined) return void await readRun(ports, job, run)
   throw new TidemarkError(`there is a job ${job} (run ${run}), which may run, but this driver could not read what is stored of it`, {
     code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, run,
-    hint: `The driver's log says what is damaged (job.unreadable). Restore it from a backup of the bucket and start the driver again. Or go on with its state: \`tidemark submit --from <checkpoint>\`. Or give this one another name.`,
+    hint: `The driver's log says what is damaged (job.unreadable). Restore it from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: \`tidemark submit --from <checkpoint>\`. Or give this one another name.`,
   })
 }
 
