@@ -98,12 +98,13 @@ const run = ({ clock, stuckMs, memoryBytesMax }: TrialProcessesOptions, told: To
 const judge = ({ code, signal, killedBecause }: Ended, word: TrialWord | undefined): TrialOutcome => {
   if (code === 0 && word === undefined) return { kind: 'passed' }
   const why = killedBecause ?? (signal === null ? `exited with ${code}` : `killed by ${signal}`)
+  const leaked = (memoryUsed: number): boolean => memoryUsed > LEAKED_FROM && (signal === 'SIGABRT' || (killedBecause ?? '').includes('memory'))
   switch (word?.kind) {
     case 'in':
-      if (word.memoryUsed > LEAKED_FROM && (signal === 'SIGABRT' || (killedBecause ?? '').includes('memory'))) return { kind: 'leaked', why }
+      if (leaked(word.memoryUsed)) return { kind: 'leaked', why }
       return { kind: 'died', subject: word.subject, why, certain: killedBecause !== undefined || signal !== 'SIGKILL' }
     case 'between':
-      return { kind: 'died-between', steps: word.steps, ...(word.only === undefined ? {} : { only: word.only }), why }
+      return { kind: 'died-between', steps: word.steps, ...(word.only === undefined ? {} : { only: word.only }), why, leaked: leaked(word.memoryUsed) }
     default:
       return { kind: 'untried', why }
   }

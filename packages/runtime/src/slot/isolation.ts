@@ -10,8 +10,8 @@ export type TrialOutcome =
   | { readonly kind: 'passed' }
   /** `certain`: nobody else can have killed it. */
   | { readonly kind: 'died', readonly subject: Subject, readonly why: string, readonly certain: boolean }
-  /** Between two steps: one of those before has left something behind that killed it. */
-  | { readonly kind: 'died-between', readonly steps: number, readonly only?: Subject, readonly why: string }
+  /** Between two steps: one of those before has left something behind that killed it. `leaked`: or it died of memory, that those before the last one had taken. */
+  | { readonly kind: 'died-between', readonly steps: number, readonly only?: Subject, readonly why: string, readonly leaked: boolean }
   /** Of memory, that what came before had taken: nobody knows whose it was. */
   | { readonly kind: 'leaked', readonly why: string }
   /** It could not be tried. */
@@ -53,7 +53,7 @@ export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'se
   return false
 }
 
-/** The first step behind which the process does not come through; undefined: none, or it had several subjects. */
+/** The first step behind which the process does not come through; undefined: none, or it had several subjects, or found the memory taken by those before it. */
 const leftBehind = async (trial: Trial, request: TrialRequest, died: TrialOutcome & { readonly kind: 'died-between' }): Promise<{ readonly subject: Subject, readonly why: string } | undefined> => {
   let passes = 0
   let last: (TrialOutcome & { readonly kind: 'died-between' }) | undefined
@@ -67,7 +67,7 @@ const leftBehind = async (trial: Trial, request: TrialRequest, died: TrialOutcom
     } else if (outcome.kind === 'passed' && stepsMax < kills) passes = stepsMax
     else return undefined
   }
-  return last?.only === undefined ? undefined : { subject: last.only, why: last.why }
+  return last?.only === undefined || last.leaked ? undefined : { subject: last.only, why: last.why }
 }
 
 const killsError = (subject: Subject, why: string, place: ErrorPlace): TidemarkError =>

@@ -29,8 +29,8 @@ export type TrialWord =
   | { readonly kind: 'preparing' }
   /** User code runs. `memoryUsed`: how much of what it may have the process had taken before this step, 0 to 1. */
   | { readonly kind: 'in', readonly subject: Subject, readonly memoryUsed: number }
-  /** Between two steps. `only`: the last one's subject, if it had just one. */
-  | { readonly kind: 'between', readonly steps: number, readonly only?: Subject }
+  /** Between two steps. `only`: the last one's subject, if it had just one; `memoryUsed`: as above, before that step. */
+  | { readonly kind: 'between', readonly steps: number, readonly only?: Subject, readonly memoryUsed: number }
 
 export interface TrialPorts extends Pick<SlotPorts, 'log' | 'store' | 'clock' | 'logger' | 'reader'> {
   /** How much of the memory that it may have this process has taken, 0 to 1. */
@@ -164,7 +164,7 @@ class Steps {
       if (this.#begun.length > 0) {
         this.#steps += 1
         const [only] = this.#begun
-        this.#say({ kind: 'between', steps: this.#steps, ...(only === undefined || this.#begun.length > 1 ? {} : { only }) })
+        this.#say({ kind: 'between', steps: this.#steps, memoryUsed: this.#memoryUsed, ...(only === undefined || this.#begun.length > 1 ? {} : { only }) })
         this.#begun = []
       }
       if (!more) break

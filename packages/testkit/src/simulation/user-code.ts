@@ -92,5 +92,5 @@ const judge = (word: TrialWord | undefined): TrialOutcome => {
   const why = 'killed by SIGSEGV'
   if (word?.kind === 'in') return { kind: 'died', subject: word.subject, why, certain: true }
   if (word?.kind !== 'between') return { kind: 'untried', why }
-  return { kind: 'died-between', steps: word.steps, ...(word.only === undefined ? {} : { only: word.only }), why }
+  return { kind: 'died-between', steps: word.steps, ...(word.only === undefined ? {} : { only: word.only }), why, leaked: false }
 }
