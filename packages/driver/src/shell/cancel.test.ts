@@ -4,12 +4,11 @@ import { executorId, slotId, TidemarkError, transactionalId } from '@tidemark/ba
 import type { Log, ObjectStore } from '@tidemark/base'
 import { formatManifest, paths } from '@tidemark/checkpoint'
 import { instead } from '@tidemark/testkit'
-import { DEFAULT_SETTINGS } from '../core/protocol.ts'
-import { bundle, JOB, lead, memoryPorts, planOf } from './cluster.sample.ts'
+import { bundle, JOB, lead, leads, memoryPorts, planOf } from './cluster.sample.ts'
 import type { KnownJob } from '../core/protocol.ts'
 import { readDefinition, updateDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
-import { Leading } from './leading.ts'
+import type { Leading } from './leading.ts'
 import { loadJob, loadJobs } from './load-jobs.ts'
 import { cancelRun } from './start-run.ts'
 
@@ -18,7 +17,7 @@ afterEach(() => leading?.end(undefined))
 
 test('cancel: while a restore of the job is being taken → it cancels no run that the stored definition says is wanted', async () => {
   const ports = await memoryPorts()
-  const now = new Leading({ ports, leadership: lead(5), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  const now = leads(ports, 5)
   leading = now
   const handlers = jobHandlers(ports, async () => now)
   await handlers.submit({ plan: planOf(), bundle: bundle() })
@@ -42,7 +41,7 @@ test('cancel, drained and asked again, then now → what is stored says it each 
   const ports = await memoryPorts()
   const begin = (epoch: number, jobs: readonly KnownJob[]): Leading => {
     leading?.end(undefined)
-    return leading = new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+    return leading = leads(ports, epoch, jobs)
   }
   const comesTo = async (now: Leading, state: string): Promise<void> => {
     for (const until = performance.now() + 20_000; now.core.job(JOB)?.state !== state && performance.now() < until;) await ports.clock.sleep(5)
@@ -76,7 +75,7 @@ const refused = (): TidemarkError => new TidemarkError('400 RequestTimeout', { c
 const running = async (calls: (real: ObjectStore) => Partial<ObjectStore>) => {
   const ports = await memoryPorts()
   const own = { ...ports, store: instead<ObjectStore>(ports.store, calls(ports.store)) }
-  const now = new Leading({ ports: own, leadership: lead(5), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  const now = leads(own, 5)
   leading = now
   const handlers = jobHandlers(own, async () => now)
   const comesTo = async (state: string): Promise<void> => {
@@ -145,7 +144,7 @@ test('drain: the leader is replaced before its word that the run is drained is s
   } }) }
   await expect(cancelRun(late, lead(5), JOB, 1, { epoch: 5, counter: 100 }, 7)).rejects.toMatchObject({ code: 'DRIVER_NOT_LEADER' })
   expect(await ports.log.listTopics()).toEqual(topics)
-  const next = new Leading({ ports, leadership: lead(6), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: jobs ?? [], probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  const next = leads(ports, 6, jobs ?? [])
   await ports.clock.sleep(100)
   expect(next.core.job(JOB)?.state).toBe('draining')
   next.end(undefined)

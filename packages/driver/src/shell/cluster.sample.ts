@@ -6,6 +6,9 @@ import type { Books, CommitRecord, Generation, Manifest, SnapshotRef, Stamp } fr
 import { MemoryBroker, MemoryLog, MemoryObjectStore } from '@tidemark/testkit'
 import type { LogicalPlan } from 'tidemark'
 import { job, json, topic, topicSink } from 'tidemark'
+import { DEFAULT_SETTINGS } from '../core/protocol.ts'
+import type { KnownJob } from '../core/protocol.ts'
+import { Leading } from './leading.ts'
 import { makeLeadership } from './ports.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 
@@ -50,6 +53,10 @@ export const storeCheckpoint = async ({ store }: DriverPorts, run: number, check
   }
   await store.put(paths.manifest(JOB, checkpoint), formatManifest(manifest))
 }
+
+/** A leadership over `jobs`, without executors. Whoever takes it ends it. */
+export const leads = (ports: DriverPorts, epoch: number, jobs: readonly KnownJob[] = []): Leading =>
+  new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
 
 /** An executor's slot that owns tasks of a run. */
 export class PlayedOwner {

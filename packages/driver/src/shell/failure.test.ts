@@ -4,12 +4,11 @@ import { TidemarkError } from '@tidemark/base'
 import type { ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { instead } from '@tidemark/testkit'
-import { DEFAULT_SETTINGS } from '../core/protocol.ts'
-import { bundle, JOB, lead, memoryPorts, planOf } from './cluster.sample.ts'
+import { bundle, JOB, lead, leads, memoryPorts, planOf } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
 import { readDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
-import { Leading } from './leading.ts'
+import type { Leading } from './leading.ts'
 import { loadJobs } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
 
@@ -23,7 +22,7 @@ afterEach(() => {
   for (const one of all) one.end(undefined)
 })
 const begin = async (epoch: number, own: DriverPorts = ports): Promise<Leading> => {
-  const leading = new Leading({ ports: own, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs: await loadJobs(ports, lead(epoch)), probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  const leading = leads(own, epoch, await loadJobs(ports, lead(epoch)))
   all.push(leading)
   return leading
 }

@@ -4,13 +4,12 @@ import { TidemarkError } from '@tidemark/base'
 import type { ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { instead } from '@tidemark/testkit'
-import { DEFAULT_SETTINGS } from '../core/protocol.ts'
 import type { KnownJob } from '../core/protocol.ts'
-import { bundle, JOB, lead, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
+import { bundle, JOB, lead, leads, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
 import { readDefinition, updateDefinition } from './definition.ts'
 import { jobHandlers } from './job-handlers.ts'
-import { Leading } from './leading.ts'
+import type { Leading } from './leading.ts'
 import { loadJobs } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
 
@@ -25,7 +24,7 @@ afterEach(() => {
 })
 
 const begin = (epoch: number, jobs: readonly KnownJob[], own: DriverPorts = ports): Leading => {
-  const leading = new Leading({ ports: own, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+  const leading = leads(own, epoch, jobs)
   all.push(leading)
   return leading
 }
