@@ -8,6 +8,7 @@ import type { Ownership, Parts } from './ownership.ts'
 import { place, slotKey } from './placement.ts'
 import type { SlotRef } from './placement.ts'
 import { Readiness } from './readiness.ts'
+import { StoreAnswers } from './store-answers.ts'
 
 /** Planned moves under way at one time: each pauses its task for a moment. */
 const MOVES_MAX = 16
@@ -19,11 +20,19 @@ export class Balance {
   readonly #with: Parts
   readonly #ownership: Ownership
   readonly #readiness: Readiness
+  readonly #store: StoreAnswers
 
   constructor(parts: Parts, ownership: Ownership) {
     this.#with = parts
     this.#readiness = new Readiness(parts)
     this.#ownership = ownership
+    this.#store = new StoreAnswers(parts.out)
+  }
+
+  /** False: nothing is different now. */
+  storeHeard(answers: boolean): boolean {
+    this.#store.heard(answers)
+    return answers
   }
 
   run(): void {
@@ -99,8 +108,9 @@ export class Balance {
   }
 
   /**
-   * Only what runs is moved, not while the job has tasks without an owner, and not before the slot it goes to is ready: until then it works
-   * on where it is. A leaving executor is emptied in any case, without a destination at once, else when its time for that is up.
+   * Only what runs is moved, not while the job has tasks without an owner, and not before the slot it goes to is ready and the object store
+   * answers: until then it works on where it is. A leaving executor is emptied in any case, without a destination at once, else when its time
+   * for that is up.
    */
   #move(jobs: readonly JobEntry[], targets: ReadonlyMap<string, SlotRef>): void {
     const { executors, jobs: table, out, settings } = this.#with
@@ -114,8 +124,8 @@ export class Balance {
         const target = targets.get(key)
         const ready = target !== undefined && this.#readiness.isReady(target, job)
         if (leaving?.draining) {
-          if (target !== undefined && !ready && out.nowMs - leaving.sinceMs < settings.prepareTimeoutMs) continue
-        } else if (!settled || job.state !== 'running' || task.place.phase !== 'running' || !ready || slotKey(target) === slotKey(at(task.place))) continue
+          if (target !== undefined && out.nowMs - leaving.sinceMs < settings.prepareTimeoutMs && !(ready && this.#store.lately())) continue
+        } else if (!settled || job.state !== 'running' || task.place.phase !== 'running' || !ready || slotKey(target) === slotKey(at(task.place)) || !this.#store.lately()) continue
         moves.push({ task, place: task.place, to: target, why: leaving?.draining ? `${leaving.label} is leaving` : 'planned move to spread the load' })
         left -= 1
       }

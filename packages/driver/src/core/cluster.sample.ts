@@ -47,6 +47,8 @@ export class Cluster {
   readonly #silentSince = new Map<string, number | undefined>()
   /** Slots that are told to get ready, or get their first task, are ready at once. */
   readonly #slotsGetReady: boolean
+  /** What the object store says when it is asked; `later`: nothing. */
+  store: 'answers' | 'silent' | 'later' = 'answers'
 
   constructor({ epoch = 1, settings = {}, slotsGetReady = true }: { epoch?: number, settings?: Partial<DriverSettings>, slotsGetReady?: boolean } = {}) {
     this.#slotsGetReady = slotsGetReady
@@ -57,11 +59,12 @@ export class Cluster {
   event(event: DriverEvent): DriverCommand[] {
     const commands = this.core.handle(event, this.now)
     this.commands.push(...commands)
-    return this.#slotsGetReady ? [...commands, ...commands.flatMap((command) => this.#getReady(command))] : commands
+    return [...commands, ...commands.flatMap((command) => this.#answer(command))]
   }
 
-  #getReady(command: DriverCommand): DriverCommand[] {
-    if (command.kind !== 'send') return []
+  #answer(command: DriverCommand): DriverCommand[] {
+    if (command.kind === 'ask-store') return this.store === 'later' ? [] : this.event({ kind: 'store-heard', answers: this.store === 'answers' })
+    if (command.kind !== 'send' || !this.#slotsGetReady) return []
     const { connection, message } = command
     const slots = message.kind === 'prepare' ? [message] : message.kind === 'assign' ? message.tasks.map(({ slot, task }) => ({ slot, job: task.job, run: task.run })) : []
     return slots.flatMap(({ slot, job, run }) => this.#session(connection, slot, job, run))

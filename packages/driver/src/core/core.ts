@@ -98,6 +98,7 @@ export class DriverCore {
       case 'checkpoint-failed':
         this.#checkpoints.writeFailed(event.job, event.checkpoint, event.reason)
         return false
+      case 'store-heard': return this.#balance.storeHeard(event.answers)
       default:
         this.#control.handle(event)
         return true

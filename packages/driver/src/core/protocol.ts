@@ -44,6 +44,8 @@ export type DriverEvent =
   | { readonly kind: 'outputs-read', readonly job: JobId, readonly checkpoint: number, readonly outputs: readonly ManifestOutput[] }
   | { readonly kind: 'checkpoint-written', readonly job: JobId, readonly checkpoint: CheckpointDescription, readonly retained: readonly CheckpointDescription[] }
   | { readonly kind: 'checkpoint-failed', readonly job: JobId, readonly checkpoint: number, readonly reason: string }
+  /** Follows each `ask-store`. */
+  | { readonly kind: 'store-heard', readonly answers: boolean }
 
 export interface ProcessId {
   readonly pid: number
@@ -59,6 +61,8 @@ export type DriverCommand =
   /** At the verdict, where the log is a file that a stopped process could hold the lock of. */
   | { readonly kind: 'kill', readonly executor: ExecutorId, readonly processes: readonly ProcessId[] }
   | { readonly kind: 'event', readonly event: JobEvent, readonly level: 'info' | 'warn' | 'error' }
+  /** Whether the object store answers now, and this driver still leads by what it says. */
+  | { readonly kind: 'ask-store' }
   /** End earlier runs that still have topics (C3), then make this run's topics unless `started`, then delete the earlier runs' topics. */
   | { readonly kind: 'start-run', readonly job: JobId, readonly run: number, readonly generation: Generation, readonly started: boolean }
   | { readonly kind: 'cancel-run', readonly job: JobId, readonly run: number, readonly generation: Generation, readonly finalCheckpoint?: number }
@@ -83,7 +87,7 @@ export interface DriverSettings {
   readonly tickMs: number
   /** A planned release that takes longer costs that slot its process. */
   readonly releaseTimeoutMs: number
-  /** An executor that leaves waits this long for the slots that its tasks go to; then it is emptied all the same. */
+  /** An executor that leaves waits this long for the slots that its tasks go to, and for the object store; then it is emptied all the same. */
   readonly prepareTimeoutMs: number
   /** An assignment that its executor does not speak of for this long is given again. */
   readonly assignmentTimeoutMs: number

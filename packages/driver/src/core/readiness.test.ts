@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { executorId, jobId, slotId, stageId } from '@tidemark/base'
 import type { DriverCommand } from './protocol.ts'
-import { Cluster, known, runRecord } from './cluster.sample.ts'
+import { Cluster, known, ofKind, runRecord } from './cluster.sample.ts'
 
 const refused = (label: string) => ({ kind: 'probed', executor: executorId(label), answer: { kind: 'refused', reason: 'ECONNREFUSED' } }) as const
 const prepared = (cluster: Cluster, label: string, among?: readonly DriverCommand[]): string[] => cluster.told(label, 'prepare', among).map(({ slot, job, run }) => `${slot} ${job}/${run}`)
@@ -26,6 +26,38 @@ describe('readiness', () => {
     const meanwhile = cluster.pass(20_000, ['a', 'b'])
     expect([revoked(cluster, 'a', [...joined, ...meanwhile]), prepared(cluster, 'b', meanwhile)]).toEqual([0, []])
     expect(revoked(cluster, 'a', cluster.ready('b', 0))).toBe(2)
+  })
+
+  test('planned move: not while the object store does not answer, which is asked one question at a time and twice a second', () => {
+    const cluster = oneWithJob()
+    cluster.store = 'silent'
+    cluster.join('b', 1)
+    const silent = [...cluster.ready('b', 0), ...cluster.pass(5_000, ['a', 'b'])]
+    expect([revoked(cluster, 'a', silent), ofKind(silent, 'ask-store').length]).toEqual([0, 11])
+    cluster.store = 'later'
+    const waiting = cluster.pass(5_000, ['a', 'b'])
+    expect([revoked(cluster, 'a', waiting), ofKind(waiting, 'ask-store').length]).toEqual([0, 1])
+    expect(revoked(cluster, 'a', cluster.event({ kind: 'store-heard', answers: true }))).toBe(2)
+  })
+
+  test('planned move: an old answer says nothing of the store now', () => {
+    const cluster = oneWithJob()
+    cluster.join('b', 1)
+    expect(revoked(cluster, 'a', cluster.ready('b', 0))).toBe(2)
+    cluster.store = 'silent'
+    cluster.pass(1_050, ['a', 'b'])
+    for (const { ref, generation, phase } of cluster.tasksOn('a')) if (phase === 'releasing') cluster.says('a', { kind: 'released', task: ref, generation })
+    cluster.runs('b')
+    cluster.join('c', 1)
+    cluster.ready('c', 0)
+    expect(cluster.pass(2_000, ['a', 'b', 'c']).filter(({ kind }) => kind === 'ask-store')).not.toEqual([])
+    expect(revoked(cluster, 'a', cluster.commands) + revoked(cluster, 'b', cluster.commands)).toBe(2)
+  })
+
+  test('no question for the object store while nothing is to be moved', () => {
+    const cluster = oneWithJob()
+    cluster.pass(5_000, ['a'])
+    expect(ofKind(cluster.commands, 'ask-store')).toEqual([])
   })
 
   test('planned move: a session of another run is no readiness', () => {
@@ -90,6 +122,15 @@ describe('readiness', () => {
     soon.join('b', 1)
     soon.says('a', { kind: 'draining' })
     expect(revoked(soon, 'a', soon.ready('b', 0))).toBe(4)
+  })
+
+  test('drain: waits for the object store, and no longer than its time', () => {
+    const cluster = oneWithJob()
+    cluster.store = 'silent'
+    cluster.join('b', 1)
+    cluster.ready('b', 0)
+    expect(revoked(cluster, 'a', [...cluster.says('a', { kind: 'draining' }), ...cluster.pass(2_950, ['a', 'b'])])).toBe(0)
+    expect(revoked(cluster, 'a', cluster.pass(50, ['a', 'b']))).toBe(4)
   })
 
   test('a process that dies before it is ready → the next one is told after a pause that grows, and at once again after one that was', () => {

@@ -11,6 +11,7 @@ import { updateDefinition } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { otherRelease } from './release.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
+import { stillLeads } from './still-leads.ts'
 import type { Surface } from './surface.ts'
 import { untilAnswered } from './until-answered.ts'
 
@@ -135,6 +136,9 @@ export class Leading {
       case 'fence':
         void this.#fence(command.ids, command.because)
         return
+      case 'ask-store':
+        void this.#askStore()
+        return
       default:
         void this.#procedure(command)
     }
@@ -153,7 +157,16 @@ export class Leading {
     }))
   }
 
-  async #procedure(command: Exclude<DriverCommand, { readonly kind: 'send' | 'disconnect' | 'event' | 'step-down' | 'kill' | 'probe' | 'fence' }>): Promise<void> {
+  async #askStore(): Promise<void> {
+    const { logger } = this.#options.ports
+    const answers = await stillLeads(this.#options.ports, this.leadership).then(() => true, (error: unknown) => {
+      logger.warn({ error: asTidemarkError(error), meanwhile: 'planned moves wait' }, 'store.silent')
+      return false
+    })
+    this.feed({ kind: 'store-heard', answers })
+  }
+
+  async #procedure(command: Exclude<DriverCommand, { readonly kind: 'send' | 'disconnect' | 'event' | 'step-down' | 'kill' | 'probe' | 'fence' | 'ask-store' }>): Promise<void> {
     const { ports } = this.#options
     const { leadership } = this
     const { job, run } = command
