@@ -11,6 +11,7 @@ import type { Task } from '../task/task.ts'
 import type { Culprit } from './isolation.ts'
 import type { TakeoverTimeline } from './messages.ts'
 import type { BytesPerOffset } from './shuffle-backlog.ts'
+import { Slices } from './slices.ts'
 import { Tail } from './tail.ts'
 
 export type TaskPhase = 'taking-over' | 'running' | 'waiting' | 'releasing'
@@ -30,8 +31,6 @@ const DELIVERY_MS_MAX = 10_000
 const LAST_ANSWER_MS_MAX = 5_000
 /** Of the time that a last checkpoint has, what a further try gives a sink that was waited for already; half as much again for an answer. */
 const FURTHER_DELIVERY_PART = 1 / 4
-/** A tail is applied for so long before the slot's other tasks get their turn. */
-const TAIL_SLICE_MS = 8
 
 export interface OwnClaim {
   readonly nonce: string
@@ -100,12 +99,15 @@ export class HeldTask {
   #whole = 0
   readonly #metFrom = new Map<string, number>()
   #quietSince: number | undefined
+  readonly slices: Slices
   readonly #makeTask: () => Task
   readonly #told: number
   readonly #clock: Clock
 
-  constructor(makeTask: () => Task, generation: Generation, journalTopic: string, clock: Clock) {
+  /** `slices`: of the slot's takeovers together. */
+  constructor(makeTask: () => Task, generation: Generation, journalTopic: string, clock: Clock, slices: Slices = new Slices(clock)) {
     this.#makeTask = makeTask
+    this.slices = slices
     this.task = makeTask()
     this.ref = this.task.ref
     this.key = taskKey(this.ref)
@@ -280,13 +282,7 @@ export class HeldTask {
   async #applyTail(): Promise<void> {
     const tail = this.#tail
     this.#tail = []
-    let pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
-    for (const record of tail) {
-      this.#apply(record)
-      if (this.#clock.monotonic() < pauseAt) continue
-      await this.#clock.sleep(0)
-      pauseAt = this.#clock.monotonic() + TAIL_SLICE_MS
-    }
+    await this.slices.run(this.#applying(tail))
     this.#waitingBytes = 0
   }
 
@@ -305,8 +301,11 @@ export class HeldTask {
     this.timeline.tailBatches = 0
   }
 
-  #apply(record: CommitRecord): void {
-    this.task.apply(record)
-    this.snapshots = record.snapshots
+  * #applying(tail: readonly CommitRecord[]): Generator<void, void, void> {
+    for (const record of tail) {
+      this.task.apply(record)
+      this.snapshots = record.snapshots
+      yield
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals'
 import { transactionalId } from '@tidemark/base'
 import { emptyChain, encodeSnapshot, JournalCursor } from '@tidemark/checkpoint'
+import { HeldTask } from './held-task.ts'
 import { load } from './loading.ts'
 import { fixture } from './slot.sample.ts'
 import { encodeContent } from './snapshot-objects.ts'
@@ -23,14 +24,7 @@ test('takeover: what it begins with is loaded, and then the journal is trimmed b
 })
 
 test('takeover: a snapshot of many blocks → applied in slices, the slot has its turns in between; begun anew meanwhile, the rest goes nowhere', async () => {
-  const { ports, options, held } = fixture()
-  const { task } = held
-  const stamp = { generation: { epoch: 1, counter: 1 }, owner: options.owner, transactionalId: transactionalId('t') }
-  const header = { task: held.ref, ...stamp, checkpoint: 3, batchId: 1, keys: 0, timestamp: 0, engineVersion: '0.1.0', jobVersion: '1' }
-  const encoded = encodeSnapshot(header, [encodeContent({ ...task.content(), batchId: 1 })])
-  const objects = encoded.map(({ body, sha256 }, i) => ({ key: `o${i}`, sizeBytes: body.length, sha256 }))
-  for (const [i, { body }] of encoded.entries()) await ports.store.put(`o${i}`, body)
-  const start = { kind: 'snapshot', ref: { ...stamp, checkpoint: 3, batchId: 1, journalNext: 1, positions: [], keys: 0, objects }, tailBegin: 1 } as const
+  const { ports, options, held: { ref } } = fixture()
   const [blocks, blockMs] = [10, 4]
   let [at, applied, pauses] = [0, 0, 0]
   let between = (): void => {}
@@ -38,6 +32,14 @@ test('takeover: a snapshot of many blocks → applied in slices, the slot has it
     pauses += 1
     between()
   } }
+  const held = new HeldTask(() => options.makeTask(ref), { epoch: 1, counter: 1 }, 'journal', clock)
+  const { task } = held
+  const stamp = { generation: { epoch: 1, counter: 1 }, owner: options.owner, transactionalId: transactionalId('t') }
+  const header = { task: held.ref, ...stamp, checkpoint: 3, batchId: 1, keys: 0, timestamp: 0, engineVersion: '0.1.0', jobVersion: '1' }
+  const encoded = encodeSnapshot(header, [encodeContent({ ...task.content(), batchId: 1 })])
+  const objects = encoded.map(({ body, sha256 }, i) => ({ key: `o${i}`, sizeBytes: body.length, sha256 }))
+  for (const [i, { body }] of encoded.entries()) await ports.store.put(`o${i}`, body)
+  const start = { kind: 'snapshot', ref: { ...stamp, checkpoint: 3, batchId: 1, journalNext: 1, positions: [], keys: 0, objects }, tailBegin: 1 } as const
   Object.assign(task, {
     * loadingSnapshot(): Generator<void> {
       for (; applied < blocks; at += blockMs, applied += 1) yield

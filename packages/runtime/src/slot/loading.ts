@@ -11,8 +11,6 @@ import { readSnapshot } from './snapshot-objects.ts'
 
 /** Pause between tries to reach the store, ms. */
 const STORE_RETRY_MS = 500
-/** A snapshot is applied for so long before the slot's other tasks get their turn: a large one takes seconds. */
-const LOAD_SLICE_MS = 8
 /** Errors that say "this snapshot is no good"; the way after it is tried. */
 const NO_GOOD = new Set(['SNAPSHOT_CORRUPT', 'STORE_NOT_FOUND'])
 
@@ -66,15 +64,9 @@ const loadRef = async ({ clock, store }: Pick<SlotPorts, 'clock' | 'store'>, hel
   const { content, blocks, bytes } = await readSnapshot(store, clock, ref)
   // In a new run batches count from 1 again, and so do those of the upstream tasks.
   const upstreams = content.upstreams.map((mark) => ({ ...mark, batchId: 0 }))
-  let pauseAt = clock.monotonic() + LOAD_SLICE_MS
-  for (const _loaded of task.loadingSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)) {
-    if (clock.monotonic() < pauseAt) continue
-    await clock.sleep(0)
-    // The takeover may have begun anew meanwhile, with another task.
-    if (held.task !== task) return
-    pauseAt = clock.monotonic() + LOAD_SLICE_MS
-  }
-  if (held.task !== task) return
+  const loading = task.loadingSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)
+  // The takeover may begin anew meanwhile, with another task.
+  if (!(await held.slices.run(loading, () => held.task === task))) return
   held.timeline.snapshot = { checkpoint: ref.checkpoint, keys: ref.keys, bytes }
   held.timeline.loadedMs = held.elapsed()
 }

@@ -18,6 +18,7 @@ import { Readers } from './readers.ts'
 import { Recovery } from './recovery.ts'
 import { ShuffleEnds } from './shuffle-backlog.ts'
 import { Signal } from './signal.ts'
+import { Slices } from './slices.ts'
 import { Snapshots } from './snapshots.ts'
 import { SourceGrowth } from './source-growth.ts'
 import { Takeover } from './takeover.ts'
@@ -35,6 +36,7 @@ export class Slot {
   readonly #held = new Map<string, HeldTask>()
   readonly #lock = new Lock()
   readonly #signal: Signal
+  readonly #slices: Slices
   readonly #transactions: Transactions
   readonly #claiming: Claiming
   readonly #batches: BatchCommit
@@ -67,6 +69,7 @@ export class Slot {
     const holds = (held: HeldTask): boolean => this.#held.get(held.key) === held
     this.#transactions = new Transactions({ log: ports.log, clock: ports.clock, logger: ports.logger, idPrefix: paths.transactionalIdPrefix(options.run.job, options.run.run, options.owner.slotId), alive: ports.alive, waiting: () => this.#telling.step() })
     this.#claiming = new Claiming(ports, options, this.#transactions)
+    this.#slices = new Slices(ports.clock)
     this.#batches = new BatchCommit(ports, options, this.#claiming, this.#transactions)
     this.#readers = new Readers(ports.log)
     this.#inFlight = new InFlightStoring(ports, this.#readers, (task) => this.#held.get(taskKey(task)))
@@ -182,7 +185,7 @@ export class Slot {
   /** Undefined: it has failed before it began. */
   #make({ task, generation, slotDied = false, still = false }: (SlotCommand & { kind: 'assign' })['tasks'][number]): HeldTask | undefined {
     try {
-      const held = new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock)
+      const held = new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock, this.#slices)
       held.slotDied = slotDied
       held.still = still
       return held

@@ -1,0 +1,37 @@
+// What takeovers load and apply in a slot whose other tasks go on: a slice at a time of all of them together, and the event loop's turn between two. With slices
+// of each beside each other's, every answer that a commit waits for (it waits for three) came behind one slice of each.
+import type { Clock } from '@tidemark/base'
+import { Lock } from './lock.ts'
+
+/** Each pause between two costs a millisecond and more. */
+export const SLICE_MS = 6
+
+export class Slices {
+  readonly #clock: Pick<Clock, 'monotonic' | 'sleep'>
+  readonly #one = new Lock()
+
+  constructor(clock: Pick<Clock, 'monotonic' | 'sleep'>) {
+    this.#clock = clock
+  }
+
+  /** Takes every step, or false: they are no longer wanted. Who asked first has the next slice. */
+  async run(steps: Iterable<unknown>, wanted: () => boolean = () => true): Promise<boolean> {
+    const iterator = steps[Symbol.iterator]()
+    let end: 'done' | 'unwanted' | undefined
+    while (end === undefined) end = await this.#one.run(() => this.#slice(iterator, wanted))
+    return end === 'done'
+  }
+
+  async #slice(iterator: Iterator<unknown>, wanted: () => boolean): Promise<'done' | 'unwanted' | undefined> {
+    for (const until = this.#clock.monotonic() + SLICE_MS; ;) {
+      if (!wanted()) {
+        iterator.return?.()
+        return 'unwanted'
+      }
+      if (iterator.next().done === true) return 'done'
+      if (this.#clock.monotonic() >= until) break
+    }
+    await this.#clock.sleep(0)
+    return undefined
+  }
+}
