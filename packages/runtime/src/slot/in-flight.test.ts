@@ -1,14 +1,18 @@
 // What is in flight may be more than memory holds: it is stored and fed an object at a time.
+import { randomBytes } from 'node:crypto'
 import { expect, test } from '@jest/globals'
-import { executorId, noFaults, realRandom, silentLogger, slotId, TidemarkError, transactionalId } from '@tidemark/base'
+import { executorId, noFaults, realClock, realRandom, silentLogger, slotId, TidemarkError, transactionalId } from '@tidemark/base'
 import type { FetchedPartition, LogReader } from '@tidemark/base'
-import { InFlightEncoder } from '@tidemark/checkpoint'
-import type { ObjectRef } from '@tidemark/checkpoint'
+import { encodeBlocks, encodeSnapshot, InFlightEncoder } from '@tidemark/checkpoint'
+import type { Manifest, ObjectRef, RunRecord } from '@tidemark/checkpoint'
 import { MemoryBroker, MemoryLog } from '@tidemark/testkit'
 import type { MemoryObjectStore } from '@tidemark/testkit'
 import { ROOMY } from '../task/task-fixture.ts'
+import { packShuffled, SHUFFLED_BYTES_MAX } from '../operators/shuffled-value.ts'
 import { feedInFlight, storeInFlight } from './in-flight.ts'
 import { block, started } from './in-flight.sample.ts'
+import { load } from './loading.ts'
+import { encodeContent } from './snapshot-objects.ts'
 
 const MIB = 1024 * 1024
 const PER_FETCH = 2
@@ -193,4 +197,30 @@ test('in flight: an object is gone for good → rejected at once', async () => {
   const { held, feed } = await halfRead(new TidemarkError('get second: the store has no such object', { code: 'STORE_NOT_FOUND', blame: 'environment', action: 'fail-job' }))
   await expect(feed(() => true)).rejects.toMatchObject({ code: 'STORE_NOT_FOUND' })
   expect(held.waitingFor).toBeUndefined()
+})
+
+test('in flight: the cut went between two blocks of a batch of its writer → a run that begins there takes the rest of that batch, then the batches of the new run from 1 on', async () => {
+  const { held, input, store } = started(2)
+  const { task, ref: { stage, partition } } = held
+  const records = ['a', 'b'].map((key) => ({ key, value: packShuffled(randomBytes(SHUFFLED_BYTES_MAX)), timestamp: 0 }))
+  const of = (batchId: number, run: number): Buffer[] => encodeBlocks({ stage: 's0', partition: 0, batchId, generation: { epoch: run, counter: 1 }, idle: false }, records)
+  const [first = [], second = []] = [of(57, 1), of(58, 1)]
+  expect([first.length, second.length]).toEqual([2, 2])
+  const content = { ...task.content(), batchId: 4, positions: [{ input: input.input, topic: 'of the run before', partition: 0, next: 8 }], upstreams: [{ input: input.input, partition: 0, idle: false, batchId: 57, nextBlock: 1, blocks: 2 }] }
+  const stamp = { generation: held.generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('t'), checkpoint: 7, batchId: 4 }
+  const encoded = encodeSnapshot({ task: { ...held.ref, run: 1 }, ...stamp, keys: 0, timestamp: 0, engineVersion: '0.1.0', jobVersion: '1' }, [encodeContent(content)])
+  for (const [i, { body }] of encoded.entries()) await store.put(`o${i}`, body)
+  const part = { stage, partition, upstreams: content.upstreams, ref: { ...stamp, journalNext: 9, positions: content.positions, keys: 0, objects: encoded.map(({ body, sha256 }, i) => ({ key: `o${i}`, sizeBytes: body.length, sha256 })) } }
+  const options = { origin: { parts: [part] } as Pick<Manifest, 'parts'> as Manifest, run: { stages: [{ stage, partitions: 1, inputs: [{ input: input.input, kind: 'shuffle', topic: input.topic, partitions: 1 }] }] } as Pick<RunRecord, 'stages'> as RunRecord }
+  expect(await load({ clock: realClock, store }, options, held, { kind: 'origin', from: { run: 1, checkpoint: 7, manifest: 'm' }, tailBegin: 0 })).toEqual({ kind: 'loaded' })
+
+  for (const [i, value] of [...first.slice(1), ...second].entries()) task.offerInFlight(input.input, i, i === 2, value)
+  task.work(ROOMY, 0)
+  const values = of(1, 2)
+  task.offer(input.input, { topic: input.topic, partition: 0, fromOffset: 0, records: values.map((value, offset) => ({ offset, timestamp: 0, key: null, value })), nextOffset: values.length, startOffset: 0, stableOffset: values.length })
+  task.work(ROOMY, 0)
+  task.freeze()
+  task.committed()
+  expect(task.failure).toBeUndefined()
+  expect(task.content()).toMatchObject({ totals: { blocks: 5 }, upstreams: [{ batchId: 1 }] })
 })

@@ -5,7 +5,7 @@ import { chainAfter, emptyChain, emptyView, JournalCursor, planTakeover, seeSnap
 import type { SnapshotRef, TakeoverPlan, Tried } from '@tidemark/checkpoint'
 import type { Beginning } from './beginning.ts'
 import type { HeldTask } from './held-task.ts'
-import { originSnapshot } from './origin.ts'
+import { originSnapshot, originUpstreams } from './origin.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { readSnapshot } from './snapshot-objects.ts'
 
@@ -62,9 +62,7 @@ export const load = async (ports: Pick<SlotPorts, 'clock' | 'store'>, options: P
 const loadRef = async ({ clock, store }: Pick<SlotPorts, 'clock' | 'store'>, held: HeldTask, ref: SnapshotRef, origin: boolean): Promise<void> => {
   const { task } = held
   const { content, blocks, bytes } = await readSnapshot(store, clock, ref)
-  // In a new run batches count from 1 again, and so do those of the upstream tasks.
-  const upstreams = content.upstreams.map((mark) => ({ ...mark, batchId: 0 }))
-  const loading = task.loadingSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams } : content)
+  const loading = task.loadingSnapshot(blocks, origin ? { ...content, batchId: 0, positions: ref.positions, upstreams: originUpstreams(content.upstreams) } : content)
   // The takeover may begin anew meanwhile, with another task.
   if (!(await held.slices.run(loading, () => held.task === task))) return
   held.timeline.snapshot = { checkpoint: ref.checkpoint, keys: ref.keys, bytes }

@@ -1,7 +1,10 @@
 // The state that a restored run begins with (C3): the manifest's part of the same task, made to look like a snapshot at batch 0.
 import type { TaskRef } from '@tidemark/base'
-import type { SnapshotRef, SourcePosition } from '@tidemark/checkpoint'
+import type { SnapshotRef, SourcePosition, UpstreamMark } from '@tidemark/checkpoint'
 import type { SlotOptions } from './ports.ts'
+
+/** In a new run the batches of the upstream tasks count from 1 again. Of one whose batch the cut went through the rest comes first, in flight. */
+export const originUpstreams = (marks: readonly UpstreamMark[]): UpstreamMark[] => marks.map((mark) => mark.nextBlock === undefined ? { ...mark, batchId: 0 } : mark)
 
 /** Undefined: the run began empty. Shuffle inputs begin with their in-flight blocks, then at offset 0 of the new run's topic. */
 export const originSnapshot = (options: Pick<SlotOptions, 'origin' | 'run'>, task: TaskRef): SnapshotRef | undefined => {

@@ -254,7 +254,7 @@ export class JournalCheck {
       return { ...rest, topic: input.topic, next: 0, inFlight: 0 }
     })
     for (const one of positions) this.#positions.set(`${one.input} ${one.topic}/${one.partition}`, one.next)
-    const content = this.#loaded(part.ref, (found) => ({ ...found, batchId: 0, positions, upstreams: found.upstreams.map((mark) => ({ ...mark, batchId: 0 })) }))
+    const content = this.#loaded(part.ref, (found) => ({ ...found, batchId: 0, positions, upstreams: found.upstreams.map((mark) => mark.nextBlock === undefined ? { ...mark, batchId: 0 } : mark) }))
     for (const [field, value] of fieldsOf(content?.totals ?? {})) this.#totals[field] = value
   }
 
