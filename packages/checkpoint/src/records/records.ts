@@ -143,6 +143,8 @@ export interface BatchContent {
   readonly upstreams: readonly UpstreamMark[]
   /** The stage's watermark after the batch, ms; absent before there is one. */
   readonly watermark?: number
+  /** Windows and timers up to here, ms, are worked off in portions, and this batch has not come to the last one. Absent where there is none left. */
+  readonly closingTo?: number
   readonly idle: boolean
   /** After-images (timers and outbox entries are state tables too), as the task's state encodes them. Opaque here. */
   readonly state: Buffer

@@ -39,6 +39,8 @@ export interface ProcessingParts {
 export class Processing {
   /** Every input is idle. */
   idle = false
+  /** Up to here windows and timers are being worked off, in portions; -Infinity: to where the watermark is. */
+  closingTo = -Infinity
   readonly #parts: ProcessingParts
   readonly #takeBack: () => void
 
@@ -136,15 +138,22 @@ export class Processing {
     return true
   }
 
-  /** True: the stage's watermark is where its inputs let it be. False: windows or timers are left for the next batch or call. */
+  /**
+   * True: the stage's watermark is where its inputs let it be. False: windows or timers are left for the next batch or call, and until they are through
+   * they are worked off to the same end: an idle input that an undo or a new owner has to look at again would let records into a window of which a part
+   * has gone out.
+   */
   #advance(): boolean {
     const { inputs, upstreams, scope, advancing, room, faults } = this.#parts
     const sources = inputs.flatMap((input) => input.isSource ? [input.progress] : [])
     const progress = stageProgress(sources.length > 0 ? sources : upstreams.progress())
     this.idle = progress.idle
-    if (progress.watermark <= scope.watermark) return true
-    for (const operator of advancing) if (!operator.advance(progress.watermark - operator.lagMs, room, faults)) return false
-    scope.watermark = progress.watermark
+    const to = Math.max(progress.watermark, this.closingTo)
+    if (to <= scope.watermark) return true
+    this.closingTo = to
+    for (const operator of advancing) if (!operator.advance(to - operator.lagMs, room, faults)) return false
+    scope.watermark = to
+    this.closingTo = -Infinity
     return true
   }
 

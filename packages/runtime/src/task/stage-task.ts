@@ -124,6 +124,7 @@ export class StageTask implements Task {
   #setWatermark(content: Content): void {
     this.#parts.scope.watermark = content.watermark ?? -Infinity
     this.#processing.idle = content.idle
+    this.#processing.closingTo = content.closingTo ?? -Infinity
   }
 
   // Input
@@ -220,8 +221,9 @@ export class StageTask implements Task {
     const books = tally.books(outputs.emitted, scope.lateDrops)
     assertBalanced(books, this.ref, batchId)
     const watermark = known(scope.watermark)
+    const closingTo = known(this.#processing.closingTo)
     const content: Content = {
-      batchId, positions: this.#positions(), upstreams: upstreams.list(), ...(watermark === undefined ? {} : { watermark }), idle: this.#processing.idle,
+      batchId, positions: this.#positions(), upstreams: upstreams.list(), ...(watermark === undefined ? {} : { watermark }), ...(closingTo === undefined ? {} : { closingTo }), idle: this.#processing.idle,
       books, totals: addBooks(this.#committed.totals, books), outbox: outbox.size,
     }
     this.#assertAdvanced(content, books)
