@@ -5,14 +5,13 @@ import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
 import { stillWanted } from './definition.ts'
 import type { JobEntry } from '../core/jobs.ts'
-import type { KnownJob } from '../core/protocol.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
 import { storeDefinition } from './store-definition.ts'
 import { busy, submit } from './submit.ts'
-import { untilAnswered } from './until-answered.ts'
+import { untilKnown } from './until-answered.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
@@ -26,29 +25,32 @@ const nameIn = (plan: unknown): JobId | undefined => {
   return typeof name === 'string' && isJobName(name) ? jobId(name) : undefined
 }
 
-/** An error that lasts is asked about no longer than this driver leads. */
-/** Who was replaced refuses by what it remembers. */
-const refuseWhileLeading = async (ports: DriverPorts, leadership: Leadership, error: unknown): Promise<never> => {
-  if (asTidemarkError(error).blame === 'user') await stillLeads(ports, leadership)
-  throw error
+/** A driver that was replaced, and does not know it, says that instead of an error that `doubted` names. */
+const whileLeading = async <T>(ports: DriverPorts, leadership: Leadership, body: () => Promise<T>, doubted: (error: TidemarkError) => boolean): Promise<T> => {
+  try {
+    return await body()
+  } catch (error) {
+    if (doubted(asTidemarkError(error))) await stillLeads(ports, leadership)
+    throw error
+  }
 }
 
-const loadWhileLeading = (ports: DriverPorts, leadership: Leadership, job: JobId): Promise<KnownJob> => loadJob(ports, job).catch(async (error: unknown) => {
-  await stillLeads(ports, leadership)
-  throw error
-})
+/** It may refuse by what it remembers, and the job has gone on. */
+const refusals = ({ blame }: TidemarkError): boolean => blame === 'user'
+/** What lasts is asked about no longer than it leads. */
+const anyError = (): boolean => true
 
 export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>): JobHandlers => ({
   submit: async (request) => {
     const { core, leadership, feed } = await bound(leading)
     const accept = async () => {
-      const { answer, run } = await submit(ports, leadership, request, (id) => {
+      const { answer, run } = await whileLeading(ports, leadership, () => submit(ports, leadership, request, (id) => {
         const led = core.job(id)
         return led === undefined ? undefined : { run: led.run.record.run, state: led.state }
-      }).catch((error: unknown) => refuseWhileLeading(ports, leadership, error))
+      }), refusals)
       if (run === undefined) await stillLeads(ports, leadership)
       // It is accepted, so that the core has to hear of it. Checkpoints of earlier runs under this name go on to be its own.
-      else feed({ kind: 'job-known', job: { ...await untilAnswered(ports, { job: run.record.job, run: run.record.run }, () => loadWhileLeading(ports, leadership, run.record.job), 'anything'), run } })
+      else feed({ kind: 'job-known', job: { ...await untilKnown(ports, { job: run.record.job, run: run.record.run }, () => whileLeading(ports, leadership, () => loadJob(ports, run.record.job), anyError)), run } })
       return answer
     }
     const job = nameIn(request.plan)
@@ -65,26 +67,25 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
   },
   cancel: async (name, mode) => {
     const { core, leadership, feed } = await bound(leading)
-    const before = core.job(name)
-    if (!before) {
-      await stillLeads(ports, leadership)
-      throw unknown(name)
-    }
-    const { id, run } = before
-    // Between what is stored and what the core is told comes no submission: it would be of a job that is not cancelled yet.
-    await leadership.exclusive(id, async () => {
-      const now = core.job(name) ?? before
-      // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
-      if (now.run.record.run !== run.record.run) throw busy(id, now.state)
-      const drain = mode === 'drain'
-      if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return stillLeads(ports, leadership)
-      if (drain && (now.state === 'failed' || now.state === 'ended')) throw notDrainable(id, now)
-      const definition = await stillWanted(ports.store, leadership, id, run.record.run)
-      await storeDefinition(ports, leadership, { ...definition, desired: 'cancelled', drain, epoch: leadership.epoch })
-      feed({ kind: drain ? 'drain' : 'cancel', job: id })
-    }).catch((error: unknown) => refuseWhileLeading(ports, leadership, error))
-    const { state, finalCheckpoint } = core.job(name) ?? before
-    return { job: id, run: run.record.run, state, ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) }
+    return whileLeading(ports, leadership, async () => {
+      const before = core.job(name)
+      if (!before) throw unknown(name)
+      const { id, run } = before
+      // Between what is stored and what the core is told comes no submission: it would be of a job that is not cancelled yet.
+      await leadership.exclusive(id, async () => {
+        const now = core.job(name) ?? before
+        // A submission that came first has begun another run meanwhile: of that nothing was asked, and nothing is stored.
+        if (now.run.record.run !== run.record.run) throw busy(id, now.state)
+        const drain = mode === 'drain'
+        if (now.state === 'cancelled' || now.state === 'cancelling' || (drain && now.drain)) return stillLeads(ports, leadership)
+        if (drain && (now.state === 'failed' || now.state === 'ended')) throw notDrainable(id, now)
+        const definition = await stillWanted(ports.store, leadership, id, run.record.run)
+        await storeDefinition(ports, leadership, { ...definition, desired: 'cancelled', drain, epoch: leadership.epoch })
+        feed({ kind: drain ? 'drain' : 'cancel', job: id })
+      })
+      const { state, finalCheckpoint } = core.job(name) ?? before
+      return { job: id, run: run.record.run, state, ...(finalCheckpoint === undefined ? {} : { finalCheckpoint }) }
+    }, refusals)
   },
   watchEvents: async ({ job, after, follow }, emit, signal) => {
     const now = await leading()

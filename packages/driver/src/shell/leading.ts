@@ -13,7 +13,7 @@ import { otherRelease } from './release.ts'
 import { cancelRun, readRun, startRun } from './start-run.ts'
 import { stillLeads } from './still-leads.ts'
 import type { Surface } from './surface.ts'
-import { untilAnswered } from './until-answered.ts'
+import { untilKnown } from './until-answered.ts'
 
 const errorMessageOf = (error: unknown): ErrorMessage => {
   const { code, message, blame, action, hint } = asTidemarkError(error)
@@ -184,10 +184,10 @@ export class Leading {
           return
         case 'record-failure':
           // Who leads next begins again what is not stored as failed. What has left that state since has another word stored, or coming.
-          await untilAnswered(ports, { job, run }, async () => {
+          await untilKnown(ports, { job, run }, async () => {
             const now = this.core.job(job)
             if (!this.#over && now?.state === 'failed' && now.run.record.run === run) await updateDefinition(ports.store, leadership, job, run, { state: 'failed', error: command.error })
-          }, 'anything')
+          })
           return
         case 'read-outputs': {
           this.feed({ kind: 'outputs-read', job, checkpoint: command.checkpoint, outputs: await this.#outputs(await readRun(ports, job, run)) })

@@ -3,7 +3,7 @@ import { writeDefinition } from './definition.ts'
 import type { Definition } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
-import { untilAnswered } from './until-answered.ts'
+import { untilAnswered, untilKnown } from './until-answered.ts'
 
 /**
  * From this definition on it counts: whoever leads acts on it. So nobody is told anything, neither the core nor the client, before it is known to be written, and
@@ -12,10 +12,9 @@ import { untilAnswered } from './until-answered.ts'
  */
 export const storeDefinition = async (ports: DriverPorts, leadership: Leadership, definition: Definition): Promise<void> => {
   const { job, run } = definition
-  let sent = false
-  await untilAnswered(ports, { job, run }, async () => {
+  await untilAnswered(ports, { job, run }, async (noWayBack) => {
     await stillLeads(ports, leadership)
-    await writeDefinition(ports.store, definition, () => { sent = true })
-  }, () => (sent ? 'anything' : 'nobody'))
-  await untilAnswered(ports, { job, run }, () => stillLeads(ports, leadership), 'anything')
+    await writeDefinition(ports.store, definition, noWayBack)
+  })
+  await untilKnown(ports, { job, run }, () => stillLeads(ports, leadership))
 }
