@@ -79,46 +79,18 @@ describe('deaths before a task with input', () => {
   })
 })
 
-describe('the time that sinks have in the last checkpoint of a drained run', () => {
-  /** After so many milliseconds more: whether it still delivers, and whether it waits for no answer any more. */
-  const after = (held: HeldTask, clock: { at: number }, ms: number): readonly [boolean, boolean] => {
-    clock.at += ms
-    return [held.delivers, held.deliveryOver]
-  }
-
-  test('it is over, and a new number begins → there is as much again; the same number told again adds nothing', () => {
-    const { held, clock } = heir(false)
-    held.beginsLast(7, 120_000)
-    expect([after(held, clock, 9_999), after(held, clock, 1), after(held, clock, 4_999), after(held, clock, 1)]).toEqual([[true, false], [false, false], [false, false], [false, true]])
-    held.beginsLast(7, 120_000)
-    expect(after(held, clock, 0)).toEqual([false, true])
-    clock.at += 3_600_000
-    held.beginsLast(8, 120_000)
-    expect([after(held, clock, 9_999), after(held, clock, 1), after(held, clock, 5_000)]).toEqual([[true, false], [false, false], [false, true]])
-    held.beginsLast(8, 120_000)
-    held.beginsLast(7, 120_000)
-    expect(after(held, clock, 0)).toEqual([false, true])
-  })
-
-  test('it has its cut → it delivers nothing behind that, and goes on under the next number', () => {
-    const { held, clock } = heir(false)
-    held.beginsLast(7, 120_000)
-    held.cut()
-    expect(after(held, clock, 20_000)).toEqual([false, true])
-    held.beginsLast(8, 120_000)
-    expect(after(held, clock, 0)).toEqual([true, false])
-  })
-
-  test('numbers are given up before it is over → it goes on from the first, and after that leaves each of them most of its time', () => {
-    const { held, clock } = heir(false)
-    for (let number = 1; number <= 4; number += 1) {
-      held.beginsLast(number, 2_000)
-      expect(after(held, clock, 3_000)).toEqual([number < 4, false])
-    }
-    for (let number = 5; number < 50; number += 1) {
-      held.beginsLast(number, 2_000)
-      expect([after(held, clock, 499), after(held, clock, 1), after(held, clock, 250)]).toEqual([[true, false], [false, false], [false, true]])
-      clock.at += 2_250
-    }
-  })
+test('its run is drained → it fetches nothing; it stands, and its time for sinks begins, only when it has read what was in flight', () => {
+  const { held, task, clock } = heir(false)
+  const [input] = held.task.inputs()
+  const reads = (inFlight: number | undefined): void => void Object.assign(task, { inputs: () => [{ ...input, inFlight }] })
+  reads(3)
+  held.drain.beginsLast(7, 120_000)
+  expect([held.fetches, held.drain.stands, held.drain.delivers]).toEqual([false, false, true])
+  clock.at += 3_600_000
+  reads(undefined)
+  held.worked()
+  clock.at += 9_999
+  expect([held.drain.stands, held.drain.delivers]).toEqual([true, true])
+  held.cut()
+  expect(held.drain.delivers).toBe(false)
 })

@@ -8,6 +8,7 @@ import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/b
 import { AWAY_AFTER_MS, DeathCount, deathsLeft } from '@tidemark/checkpoint'
 import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { Task } from '../task/task.ts'
+import { Drain } from './drain.ts'
 import type { Culprit } from './isolation.ts'
 import type { TakeoverTimeline } from './messages.ts'
 import type { BytesPerOffset } from './shuffle-backlog.ts'
@@ -26,11 +27,6 @@ const LEGAL: Readonly<Record<TaskPhase, readonly TaskPhase[]>> = {
 
 /** Queued and not yet processed. */
 const QUEUED_BYTES_MAX = 8 * 1024 * 1024
-/** So long the last checkpoint of a run waits for the sinks of a task that stands, and for an answer of one that was asked before that, ms. */
-const DELIVERY_MS_MAX = 10_000
-const LAST_ANSWER_MS_MAX = 5_000
-/** Of the time that a last checkpoint has, what a further try gives a sink that was waited for already; half as much again for an answer. */
-const FURTHER_DELIVERY_PART = 1 / 4
 
 export interface OwnClaim {
   readonly nonce: string
@@ -54,8 +50,6 @@ export class HeldTask {
   /** It has written a claim, or tried to: whoever lets it go owes a release record (R2), else its slot is fenced for nothing later. */
   claimed = false
   permit: CommitPermit | undefined
-  /** Its run is being drained: what is committed is committed, and nothing is fetched any more. */
-  still = false
   /** The slot that had it before died, alone. */
   slotDied = false
   /** Of the owners before, as the own claim says. */
@@ -72,6 +66,7 @@ export class HeldTask {
   unnamed: SnapshotRef | undefined
   snapshotTakenAt: number | undefined
   readonly tail = new Tail()
+  readonly drain: Drain
   waitingFor: string | undefined
   failure: TidemarkError | undefined
   /** A log error that this task caused: it runs alone until it is clean or stopped. */
@@ -80,12 +75,6 @@ export class HeldTask {
   readonly stable = new Map<string, number>()
   /** Of shuffles, by `topic/partition`. */
   readonly sizes = new Map<string, BytesPerOffset>()
-  /** Number of its run's last checkpoint, as it was ordered to begin it. */
-  #last: number | undefined
-  /** Since then it stands, and is ordered to begin its run's last checkpoint. */
-  #lastBegunAt: number | undefined
-  #deliveryMs = DELIVERY_MS_MAX
-  #lastCut = false
   #pause: { readonly until: number, readonly reason: string } | undefined
   #phase: TaskPhase = 'taking-over'
   #loaded = false
@@ -114,60 +103,20 @@ export class HeldTask {
     this.generation = generation
     this.journalTopic = journalTopic
     this.#clock = clock
+    this.drain = new Drain(clock, () => this.task.inputs().some(({ inFlight }) => inFlight !== undefined))
     this.#told = clock.monotonic()
     this.timeline = { startedAt: clock.now(), readMs: 0, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
   }
 
-  /** It processes nothing: its run is being drained, and what was in flight where that began is through (with some of it left no checkpoint is complete). */
-  get stands(): boolean {
-    return this.still && this.task.inputs().every(({ inFlight }) => inFlight === undefined)
-  }
-
-  /**
-   * The last checkpoint of its run begins, or begins again. Under a new number what sinks are given is waited for anew once its time was over: others may
-   * have kept the run from its end for hours. Not before, and then for no more than a part of the number's time: numbers that are given up early would never be cut.
-   */
-  beginsLast(checkpoint: number, timeoutMs: number): void {
-    this.still = true
-    this.#lastCut = false
-    if (checkpoint > (this.#last ?? checkpoint) && this.#lastBegunAt !== undefined && this.#lastMs >= this.#deliveryMs) {
-      this.#lastBegunAt = undefined
-      this.#deliveryMs = Math.min(DELIVERY_MS_MAX, timeoutMs * FURTHER_DELIVERY_PART)
-    }
-    this.#last = Math.max(this.#last ?? checkpoint, checkpoint)
-    this.#seeLast()
-  }
-
-  #seeLast(): void {
-    this.#lastBegunAt = this.#last !== undefined && this.stands ? this.#lastBegunAt ?? this.#clock.monotonic() : undefined
-  }
-
-  /** It has its cut; of the last checkpoint it delivers nothing behind that. */
+  /** A snapshot is exact here. */
   cut(): void {
     this.tail.cut()
-    this.#lastCut = this.stands
-  }
-
-  /**
-   * False: what its sinks have not, goes along in the last checkpoint. Whoever takes a task of a drained run over does not know whether that has its cut already, until it is told to begin.
-   * One that does not stand yet has no cut, and comes to stand only where its outbox has room.
-   */
-  get delivers(): boolean {
-    return !this.stands || (!this.#lastCut && this.#lastMs < this.#deliveryMs)
-  }
-
-  /** The last checkpoint waits for no sink any more. */
-  get deliveryOver(): boolean {
-    return this.#lastBegunAt !== undefined && this.#lastMs >= this.#deliveryMs + Math.min(LAST_ANSWER_MS_MAX, this.#deliveryMs / 2)
-  }
-
-  get #lastMs(): number {
-    return this.#lastBegunAt === undefined ? Infinity : this.#clock.monotonic() - this.#lastBegunAt
+    this.drain.cut()
   }
 
   /** False: enough is queued for it, or it is to take nothing. */
   get fetches(): boolean {
-    return !this.still && this.task.queuedBytes <= QUEUED_BYTES_MAX && this.pausedBecause === undefined
+    return !this.drain.still && this.task.queuedBytes <= QUEUED_BYTES_MAX && this.pausedBecause === undefined
   }
 
   /** Fetches nothing for so long, unless it is told again; with 0, it goes on. What is queued is processed, and all else goes on too. */
@@ -223,7 +172,7 @@ export class HeldTask {
 
   /** After each turn of its work: for how long it has had nothing to do is reckoned only where that matters. */
   worked(): void {
-    this.#seeLast()
+    this.drain.worked()
     this.#quietSince = this.deaths !== undefined && this.task.quiet ? this.#quietSince ?? this.#clock.monotonic() : undefined
   }
 

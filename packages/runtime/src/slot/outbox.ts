@@ -63,9 +63,9 @@ export class Outbox {
    * it stands: no checkpoint is complete with such a part, and for as long as a sink holds that up each try would upload all state for nothing.
    */
   mayCut(held: HeldTask): boolean {
-    if (!held.stands) return !held.still
-    if (held.task.content().outbox.entries === 0 || held.deliveryOver) return true
-    return !held.delivers && !held.task.dirty && !this.#queuesOf(held).some(({ asked }) => asked) && !this.#acknowledgements.some((one) => one.held === held)
+    if (!held.drain.stands) return !held.drain.still
+    if (held.task.content().outbox.entries === 0 || held.drain.deliveryOver) return true
+    return !held.drain.delivers && !held.task.dirty && !this.#queuesOf(held).some(({ asked }) => asked) && !this.#acknowledgements.some((one) => one.held === held)
   }
 
   #queuesOf(held: HeldTask): Queue[] {
@@ -92,7 +92,7 @@ export class Outbox {
   async #drain(held: HeldTask, queue: Queue): Promise<void> {
     queue.busy = true
     let pauseMs = RETRY_FIRST_MS
-    for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held) && held.delivers; entry = queue.entries[0]) {
+    for (let entry = queue.entries[0]; entry !== undefined && this.#holds(held) && held.drain.delivers; entry = queue.entries[0]) {
       queue.asked = true
       try {
         await this.#ports.sink(entry.sink).deliver({ task: { ...held.ref, run: entry.run }, sink: entry.sink, batchId: entry.batchId, records: entry.records })

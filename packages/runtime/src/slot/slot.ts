@@ -159,7 +159,7 @@ export class Slot {
       case 'snapshot-begin':
         await this.#locked(async () => {
           await this.#commit()
-          if (command.last === true) for (const held of this.#find(command.tasks)) held.beginsLast(command.checkpoint, this.#options.settings.checkpointTimeoutMs)
+          if (command.last === true) for (const held of this.#find(command.tasks)) held.drain.beginsLast(command.checkpoint, this.#options.settings.checkpointTimeoutMs)
           for (const held of this.#find(command.tasks)) if (held.phase === 'running' && held.failure === undefined) this.#snapshots.begin(held, command.checkpoint)
           for (const held of this.#find(command.tasks)) this.#outbox.resume(held)
         })
@@ -187,7 +187,7 @@ export class Slot {
     try {
       const held = new HeldTask(() => this.#options.makeTask(task), generation, paths.journalTopic(task.job, task.run, task.stage), this.#ports.clock, this.#slices)
       held.slotDied = slotDied
-      held.still = still
+      held.drain.still = still
       return held
     } catch (error) {
       const known = asTidemarkError(error)
@@ -217,7 +217,7 @@ export class Slot {
     const now = this.#ports.clock.now()
     const { settings } = this.#options
     for (const held of this.#running()) {
-      if (held.failure === undefined && !held.stands && !this.#paused(held)) {
+      if (held.failure === undefined && !held.drain.stands && !this.#paused(held)) {
         const done = this.#work(held, now)
         more ||= done.more
         full ||= done.full

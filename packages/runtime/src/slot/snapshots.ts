@@ -100,7 +100,7 @@ export class Snapshots {
     taking.encoder.add(block)
     taking.content = held.task.content()
     held.cut()
-    if (held.stands && taking.content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: taking.content.outbox.entries }, 'drain.undelivered')
+    if (held.drain.stands && taking.content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: taking.content.outbox.entries }, 'drain.undelivered')
     taking.state = 'uploading'
     this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: taking.content.batchId })
     this.#ports.faults.reach('snapshot.cut')
