@@ -1,7 +1,7 @@
 // What is audited: the job's run, its plan, and what each stage writes to, from the object store alone.
 import { isTidemarkError, jobId, isJobName, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
-import { paths, parseRun } from '@tidemark/checkpoint'
+import { parseDefinition, parseRun, paths } from '@tidemark/checkpoint'
 import type { RunRecord, StageOutputs } from '@tidemark/checkpoint'
 import { cutStages, parsePlan } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
@@ -27,15 +27,6 @@ export const getObject = async (store: ObjectStore, key: string): Promise<Buffer
 const unknown = async (name: string, store: ObjectStore): Promise<TidemarkError> =>
   new TidemarkError(`${store.name} knows no job ${JSON.stringify(name)}`, { code: 'AUDIT_JOB_UNKNOWN', blame: 'user', action: 'exit', job: name, hint: didYouMean(name, [...new Set((await store.list(paths.jobsPrefix)).flatMap(({ key }) => paths.parseRun(key)?.job ?? []))], '`tidemark jobs` lists those that there are; look at the folder or bucket, too.') })
 
-const runIn = (body: Buffer): number | undefined => {
-  try {
-    const { run } = JSON.parse(body.toString()) as { readonly run?: unknown }
-    return typeof run === 'number' ? run : undefined
-  } catch {
-    return undefined
-  }
-}
-
 /** The run that the job's definition names: a record above it is of a submission that was not accepted. Undefined: there is no definition. */
 const acceptedRun = async (store: ObjectStore, job: JobId): Promise<number | undefined> => {
   const epochs = (await store.list(paths.definitionPrefix(job))).flatMap(({ key }) => paths.parseDefinition(key)?.number ?? [])
@@ -44,9 +35,9 @@ const acceptedRun = async (store: ObjectStore, job: JobId): Promise<number | und
   const body = await getObject(store, path)
   // A later leader has stored its own meanwhile.
   if (body === undefined) return acceptedRun(store, job)
-  const run = runIn(body)
-  if (run !== undefined) return run
-  throw new TidemarkError(`${path} is damaged`, { code: 'AUDIT_DEFINITION_DAMAGED', blame: 'environment', action: 'exit', job, path, hint: 'Restore it from a backup of the bucket, or name the run: --run.' })
+  const definition = parseDefinition(body, job)
+  if (definition !== undefined) return definition.run
+  throw new TidemarkError(`${path} is damaged`, { code: 'AUDIT_DEFINITION_DAMAGED', blame: 'environment', action: 'exit', job, path, hint: 'It was edited by hand, or written by a newer engine. Restore it from a backup of the bucket, or name the run: --run.' })
 }
 
 /** The job's run unless one is named. */

@@ -1,34 +1,10 @@
-// `jobs/<job>/definition/<epoch>.json`: what is wanted of a job, and how far that is. The one thing of a job that changes. Each leader writes an object of
-// its own, and the highest epoch counts: what a leader that was replaced still writes, however late, is read by nobody.
+// Reads and writes the definitions of jobs. Each leader writes an object of its own, and the highest epoch counts: what a leader that was replaced still
+// writes, however late, is read by nobody.
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
-import { paths } from '@tidemark/checkpoint'
-import type { ErrorMessage } from '@tidemark/wire'
+import { formatDefinition, parseDefinition, paths } from '@tidemark/checkpoint'
+import type { Definition } from '@tidemark/checkpoint'
 import type { Leadership } from './ports.ts'
-
-export interface Definition {
-  readonly formatVersion: 1
-  readonly job: JobId
-  readonly run: number
-  readonly desired: 'running' | 'cancelled'
-  /** `new`: the run's topics may not be there yet. `started`: they are, and are never made again: a journal that is gone then is a loss, not a beginning. */
-  readonly state: 'new' | 'started' | 'failed' | 'cancelled'
-  readonly submittedAt: number
-  /** Epoch of the driver that wrote it. */
-  readonly epoch: number
-  readonly error?: ErrorMessage
-  /** With `desired: 'cancelled'`: a last checkpoint comes first. */
-  readonly drain?: boolean
-  /** With `state: 'cancelled'`: the checkpoint that it was drained with. */
-  readonly finalCheckpoint?: number
-}
-
-const isDefinition = (value: unknown, job: JobId): value is Definition => {
-  const found = value as Partial<Definition> | null
-  return typeof found === 'object' && found !== null && found.formatVersion === 1 && found.job === job && Number.isSafeInteger(found.run) && Number.isSafeInteger(found.epoch)
-    && (found.desired === 'running' || found.desired === 'cancelled') && ['new', 'started', 'failed', 'cancelled'].includes(found.state ?? '') && typeof found.submittedAt === 'number'
-    && (found.drain === undefined || typeof found.drain === 'boolean') && (found.finalCheckpoint === undefined || Number.isSafeInteger(found.finalCheckpoint))
-}
 
 /** The object's bytes, or undefined when there is none. */
 export const getIfThere = async (store: ObjectStore, key: string): Promise<Buffer | undefined> => {
@@ -50,13 +26,8 @@ export const readDefinition = async (store: ObjectStore, job: JobId): Promise<De
   const body = await getIfThere(store, key)
   // A later leader has stored its own and removed this one meanwhile.
   if (body === undefined) return readDefinition(store, job)
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString())
-  } catch {
-    value = undefined
-  }
-  if (isDefinition(value, job)) return value
+  const definition = parseDefinition(body, job)
+  if (definition !== undefined) return definition
   throw new TidemarkError(`${key} is damaged`, { code: 'JOB_DEFINITION_DAMAGED', blame: 'environment', action: 'fail-job', job, path: key, hint: 'It was edited by hand, or written by a newer engine. Restore it from a backup of the bucket.' })
 }
 
@@ -70,7 +41,7 @@ export const writeDefinition = async (store: ObjectStore, definition: Definition
   const newest = Math.max(...before, epoch)
   if (newest > epoch) throw replaced(job, newest, epoch)
   onSend()
-  await store.put(paths.definition(job, epoch), Buffer.from(`${JSON.stringify(definition, undefined, 2)}\n`))
+  await store.put(paths.definition(job, epoch), formatDefinition(definition))
   // They count no more, whether they go or not.
   await store.delete(before.filter((one) => one < epoch).map((one) => paths.definition(job, one))).catch(() => {})
 }

@@ -1,6 +1,6 @@
 // Stores a definition whose writer answers somebody for it: a submission, a cancellation.
+import type { Definition } from '@tidemark/checkpoint'
 import { writeDefinition } from './definition.ts'
-import type { Definition } from './definition.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { stillLeads } from './still-leads.ts'
 import { untilAnswered, untilKnown } from './until-answered.ts'
