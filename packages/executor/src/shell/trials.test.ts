@@ -1,8 +1,9 @@
-// Throw-away processes from their start to their verdict, on virtual time; each is played, its last word is a real file.
-import { expect, test } from '@jest/globals'
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { jobId, silentLogger, stageId } from '@tidemark/base'
+// Throw-away processes from their start to their verdict: played on virtual time, with a real file for their last word, and one that is real.
+import { afterEach, expect, test } from '@jest/globals'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { jobId, realClock, silentLogger, stageId } from '@tidemark/base'
 import type { TrialOutcome, TrialRequest, TrialWord } from '@tidemark/runtime'
 import { VirtualClock } from '@tidemark/testkit'
 import { wordWriter } from '../slot/word-file.ts'
@@ -122,3 +123,18 @@ test('it can not be started, or says later that it could not be → untried, and
   await clock.settle()
   expect(outcomes).toHaveLength(2)
 })
+
+const before = { ...process.env }
+let folder: string | undefined
+afterEach(() => {
+  process.env = { ...before }
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
+})
+
+test('a real one, told of a run that is not there → it ends, and is untried', async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tidemark-no-run-'))
+  process.env = { ...before, TIDEMARK_DIR: folder, TIDEMARK_LOG_LEVEL: 'error' }
+  const trial = trialProcesses({ clock: realClock, logger: silentLogger, stuckMs: 30_000, memoryBytesMax: Infinity })
+  // One that is told nothing never ends.
+  expect(await trial(requestOf(0))).toEqual({ kind: 'untried', why: 'exited with 1' })
+}, 60_000)

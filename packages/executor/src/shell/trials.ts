@@ -45,7 +45,7 @@ export const trialProcesses = (options: TrialProcessesOptions, start: (told: ToT
 }
 
 const forkTrial = (told: ToTrial): TrialProcess => {
-  const child = fork(fileOf(import.meta.url, '../trial.main.ts', './trial.main.js'), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
+  const child = fork(fileOf(import.meta.url, '../trial.main.ts', './trial.main.js'), [], { env: process.env, stdio: ['ignore', 'inherit', 'inherit', 'ipc'], serialization: 'advanced' })
   const ended = new Promise<Omit<TrialEnd, 'killed'>>((resolve, reject) => {
     child.on('error', reject)
     child.on('exit', (code, signal) => resolve({ code, signal }))
