@@ -162,11 +162,10 @@ export class Cluster {
     return this.until(job, ({ summary }) => summary.tasks > 0 && summary.tasksRunning === summary.tasks, 'all tasks running')
   }
 
-  /** Live executors that own at least one task of the job. */
+  /** Live executors that own at least one task of the job, as soon as there is one: for a moment behind a kill the driver may name none. */
   async owners(job: string): Promise<ClusterProcess[]> {
-    const { tasks } = await this.jobs.describe(job)
-    const labels = new Set(tasks.map((task) => task.executor))
-    return this.executors.filter((executor) => executor.alive && labels.has(executor.name))
+    const owning = ({ tasks }: JobDescription): ClusterProcess[] => this.executors.filter(({ alive, name }) => alive && tasks.some(({ executor }) => executor === name))
+    return owning(await this.until(job, (description) => owning(description).length > 0, 'a live executor that owns a task'))
   }
 
   /** What `tidemark audit` finds: nothing, when the books balance. */
