@@ -72,6 +72,12 @@ test.each<readonly [string, TrialOutcome]>([
   expect([await found(later.trial), later.asked.length]).toEqual([{ culprits: [at(7).name], cleared: false }, 2])
 })
 
+test('something kills it in another record each time, without end → a few are tried, nobody is blamed, and the task goes on', async () => {
+  const turns: TrialOutcome[] = Array.from({ length: 40 }, (_, i) => diedIn(i % 2, false))
+  const { trial, asked } = played(...turns)
+  expect([await found(trial), asked]).toEqual([{ culprits: [], cleared: false }, Array.from({ length: 6 }, () => [])])
+})
+
 test('it dies behind the first step, of its one record → that one is tried alone once more, and blamed', async () => {
   const { trial, asked } = played(diedBetween(1), diedBetween(1), passed)
   expect([await found(trial), asked]).toEqual([{ culprits: [at(1).name], cleared: false }, [[], [], [at(1).name]]])

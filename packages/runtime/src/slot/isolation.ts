@@ -28,10 +28,14 @@ export interface Culprit {
 /** In one takeover; with more, the rest is found by the next deaths. */
 const CULPRITS_MAX = 50
 
+/** Deaths in a row by something that may have been anybody's doing, each in another record: then it is said to be none's. */
+const CHANCES_MAX = 5
+
 /** Resolves with whether a process came through with nothing set aside. */
 export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'setAside' | 'stepsMax'>, logger: Logger, found: (culprit: Culprit) => void): Promise<boolean> => {
   const setAside: Subject[] = []
   let suspected: string | undefined
+  let chances = 0
   while (setAside.length < CULPRITS_MAX) {
     const outcome = await trial({ ...request, setAside })
     if (outcome.kind === 'passed') return setAside.length === 0
@@ -43,8 +47,12 @@ export const findCulprits = async (trial: Trial, request: Omit<TrialRequest, 'se
     // Somebody, or the kernel, may have killed it by chance: not twice at the same place.
     if (outcome.kind === 'died' && !outcome.certain && suspected !== culprit.subject.name) {
       suspected = culprit.subject.name
-      continue
+      chances += 1
+      if (chances <= CHANCES_MAX) continue
+      logger.error({ ...request.task, outcome }, 'trial.nothing-found')
+      return false
     }
+    chances = 0
     setAside.push(culprit.subject)
     const error = killsError(culprit.subject, culprit.why, request.task)
     logger.error({ subject: culprit.subject.name, error }, 'trial.culprit-found')
