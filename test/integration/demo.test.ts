@@ -12,6 +12,15 @@ const MAIN = join(import.meta.dirname, '../../packages/cli/src/start.js')
 const TIMEOUT_MS = 120_000
 const FEEDING = /feeding/
 
+const A_NUMBER: unknown = expect.any(Number)
+const verdictOf = (given: object) => ({ expected: A_NUMBER, found: A_NUMBER, lost: 0, doubled: 0, wrong: 0, examples: [], ...given })
+const recovery = { victim: expect.any(String), cause: expect.any(String), tasks: A_NUMBER, detectedMs: A_NUMBER, recoveredMs: A_NUMBER, gapMs: A_NUMBER, othersGapMs: A_NUMBER }
+
+/** What `--json` prints, whatever the figures are. */
+const answerOf = (given: object) => ({
+  seed: A_NUMBER, eventsIn: A_NUMBER, totals: verdictOf({}), sales: verdictOf({}), recoveries: [recovery, recovery], results: A_NUMBER, lost: 0, doubled: 0, wrong: 0, exact: true, ...given,
+})
+
 class Demo {
   out = ''
   err = ''
@@ -64,9 +73,8 @@ describe('demo', () => {
     const demo = new Demo('--seed', '7')
     expect([await demo.ended, demo.err.includes('SIGKILL to executor') ? '' : demo.err]).toEqual([0, ''])
     const result = JSON.parse(demo.out) as { eventsIn: number, results: number, totals: { found: number }, recoveries: { tasks: number, detectedMs: number, recoveredMs: number, gapMs: number }[] }
-    expect(result).toMatchObject({ seed: 7, lost: 0, doubled: 0, wrong: 0, exact: true, totals: { found: result.eventsIn, expected: result.eventsIn }, sales: { lost: 0 } })
+    expect(result).toEqual(answerOf({ seed: 7, totals: verdictOf({ found: result.eventsIn, expected: result.eventsIn }) }))
     expect(result.results).toBeGreaterThan(result.eventsIn)
-    expect(result.recoveries).toHaveLength(2)
     for (const { tasks, detectedMs, recoveredMs, gapMs } of result.recoveries) {
       expect(tasks).toBeGreaterThan(0)
       expect([detectedMs >= 0, recoveredMs >= detectedMs, gapMs > 0]).toEqual([true, true, true])
@@ -81,7 +89,7 @@ describe('demo', () => {
     await log.write([{ topic: 'demo.totals', partition: 0, records: [{ key: 'eve', value: '{"key":"eve","orders":1,"total":1}' }] }])
     await log.close()
     expect(await demo.ended).toBe(1)
-    expect(JSON.parse(demo.out)).toMatchObject({ exact: false, lost: 0, doubled: 0, wrong: 1, totals: { examples: ['eve order 1: said 1, should not be there'] } })
+    expect(JSON.parse(demo.out)).toEqual(answerOf({ exact: false, wrong: 1, totals: verdictOf({ wrong: 1, examples: ['eve order 1: said 1, should not be there'] }) }))
   }, TIMEOUT_MS)
 
   test('demo, interrupted under load → ends its processes and removes its folder', async () => {

@@ -136,8 +136,13 @@ describe('dev', () => {
     await write(5)
     while (!running.err().includes('{"printed":{"user":"ann","amount":5')) await new Promise((resolve) => setTimeout(resolve, 50))
     expect((await running.end()).code).toBe(0)
-    const lines = running.out().trim().split('\n').map((line) => JSON.parse(line) as { outcome?: string, event?: string })
-    expect(lines.map(({ outcome, event }) => outcome ?? event)).toEqual(expect.arrayContaining(['created', 'executor.joined', 'task.running']))
+    const [submitted, ...events] = running.out().trim().split('\n').map((line) => JSON.parse(line) as { event?: string, job?: string, executor?: string })
+    expect(submitted).toEqual({ kind: 'submitted', job: 'running-totals', run: 1, outcome: 'created', notes: expect.arrayOf(expect.any(String)) })
+    expect(events.map(({ event }) => event)).toEqual(expect.arrayContaining(['executor.joined', 'job.submitted', 'task.running']))
+    for (const { job, executor, ...event } of events) {
+      expect(event).toEqual({ sequence: expect.any(Number), at: expect.any(Number), event: expect.stringMatching(/^[a-z]+\.[a-z-]+$/), message: expect.any(String), facts: expect.any(Object) })
+      expect([job ?? 'running-totals', typeof (executor ?? '')]).toEqual(['running-totals', 'string'])
+    }
     expect(running.out()).not.toContain('"printed"')
   }, TIMEOUT_MS)
 

@@ -111,6 +111,11 @@ describe('main', () => {
     ['a job that nobody knows, asked for its events', 1, ['events', 'revenu'], {}, /^JOB_UNKNOWN: .*\n {2}Did you mean revenue\?/],
     ['a job that nobody knows, audited', 1, ['audit', 'revenu'], {}, /^AUDIT_JOB_UNKNOWN: .*revenu/],
     ['no cluster in the folder', 3, ['topics', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
+    ['a job that nobody knows, audited with --json', 1, ['audit', 'revenu', '--json'], {}, /^AUDIT_JOB_UNKNOWN: .*revenu/],
+    ['no cluster to audit, with --json', 3, ['audit', 'revenue', '--json', '--dir', '/nowhere/at/all'], {}, /^CLI_NO_CLUSTER/],
+    ['a job file that is none, for dev with --json', 1, ['dev', 'nowhere.ts', '--json'], {}, /^JOB_FILE_INVALID/],
+    ['a driver there already, for dev with --json', 1, ['dev', '--json'], {}, /^CLI_CLUSTER_RUNS/],
+    ['a demo too short, with --json', 2, ['demo', '--seconds', '1', '--json'], {}, /whole number of at least 4/],
   ] as const
   describe('wrong', () => {
     let answers: Answer[]

@@ -11,7 +11,7 @@ import { compare, expectedSales, expectedTotals, saleOf, totalOf } from '../demo
 import { killOne } from '../demo/kill.ts'
 import type { Recovery } from '../demo/kill.ts'
 import { Feeder, PARTITIONS, TOPICS } from '../demo/orders.ts'
-import { GOING_ON, reportLines, sumsOf } from '../demo/report.ts'
+import { answerOf, GOING_ON, reportLines, sumsOf } from '../demo/report.ts'
 import { allRun, byOwner, JOB, RERUN, Stage } from '../demo/stage.ts'
 import { showStatus } from '../demo/status.ts'
 import { readAll, Watcher } from '../demo/watcher.ts'
@@ -53,7 +53,7 @@ export const runDemo = async (context: Context, options: DemoOptions): Promise<n
     const result = await play(stage, seed, options, over.signal, (background) => opened.push(() => background))
     over.abort()
     terminal.status('')
-    if (context.json) terminal.json({ ...result, ...sumsOf(result) })
+    if (context.json) terminal.json(answerOf(result))
     else for (const line of [...reportLines(result, terminal.paint), ...sumsOf(result).exact ? GOING_ON : []]) terminal.line(line)
     return sumsOf(result).exact ? EXIT.done : EXIT.failed
   } catch (error) {

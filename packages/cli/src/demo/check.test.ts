@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { compare, expectedSales, expectedTotals, saleOf, totalOf } from './check.ts'
 import { orders } from './orders.ts'
-import { reportLines, sumsOf } from './report.ts'
+import { answerOf, reportLines, sumsOf } from './report.ts'
 
 const ORDERS = [
   { user: 'ann', product: 'pen', amount: 5, ts: 10_100 }, { user: 'bob', product: 'pen', amount: 7, ts: 10_900 },
@@ -61,6 +61,15 @@ describe('demo check', () => {
     for (const fault of ['lost', 'doubled', 'wrong']) expect(sumsOf({ ...result, sales: { ...right, [fault]: 1 } }).exact).toBe(false)
     expect(sumsOf({ ...result, sales: { ...right, found: 0 } }).exact).toBe(false)
     expect(say({ ...result, totals: { ...right, lost: 1 } })).toMatch(/^Not exact\..*--seed 7/m)
+  })
+
+  test('answer of --json → the verdict of each output, their sums, and each recovery, exact or not', () => {
+    const right = { expected: 2, found: 2, lost: 0, doubled: 0, wrong: 0, examples: [] }
+    const sales = { expected: 3, found: 2, lost: 1, doubled: 0, wrong: 0, examples: ['pen at 10000: never said, it is 2/12'] }
+    const recoveries = [{ victim: 'executor-1', cause: 'executor-1 is dead: probe refused', tasks: 3, detectedMs: 8, recoveredMs: 90, gapMs: 120, othersGapMs: 30 }]
+    const answer = { seed: 7, eventsIn: 2, totals: right, sales: right, recoveries, results: 4, lost: 0, doubled: 0, wrong: 0, exact: true }
+    expect(answerOf({ seed: 7, eventsIn: 2, totals: right, sales: right, recoveries })).toEqual(answer)
+    expect(answerOf({ seed: 7, eventsIn: 2, totals: right, sales, recoveries })).toEqual({ ...answer, sales, lost: 1, exact: false })
   })
 
   test('orders, one seed → the same orders; event time goes with the rate', () => {

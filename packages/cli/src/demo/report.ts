@@ -27,6 +27,11 @@ export const sumsOf = ({ totals, sales }: DemoResult): DemoSums => {
   return { results, lost, doubled, wrong, exact: lost + doubled + wrong === 0 && totals.found > 0 && sales.found > 0 }
 }
 
+/** What `--json` prints, in one line. */
+export type DemoAnswer = DemoResult & DemoSums
+
+export const answerOf = (result: DemoResult): DemoAnswer => ({ ...result, ...sumsOf(result) })
+
 export const reportLines = (result: DemoResult, paint: Paint): string[] => {
   const { eventsIn, totals, sales, recoveries, seed } = result
   const { results, lost, doubled, wrong, exact } = sumsOf(result)
