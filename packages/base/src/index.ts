@@ -3,6 +3,7 @@ export { executorId, isJobName, jobId, sameTask, slotId, stageId, taskKey, trans
 export type { ExecutorId, JobId, SlotId, StageId, TaskRef, TransactionalId } from './ids.ts'
 export { asTidemarkError, causesOf, codedMessage, describeError, invariantBroken, isTidemarkError, TidemarkError } from './errors.ts'
 export type { Action, Blame, ErrorFacts, ErrorPlace } from './errors.ts'
+export { closest } from './closest.ts'
 export { processExitCode, readFlags } from './flags.ts'
 export { fileOf, isCompiled } from './compiled.ts'
 export { growthInWords } from './growth.ts'

@@ -1,10 +1,9 @@
 // tidemark.config.ts of the folder a command is started in: settings of all processes, by key, as values of their variables.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, settingProblem } from '@tidemark/base'
+import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, settingProblem } from '@tidemark/base'
 import type { SettingSpec } from '@tidemark/base'
 import { compileFile } from './bundle.ts'
-import { closest } from './closest.ts'
 
 export interface ConfigFile {
   /** Undefined: there is none. */

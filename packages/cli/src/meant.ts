@@ -1,7 +1,6 @@
 // An error about a name that nobody has, with the name that was probably meant.
-import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import { closest, isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
-import { closest } from './closest.ts'
 import { withDrivers } from './context.ts'
 import type { Context, Drivers } from './context.ts'
 

@@ -1,7 +1,6 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
 import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
-import { closest } from '../closest.ts'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'

@@ -2,19 +2,17 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
-import type { Log } from '@tidemark/base'
 import { parsePlan } from 'tidemark'
-import type { LogicalPlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { executorsJoined } from '../cluster/joined.ts'
 import { LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
 import { LEASE_FILE, LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
+import { makeTopics } from './dev-topics.ts'
 import { showEvents } from './events.ts'
 import { submitJob } from './submit.ts'
 
-const TOPIC_PARTITIONS = 4
 const SLOT_HEAP_MIB = 1_024
 
 export interface DevOptions {
@@ -99,19 +97,3 @@ const startFresh = (folder: string, say: (text: string) => void): void => {
   say(`--fresh: deleting ${folder} with all its topics, jobs and checkpoints`)
   removeFolder(folder)
 }
-
-/** The topics that jobs read and write, where there are none yet: only here, where nobody else could make them. */
-const makeTopics = async (log: Log, plans: readonly LogicalPlan[], say: (text: string) => void): Promise<void> => {
-  const wanted = new Set(plans.flatMap(topicsOf))
-  const known = await log.describeTopics([...wanted])
-  for (const topic of wanted) {
-    if (known.has(topic)) continue
-    await log.createTopics([{ topic, partitions: TOPIC_PARTITIONS }])
-    say(`topic ${topic} is made with ${plural(TOPIC_PARTITIONS, 'partition')}`)
-  }
-}
-
-const topicsOf = (plan: LogicalPlan): string[] => plan.nodes.flatMap((node) => {
-  if (node.kind === 'source' && node.source.kind === 'topic') return [node.source.topic]
-  return node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []
-})

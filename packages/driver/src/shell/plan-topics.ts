@@ -1,5 +1,5 @@
 // What a plan needs of the log at submit: its topics exist, and how many partitions each source has. Every mistake in one answer.
-import { TidemarkError, jobId } from '@tidemark/base'
+import { closest, TidemarkError, jobId } from '@tidemark/base'
 import type { JobId, Log, TopicDescription } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { RunInput, RunRecord } from '@tidemark/checkpoint'
@@ -15,6 +15,19 @@ const refuse = (problems: readonly PlanProblem[]): TidemarkError => new Tidemark
   code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems }, hint: 'Make the topics first: `tidemark topics create <topic> --partitions <n>`, or with your own tools.',
 })
 
+/** One or two letters off; more, and it was another topic. */
+const NAME_CHANGES_MAX = 2
+
+/** `: did you mean orders?` behind the name of a topic that is missing; nothing where none is near. */
+const meantBy = async (log: Log): Promise<(topic: string) => string> => {
+  // That they can't be listed is no answer to the submission.
+  const there = (await log.listTopics().catch(() => [])).filter((topic) => !paths.parseInternalTopic(topic))
+  return (topic) => {
+    const near = closest(topic, there, NAME_CHANGES_MAX)
+    return near === undefined ? '' : `: did you mean ${near}?`
+  }
+}
+
 export interface Surroundings {
   readonly topics: ReadonlyMap<string, TopicDescription>
   /** What a person should know. */
@@ -26,9 +39,10 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
   const used = topicsUsed(plan)
   const { deadLetterTopic, onError } = plan.settings
   const topics = await log.describeTopics([...new Set([...used.map(({ topic }) => topic), deadLetterTopic])])
+  const meant = used.every(({ topic }) => topics.has(topic)) ? () => '' : await meantBy(log)
   const problems = used.flatMap(({ path, topic }): PlanProblem[] => {
     if (paths.parseInternalTopic(topic)) return [{ path, code: 'PLAN_TOPIC_INTERNAL', message: `${topic} is an internal topic of a job` }]
-    return topics.has(topic) ? [] : [{ path, code: 'PLAN_TOPIC_MISSING', message: `topic ${topic} does not exist in ${log.name}` }]
+    return topics.has(topic) ? [] : [{ path, code: 'PLAN_TOPIC_MISSING', message: `topic ${topic} does not exist in ${log.name}${meant(topic)}` }]
   })
   if (problems.length > 0) throw refuse(problems)
   const notes: string[] = []

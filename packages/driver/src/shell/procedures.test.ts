@@ -3,13 +3,15 @@ import { beforeEach, describe, expect, test } from '@jest/globals'
 import { parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord } from '@tidemark/checkpoint'
 import { TidemarkError } from '@tidemark/base'
-import type { ObjectStore, TransactionalId } from '@tidemark/base'
+import type { Log, ObjectStore, TransactionalId } from '@tidemark/base'
+import { instead } from '@tidemark/testkit'
 import type { JobState } from '@tidemark/wire'
 import { bundle, JOB, lead, memoryPorts, planOf, PlayedOwner, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
 import { readDefinition, updateDefinition, writeDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
 import { loadJobs } from './load-jobs.ts'
+import type { DriverPorts } from './ports.ts'
 import { cancelRun, newestRun, readRun, startRun } from './start-run.ts'
 import { submit } from './submit.ts'
 
@@ -49,6 +51,20 @@ describe('submit', () => {
       expect.objectContaining({ path: 'nodes.source:in.topic', code: 'PLAN_TOPIC_MISSING' }), expect.objectContaining({ path: 'nodes.sink:out.topic', code: 'PLAN_TOPIC_MISSING' }),
     ] } })
     expect(await ports.store.list('jobs/')).toEqual([])
+  })
+  test('topics that are missing, one of them a letter or two off from one that is there → that one is named; a topic of a run, or one farther off, is not', async () => {
+    const messages = async (input: string, own: DriverPorts = ports): Promise<unknown> => {
+      const error: unknown = await submit(own, leader, { plan: planOf({ input, output: 'nor-here' }), bundle: bundle() }, () => undefined).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'PLAN_INVALID', details: { problems: [{ code: 'PLAN_TOPIC_MISSING' }, { code: 'PLAN_TOPIC_MISSING' }] } })
+      return (error as { readonly details: { readonly problems: readonly { readonly message: string }[] } }).details.problems.map(({ message }) => message)
+    }
+    await ports.log.createTopics([{ topic: 'payments', partitions: 1 }, { topic: paths.journalTopic(JOB, 1, 's0'), partitions: 1 }])
+    const not = (topic: string, meant = '') => `topic ${topic} does not exist in ${ports.log.name}${meant}`
+    expect(await messages('paymnets')).toEqual([not('paymnets', ': did you mean payments?'), not('nor-here')])
+    expect(await messages('Payments')).toEqual([not('Payments', ': did you mean payments?'), not('nor-here')])
+    expect(await messages('payment-log')).toEqual([not('payment-log'), not('nor-here')])
+    const silent = { ...ports, log: instead<Log>(ports.log, { listTopics: () => Promise.reject(new TidemarkError('away', { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' })) }) }
+    expect(await messages('paymnets', silent)).toEqual([not('paymnets'), not('nor-here')])
   })
   test('the same again → unchanged', async () => {
     await send()

@@ -13,9 +13,9 @@ const distance = (from: string, to: string): number => {
   return row[to.length] ?? 0
 }
 
-/** Undefined when none is near. Upper and lower case are the same. */
-export const closest = (word: string, known: readonly string[]): string | undefined => {
+/** Undefined when none is near, or only with more than `changesMax` changes. Upper and lower case are the same. */
+export const closest = (word: string, known: readonly string[], changesMax = Infinity): string | undefined => {
   const ranked = known.map((one) => ({ one, changes: distance(word.toLowerCase(), one.toLowerCase()) })).toSorted((a, b) => a.changes - b.changes)
   const [best] = ranked
-  return best !== undefined && best.changes <= Math.max(1, Math.floor(best.one.length * CHANGES_PER_LETTER)) ? best.one : undefined
+  return best !== undefined && best.changes <= Math.min(changesMax, Math.max(1, Math.floor(best.one.length * CHANGES_PER_LETTER))) ? best.one : undefined
 }
