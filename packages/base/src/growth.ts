@@ -1,4 +1,5 @@
 // How the log grows, for people: a driver warns in these words, and a command that shows a job says the same.
+import { howMany } from './how-many.ts'
 import { formatSize } from './units.ts'
 
 /** How journals and shuffles have grown behind the newest snapshots: nothing of that is trimmed before the next ones. */
@@ -13,7 +14,7 @@ export interface LogGrowth {
   readonly fullInHours?: number
 }
 
-const inHours = (hours: number): string => hours < 1 ? `${Math.max(1, Math.round(hours * 60))} minutes` : hours < 48 ? `${hours.toFixed(1)} hours` : `${Math.round(hours / 24).toLocaleString('en')} days`
+const inHours = (hours: number): string => hours < 1 ? howMany(Math.max(1, Math.round(hours * 60)), 'minute') : hours < 48 ? `${hours.toFixed(1)} hours` : `${Math.round(hours / 24).toLocaleString('en')} days`
 
 /** `journals and shuffles have grown by 12 MiB in 340 batches, 340 MiB an hour; 20 GiB are free for the log: full in 58 hours at this rate` */
 export const growthInWords = ({ batches, bytes, bytesPerHour, freeBytes, fullInHours }: LogGrowth): string => {

@@ -4,6 +4,7 @@ export type { ExecutorId, JobId, SlotId, StageId, TaskRef, TransactionalId } fro
 export { asTidemarkError, causesOf, codedMessage, describeError, invariantBroken, isTidemarkError, TidemarkError } from './errors.ts'
 export type { Action, Blame, ErrorFacts, ErrorPlace } from './errors.ts'
 export { closest } from './closest.ts'
+export { howMany } from './how-many.ts'
 export { processExitCode, readFlags } from './flags.ts'
 export { fileOf, isCompiled } from './compiled.ts'
 export { growthInWords } from './growth.ts'

@@ -6,7 +6,7 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { formatSize, TidemarkError } from '@tidemark/base'
+import { formatSize, howMany, TidemarkError } from '@tidemark/base'
 import type { Clock, FetchedPartition, FetchOptions, FetchRequest, LogReader, LogRecord } from '@tidemark/base'
 import { LineIndex } from './line-index.ts'
 import type { LineStart } from './line-index.ts'
@@ -84,7 +84,7 @@ export const openFileReader = ({ clock, lineBytesMax = LINE_BYTES_MAX }: FileRea
         index.note(line, byte)
       }
       position += block.length
-      if (line < request.offset && block.length < BLOCK_BYTES_MAX) throw outOfRange(request, line, `the file has ${line} complete lines`)
+      if (line < request.offset && block.length < BLOCK_BYTES_MAX) throw outOfRange(request, line, `the file has ${howMany(line, 'complete line')}`)
     }
     return { line, byte }
   }

@@ -1,7 +1,7 @@
 // One task's journal, record by record: batch numbers, owners, books, totals, positions and named snapshots, each against the record before it.
 // It goes on behind a fault, and shares no code with the chain and the assertions that it checks.
 import type { TaskRef, TransactionalId } from '@tidemark/base'
-import { sameTask } from '@tidemark/base'
+import { howMany, sameTask } from '@tidemark/base'
 import { subtractBooks } from './sums.ts'
 import { compareGenerations, formatGeneration } from '../records/generation.ts'
 import type { BatchContent, Books, CommitRecord, Generation, JournalRecord, SnapshotRef, SourcePosition, UpstreamMark } from '../records/records.ts'
@@ -216,10 +216,10 @@ export class JournalAudit {
     for (const name of COUNTS) if (!Number.isSafeInteger(countOf(books, name)) || countOf(books, name) < 0) unbalanced(`${name} is ${books[name]}`)
     const fates = books.folded + books.passedOn + books.filtered + books.late + books.deadLettered + books.skipped
     const difference = books.records - fates
-    if (difference !== 0) unbalanced(`${books.records} records were taken, ${fates} are accounted for`, difference > 0 ? { lost: difference } : { doubled: -difference })
-    if (books.shuffleRecords > books.records) unbalanced(`${books.shuffleRecords} of ${books.records} records came by shuffle`)
+    if (difference !== 0) unbalanced(`${howMany(books.records, 'record was', 'records were')} taken, ${howMany(fates, 'is', 'are')} accounted for`, difference > 0 ? { lost: difference } : { doubled: -difference })
+    if (books.shuffleRecords > books.records) unbalanced(`${books.shuffleRecords} of ${howMany(books.records, 'record')} came by shuffle`)
     const passed = books.noRecord + books.records - books.shuffleRecords + books.blocks
-    if (passed !== books.offsets) unbalanced(`positions moved by ${books.offsets}, ${passed} are accounted for`)
+    if (passed !== books.offsets) unbalanced(`positions moved by ${books.offsets}, ${howMany(passed, 'is', 'are')} accounted for`)
     if (before === undefined) return
     for (const name of COUNTS) {
       const [had, took, has] = [countOf(before, name), countOf(books, name), countOf(totals, name)]

@@ -1,4 +1,5 @@
 // Where each task stands, against what the log holds there.
+import { howMany } from '@tidemark/base'
 import type { PartitionOffsets } from '@tidemark/base'
 import type { FindingPlace, Findings } from './findings.ts'
 import type { JournalAudit } from './journal.ts'
@@ -29,6 +30,6 @@ export const auditPositions = (journal: JournalAudit, offsets: (topic: string, p
   }
   findings.count('positions')
   if (next > found.end) findings.add('position-beyond-end', `${task.stage}-${task.partition} stands at ${next} of ${topic}/${partition}, which ends at ${found.end}`, place)
-  if (next < found.start) findings.add('position-behind-start', `${task.stage}-${task.partition} stands at ${next} of ${topic}/${partition}, which begins at ${found.start}: ${found.start - next} offsets were not read and are gone`, place, { lost: found.start - next })
+  if (next < found.start) findings.add('position-behind-start', `${task.stage}-${task.partition} stands at ${next} of ${topic}/${partition}, which begins at ${found.start}: ${howMany(found.start - next, 'offset was not read and is', 'offsets were not read and are')} gone`, place, { lost: found.start - next })
   return { input, topic, partition, next, lag: Math.max(0, found.stable - next) }
 })

@@ -1,5 +1,5 @@
 // What the log holds between the positions of consecutive batches, counted again: for sources records, for shuffles blocks and the records in them.
-import { taskKey } from '@tidemark/base'
+import { howMany, taskKey } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import type { AssignedPartition } from '../run.ts'
 import { Findings } from './findings.ts'
@@ -133,7 +133,7 @@ export class RangesAudit {
     this.#findings.count('source ranges')
     const said = books.records - books.shuffleRecords
     const found = sum(count.ranges.filter(({ isShuffle }) => !isShuffle).map((range) => range.found))
-    if (said !== found) this.#findings.differ('records-miscounted', found, said, `batch ${batchId} of ${taskKey(task)} took ${said} records from its topics; between its positions the log holds ${found}`, placeOf(count))
+    if (said !== found) this.#findings.differ('records-miscounted', found, said, `batch ${batchId} of ${taskKey(task)} took ${howMany(said, 'record')} from its topics; between its positions the log holds ${found}`, placeOf(count))
   }
 
   #shuffles(count: BatchCount): void {
@@ -148,7 +148,7 @@ export class RangesAudit {
     const ranges = count.ranges.filter(({ isShuffle }) => isShuffle)
     const [blocks, records] = [sum(ranges.map((range) => range.found)) + origin.length, sum(ranges.map((range) => range.blockRecords)) + sum(origin)]
     if (books.blocks === blocks && books.shuffleRecords === records) return
-    this.#findings.differ('blocks-miscounted', records, books.shuffleRecords, `batch ${batchId} of ${taskKey(task)} took ${books.blocks} blocks with ${books.shuffleRecords} records; between its positions there are ${blocks} with ${records}`, placeOf(count))
+    this.#findings.differ('blocks-miscounted', records, books.shuffleRecords, `batch ${batchId} of ${taskKey(task)} took ${howMany(books.blocks, 'block')} with ${howMany(books.shuffleRecords, 'record')}; between its positions there ${blocks === 1 ? 'is' : 'are'} ${blocks} with ${records}`, placeOf(count))
   }
 }
 

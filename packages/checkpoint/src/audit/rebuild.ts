@@ -1,6 +1,7 @@
 // A task's state behind its newest batch, rebuilt in every way that log and store allow: from the run's beginning and from each snapshot whose tail the
 // journal still has, each on its own up to the same batch. All ways have to give one hash. They are compared wherever one begins, too: what two ways
 // disagree about there, a later batch may write over.
+import { howMany } from '@tidemark/base'
 import type { StageId, TaskRef } from '@tidemark/base'
 import type { CommitRecord } from '../records/records.ts'
 import type { Findings } from './findings.ts'
@@ -121,7 +122,7 @@ export class StateRebuild {
     this.#differsAt ??= batchId
     const { stage, partition } = this.#facts.task
     const { missing, extra, other, first } = difference
-    this.#findings.add('rebuilt-differs', `behind batch ${batchId} ${name} has another state than ${way.name} and ${way.from === batchId ? 'nothing' : `the batches from ${way.from + 1} on`} make (hash ${state.hash().slice(0, 16)}, not ${way.state.hash().slice(0, 16)}): ${missing} entries are missing, ${extra} too many, ${other} others; ${first}`, { stage, partition, batchId })
+    this.#findings.add('rebuilt-differs', `behind batch ${batchId} ${name} has another state than ${way.name} and ${way.from === batchId ? 'nothing' : `the batches from ${way.from + 1} on`} make (hash ${state.hash().slice(0, 16)}, not ${way.state.hash().slice(0, 16)}): ${howMany(missing, 'entry is', 'entries are')} missing, ${extra} too many, ${other} others; ${first}`, { stage, partition, batchId })
   }
 
   #give(why: string): undefined {

@@ -1,5 +1,6 @@
 // One shuffle, block by block: each writer's batches in order and whole, no block of a batch that its writer's journal does not have, and what
 // writers say they sent against what stands in the blocks.
+import { howMany } from '@tidemark/base'
 import type { StageId } from '@tidemark/base'
 import type { Block } from '../records/blocks.ts'
 import { compareGenerations } from '../records/generation.ts'
@@ -64,7 +65,7 @@ export class ShufflePartitionAudit {
     this.#findings.count('blocks')
     this.#passSteps(offset)
     const journal = block.stage === this.shuffle.from ? this.#journals[block.partition] : undefined
-    if (journal === undefined) return this.#fault('block-foreign', `the block at ${offset} was written by ${block.stage}-${block.partition}; ${this.shuffle.shuffle} is written by ${this.#journals.length} tasks of ${this.shuffle.from}`, block, offset)
+    if (journal === undefined) return this.#fault('block-foreign', `the block at ${offset} was written by ${block.stage}-${block.partition}; ${this.shuffle.shuffle} is written by ${howMany(this.#journals.length, 'task')} of ${this.shuffle.from}`, block, offset)
     const reader = this.#nextOf(this.reader.positions ?? [])
     if (block.batchId > (journal.batchId ?? 0)) {
       // Behind the cut: not to be judged. A reader is never there.
@@ -158,7 +159,7 @@ export const auditEmitted = (outputs: StageOutputs, journals: readonly JournalAu
       const sent = own.reduce((sum, one) => sum + (one.sent.get(writer)?.get(batchId) ?? 0), 0)
       findings.count('emitted')
       if (onlyShuffles ? sent === books.emitted : sent <= books.emitted) continue
-      findings.differ('emitted-miscounted', books.emitted, sent, `batch ${batchId} of ${stage}-${writer} sent ${books.emitted} records; its blocks hold ${sent}`, { stage, partition: writer, batchId, offset })
+      findings.differ('emitted-miscounted', books.emitted, sent, `batch ${batchId} of ${stage}-${writer} sent ${howMany(books.emitted, 'record')}; its blocks hold ${sent}`, { stage, partition: writer, batchId, offset })
     }
   }
 }

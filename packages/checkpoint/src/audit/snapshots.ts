@@ -1,7 +1,7 @@
 // A task's newest snapshots against its journal: the older one and every after-image behind it make the newer one; positions and totals in both are
 // those of their batches.
 import { isDeepStrictEqual } from 'node:util'
-import { isTidemarkError } from '@tidemark/base'
+import { howMany, isTidemarkError } from '@tidemark/base'
 import type { TaskRef } from '@tidemark/base'
 import { Packr } from 'msgpackr'
 import type { BatchContent, CommitRecord, SnapshotRef } from '../records/records.ts'
@@ -35,7 +35,7 @@ export const openSnapshot = (task: TaskRef, ref: SnapshotRef, bodies: readonly (
     for (const block of blocks.slice(0, -1)) state.apply(block)
     const content = packr.unpack(blocks.at(-1) ?? Buffer.alloc(0)) as Content
     if (header.batchId !== ref.batchId || header.checkpoint !== ref.checkpoint || !sameOwner(header.owner, ref.owner)) fault('snapshot-misplaced', `says of itself: checkpoint ${header.checkpoint}, batch ${header.batchId}, slot ${header.owner.slotId}`)
-    if (header.keys !== state.keys || ref.keys !== state.keys) fault('keys-miscounted', `says it has ${header.keys} keys, its journal says ${ref.keys}; ${state.keys} are in it`)
+    if (header.keys !== state.keys || ref.keys !== state.keys) fault('keys-miscounted', `says it has ${howMany(header.keys, 'key')}, its journal says ${ref.keys}; ${howMany(state.keys, 'is', 'are')} in it`)
     findings.count('snapshots')
     return { ref, state, content }
   } catch (error) {
@@ -74,7 +74,7 @@ export class StateAudit {
       return this.#fault('journal-damaged', content.batchId, `the after-images of batch ${content.batchId} can't be read: ${error instanceof Error ? error.message : String(error)}`)
     }
     const outbox = this.#state.outbox
-    if (!isDeepStrictEqual(outbox, content.outbox)) this.#fault('outbox-differs', content.batchId, `behind batch ${content.batchId} ${outbox.entries} outbox entries of ${outbox.bytes} bytes are undelivered; it says ${content.outbox.entries} of ${content.outbox.bytes}`)
+    if (!isDeepStrictEqual(outbox, content.outbox)) this.#fault('outbox-differs', content.batchId, `behind batch ${content.batchId} ${howMany(outbox.entries, 'outbox entry', 'outbox entries')} of ${howMany(outbox.bytes, 'byte')} ${outbox.entries === 1 ? 'is' : 'are'} undelivered; it says ${content.outbox.entries} of ${content.outbox.bytes}`)
     this.#meet(content.batchId)
   }
 
@@ -85,7 +85,7 @@ export class StateAudit {
       const difference = this.#state.difference(state)
       if (difference === undefined) continue
       const { missing, extra, other, first } = difference
-      this.#fault('state-differs', batchId, `the snapshot of checkpoint ${ref.checkpoint} is not the state behind batch ${batchId}: ${missing} entries are missing, ${extra} too many, ${other} others; ${first}`)
+      this.#fault('state-differs', batchId, `the snapshot of checkpoint ${ref.checkpoint} is not the state behind batch ${batchId}: ${howMany(missing, 'entry is', 'entries are')} missing, ${extra} too many, ${other} others; ${first}`)
     }
   }
 

@@ -1,4 +1,5 @@
 // The running totals of all tasks against what shuffles and output topics hold: since the job began, however far its journals reach back.
+import { howMany } from '@tidemark/base'
 import type { Books } from '../records/records.ts'
 import type { RunRecord } from '../run.ts'
 import type { Findings } from './findings.ts'
@@ -118,14 +119,14 @@ const judge = ({ sent, sentBefore, taken, inFlight, found, shuffles, topics, sta
   findings.count('totals')
   const through = taken + inFlight
   if (topics.length === 0) {
-    if (through !== sent) findings.differ('shuffle-miscounted', sent, through, `${stages.join(', ')} sent ${sent} records to ${shuffles.join(', ')}; ${taken} were taken and ${inFlight} are in flight`, {})
+    if (through !== sent) findings.differ('shuffle-miscounted', sent, through, `${stages.join(', ')} sent ${howMany(sent, 'record')} to ${shuffles.join(', ')}; ${howMany(taken, 'was', 'were')} taken and ${howMany(inFlight, 'is', 'are')} in flight`, {})
     return
   }
   const [least, most] = [sentBefore - through, sent - through]
   const range = least === most ? `${most}` : `${least} to ${most}`
   const place = topics.length === 1 && topics[0] !== undefined ? { topic: topics[0] } : {}
-  if (found < least) findings.add('output-missing', `${topics.join(', ')}: ${range} records were committed, ${found} are there`, place, { lost: least - found })
-  else if (found > most) findings.add('output-doubled', `${topics.join(', ')}: ${range} records were committed, ${found} are there; another program that writes to it is named with --shared`, place, { doubled: found - most })
+  if (found < least) findings.add('output-missing', `${topics.join(', ')}: ${range} ${most === 1 ? 'record was' : 'records were'} committed, ${howMany(found, 'is', 'are')} there`, place, { lost: least - found })
+  else if (found > most) findings.add('output-doubled', `${topics.join(', ')}: ${range} ${most === 1 ? 'record was' : 'records were'} committed, ${howMany(found, 'is', 'are')} there; another program that writes to it is named with --shared`, place, { doubled: found - most })
 }
 
 const auditDeadLetters = (facts: TotalsFacts, findings: Findings): void => {
@@ -137,6 +138,6 @@ const auditDeadLetters = (facts: TotalsFacts, findings: Findings): void => {
   findings.count('totals')
   const { records, topic } = deadLetters
   const range = least === most ? `${most}` : `${least} to ${most}`
-  if (records < least) findings.add('output-missing', `${topic}: ${range} records were dead-lettered, ${records} are there`, { topic }, { lost: least - records })
-  else if (records > most) findings.add('output-doubled', `${topic}: ${range} records were dead-lettered, ${records} are there`, { topic }, { doubled: records - most })
+  if (records < least) findings.add('output-missing', `${topic}: ${range} ${most === 1 ? 'record was' : 'records were'} dead-lettered, ${howMany(records, 'is', 'are')} there`, { topic }, { lost: least - records })
+  else if (records > most) findings.add('output-doubled', `${topic}: ${range} ${most === 1 ? 'record was' : 'records were'} dead-lettered, ${howMany(records, 'is', 'are')} there`, { topic }, { doubled: records - most })
 }

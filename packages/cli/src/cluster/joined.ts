@@ -2,6 +2,7 @@
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
 import type { JobsClient } from '@tidemark/wire'
+import { plural } from '../format/values.ts'
 
 const JOIN_TIMEOUT_MS = 20_000
 const LEAD_POLL_MS = 50
@@ -29,7 +30,7 @@ const watchJoining = async (jobs: JobsClient, count: number, clock: Clock, signa
     for (let joined = 0; joined < count && !signal.aborted;) {
       const next = await Promise.race([events.next(), over])
       if (next?.done === false) joined += next.value.event === 'executor.joined' ? 1 : 0
-      else if (!signal.aborted) throw new TidemarkError(`${joined} of ${count} executors joined in ${JOIN_TIMEOUT_MS} ms`, { code: 'CLI_PROCESS_SILENT', blame: 'bug', action: 'exit', hint: 'Their logs say why.' })
+      else if (!signal.aborted) throw new TidemarkError(`${joined} of ${plural(count, 'executor')} joined in ${JOIN_TIMEOUT_MS} ms`, { code: 'CLI_PROCESS_SILENT', blame: 'bug', action: 'exit', hint: 'Their logs say why.' })
     }
   } finally {
     timer.cancel()

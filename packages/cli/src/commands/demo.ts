@@ -96,7 +96,7 @@ const play = async (stage: Stage, seed: number, options: DemoOptions, over: Abor
   const throwFailure = (): void => {
     if (failures.length > 0) throw failures[0]
   }
-  stage.say(`feeding ${number(options.rate)} orders a second for ${options.seconds} s, seed ${seed}`)
+  stage.say(`feeding ${plural(options.rate, 'order')} a second for ${options.seconds} s, seed ${seed}`)
 
   const began = clock.monotonic()
   const untilSecond = async (second: number): Promise<void> => {

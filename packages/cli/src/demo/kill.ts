@@ -4,7 +4,7 @@ import type { TaskDescription } from '@tidemark/wire'
 import type { Child } from '../cluster/child.ts'
 import { originOf, STEP_COLUMNS, stepCells } from '../format/recovery.ts'
 import { table } from '../format/table.ts'
-import { taskName } from '../format/values.ts'
+import { plural, taskName } from '../format/values.ts'
 import { allRun, byOwner } from './stage.ts'
 import type { Stage } from './stage.ts'
 import type { Watcher } from './watcher.ts'
@@ -55,7 +55,7 @@ export const killOne = async (stage: Stage, watcher: Watcher, whole: boolean): P
   const detectedAt = Math.min(...moved.map((task) => task.recovery?.detectedAt ?? Infinity))
   const recoveredAt = Math.max(...moved.map(commitOf))
   const cause = moved[0]?.recovery?.cause ?? ''
-  stage.say(`${cause}: known ${Math.round(detectedAt - killedAt)} ms after the kill; ${moved.length} tasks moved, the last one's first commit ${Math.round(recoveredAt - killedAt)} ms after it`, 'green')
+  stage.say(`${cause}: known ${Math.round(detectedAt - killedAt)} ms after the kill; ${plural(moved.length, 'task')} moved, the last one's first commit ${Math.round(recoveredAt - killedAt)} ms after it`, 'green')
   for (const line of movedLines(moved, killedAt)) stage.show(line)
 
   // The reader is a little behind the commits it is to see.

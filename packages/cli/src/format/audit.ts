@@ -9,7 +9,7 @@ const SHOWN_MAX = 20
 
 export const auditLines = (report: AuditReport, paint: Paint): string[] => {
   const { job, run, from, at, balanced, lost, doubled, compared, totals } = report
-  const count = (what: string): string => number(compared[what] ?? 0)
+  const of = (what: string, one: string, many?: string): string => plural(compared[what] ?? 0, one, many)
   const verdict = `${number(lost)} lost, ${number(doubled)} doubled`
   const faults = report.findings.length + report.unlisted
   return [
@@ -17,10 +17,10 @@ export const auditLines = (report: AuditReport, paint: Paint): string[] => {
     balanced ? paint('green', `balanced: ${verdict}`) : paint('red', `NOT BALANCED: ${plural(faults, 'fault')}, ${verdict}`),
     '',
     ...facts([
-      ['since the job began', `${number(totals.offsets)} offsets passed, ${number(totals.records)} records taken: ${number(totals.folded)} folded, ${number(totals.passedOn)} passed on, ${number(totals.filtered)} filtered, ${number(totals.late)} late, ${number(totals.deadLettered)} dead-lettered, ${number(totals.skipped)} skipped; ${number(totals.emitted)} sent`],
-      ['batch by batch', `${count('batches')} batches; ${count('source ranges')} of them counted again in their topics, ${count('shuffle ranges')} in their shuffles; ${count('checksums')} last records compared`],
-      ['shuffles', `${count('blocks')} blocks; ${count('emitted')} batches of their writers counted again`],
-      ['state', `${plural(compared['snapshots'] ?? 0, 'snapshot')} read, ${count('states')} compared with what the journal makes; ${plural(compared['objects'] ?? 0, 'object')} of ${plural(compared['checkpoints'] ?? 0, 'checkpoint')}`],
+      ['since the job began', `${plural(totals.offsets, 'offset')} passed, ${plural(totals.records, 'record')} taken: ${number(totals.folded)} folded, ${number(totals.passedOn)} passed on, ${number(totals.filtered)} filtered, ${number(totals.late)} late, ${number(totals.deadLettered)} dead-lettered, ${number(totals.skipped)} skipped; ${number(totals.emitted)} sent`],
+      ['batch by batch', `${of('batches', 'batch', 'batches')}; ${number(compared['source ranges'] ?? 0)} of them counted again in their topics, ${number(compared['shuffle ranges'] ?? 0)} in their shuffles; ${of('checksums', 'last record')} compared`],
+      ['shuffles', `${of('blocks', 'block')}; ${of('emitted', 'batch', 'batches')} of their writers counted again`],
+      ['state', `${of('snapshots', 'snapshot')} read, ${number(compared['states'] ?? 0)} compared with what the journal makes; ${of('objects', 'object')} of ${of('checkpoints', 'checkpoint')}`],
     ]),
     ...report.outputs.flatMap(outputLine), '',
     ...taskLines(report),

@@ -1,5 +1,5 @@
 // Checkpoints of all jobs: when the next begins, facts into the pure progress machine of each, its commands out to the owners.
-import { describeError } from '@tidemark/base'
+import { describeError, howMany } from '@tidemark/base'
 import type { JobId, TaskRef } from '@tidemark/base'
 import { advanceCheckpoint, beginCheckpoint, missing } from '@tidemark/checkpoint'
 import type { CheckpointFact, CheckpointProgress, CheckpointStep, ManifestInFlight, ManifestOutput, ManifestPart, Rules, TaskId } from '@tidemark/checkpoint'
@@ -145,7 +145,7 @@ export class Checkpoints {
     if (found.current.progress) this.#advance(found.job, found.current, { kind: 'written' })
     this.#current.delete(id)
     const tookMs = Math.round(this.#out.nowMs - found.current.startedAtMs)
-    this.#out.happened({ event: 'checkpoint.completed', job: id, message: `checkpoint ${description.checkpoint} is complete: ${description.parts} parts, ${description.bytes} bytes, ${tookMs} ms`, facts: { ...description, tookMs } })
+    this.#out.happened({ event: 'checkpoint.completed', job: id, message: `checkpoint ${description.checkpoint} is complete: ${howMany(description.parts, 'part')}, ${howMany(description.bytes, 'byte')}, ${tookMs} ms`, facts: { ...description, tookMs } })
     return found.current.last
   }
 

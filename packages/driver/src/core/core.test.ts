@@ -30,6 +30,17 @@ describe('death', () => {
     expect(cluster.told('a', 'revoke', commands)).toEqual([])
   })
 
+  test('one slot, one task of it → said as of one', () => {
+    const cluster = new Cluster()
+    cluster.join('a', 1)
+    cluster.start(runRecord({ tasks: 1 }))
+    cluster.runs('a')
+    cluster.breaks('a')
+    cluster.event(refused('a'))
+    expect(cluster.core.events({ after: 0 }).flatMap(({ event, message }) => event === 'executor.joined' || event === 'executor.dead' ? message : [])).toEqual(['executor a joins with 1 slot and 0 tasks', 'executor a is dead: stream ended without goodbye, probe refused; 1 task moves'])
+    expect(cluster.core.list(cluster.now)[0]?.reason).toBe('1 of 1 task waits: there is no executor')
+  })
+
   test('the verdict → its newest ids are fenced and its processes named, before anybody is told to take over', () => {
     const cluster = twoWithJob()
     cluster.says('b', { kind: 'session', slot: 0, transactionalId: 'id-1' })

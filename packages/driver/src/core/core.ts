@@ -1,5 +1,5 @@
 // The driver as a state machine: events and the time in, commands out. Reads no clock, no random source, no socket.
-import { taskKey } from '@tidemark/base'
+import { howMany, taskKey } from '@tidemark/base'
 import type { SlotId } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
@@ -154,7 +154,7 @@ export class DriverCore {
     }
     const { entry, returned, replaced } = this.#executors.register(message, connection, this.#out.nowMs)
     if (replaced !== undefined) this.#out.push({ kind: 'disconnect', connection: replaced })
-    this.#out.happened({ event: returned ? 'executor.returned' : 'executor.joined', executor: entry.id, message: `executor ${entry.label} ${returned ? 'is back' : 'joins'} with ${entry.slots.length} slots and ${message.running.length} tasks`, facts: { label: entry.label, slots: entry.slots.length, engineVersion: message.engineVersion } })
+    this.#out.happened({ event: returned ? 'executor.returned' : 'executor.joined', executor: entry.id, message: `executor ${entry.label} ${returned ? 'is back' : 'joins'} with ${howMany(entry.slots.length, 'slot')} and ${howMany(message.running.length, 'task')}`, facts: { label: entry.label, slots: entry.slots.length, engineVersion: message.engineVersion } })
     this.#out.send(entry, { kind: 'registered', driver: this.#me.driver, epoch: this.#me.epoch, heartbeatIntervalMs: this.#settings.heartbeatIntervalMs, heartbeatTimeoutMs: this.#settings.heartbeatTimeoutMs })
     this.#ownership.adopt(entry, message.running)
   }
@@ -241,7 +241,7 @@ export class DriverCore {
     }
     const ids = transactionalIds.filter((id) => id !== '')
     if (ids.length > 0) this.#out.push({ kind: 'fence', ids, because: `slot ${number} of ${entry.label} died` })
-    this.#out.happened({ event: 'slot.died', executor: entry.id, level: lost > 0 ? 'warn' : 'info', message: `slot ${number} of ${entry.label} died: ${reason}; ${lost} tasks move`, facts: { slot: number, slotId, reason, tasks: tasks.map(taskKey) } })
+    this.#out.happened({ event: 'slot.died', executor: entry.id, level: lost > 0 ? 'warn' : 'info', message: `slot ${number} of ${entry.label} died: ${reason}; ${howMany(lost, 'task moves', 'tasks move')}`, facts: { slot: number, slotId, reason, tasks: tasks.map(taskKey) } })
     return true
   }
 
@@ -285,14 +285,14 @@ export class DriverCore {
     const ids = entry.slots.flatMap(({ transactionalId }) => transactionalId ?? [])
     if (ids.length > 0) this.#out.push({ kind: 'fence', ids, because: `executor ${entry.label} is dead` })
     this.#out.push({ kind: 'kill', executor: entry.id, processes: [entry.process, ...entry.slots.flatMap(({ process }) => process ?? [])].map(({ pid, pidStart }) => ({ pid, pidStart })) })
-    this.#out.happened({ event: 'executor.dead', executor: entry.id, level: 'warn', message: `executor ${entry.label} is dead: ${reason}; ${tasks} tasks move`, facts: { label: entry.label, reason, silentMs, tasks } })
+    this.#out.happened({ event: 'executor.dead', executor: entry.id, level: 'warn', message: `executor ${entry.label} is dead: ${reason}; ${howMany(tasks, 'task moves', 'tasks move')}`, facts: { label: entry.label, reason, silentMs, tasks } })
   }
 
   #left(entry: ExecutorEntry): void {
     if (isGone(entry)) return
     moveTo(entry, 'left', this.#out.nowMs, 'said goodbye')
     const tasks = this.#forget(entry, `executor ${entry.label} left`)
-    this.#out.happened({ event: 'executor.left', executor: entry.id, message: `executor ${entry.label} left${tasks > 0 ? `, ${tasks} tasks move` : ''}`, facts: { label: entry.label, tasks } })
+    this.#out.happened({ event: 'executor.left', executor: entry.id, message: `executor ${entry.label} left${tasks > 0 ? `, ${howMany(tasks, 'task moves', 'tasks move')}` : ''}`, facts: { label: entry.label, tasks } })
   }
 
   #forget(entry: ExecutorEntry, cause: string): number {

@@ -1,5 +1,6 @@
 // Takes the tasks from slots that alone are cut off from the log. Their owners can't release them: whoever gets them fences the old id and
 // claims in a higher generation, and the old owner gives up when it hears the log, or this driver, again.
+import { howMany } from '@tidemark/base'
 import type { ExecutorEntry, SlotEntry } from './executors.ts'
 import { judgeLogs } from './log-silence.ts'
 import type { Hearer } from './log-silence.ts'
@@ -43,7 +44,7 @@ export class CutOffs {
     if (placed.length > 0 && slot.transactionalId !== undefined) out.push({ kind: 'fence', ids: [slot.transactionalId], because: `slot ${slot.slot} of ${executor.label} is cut off from the log` })
     out.happened({
       event: 'slot.cut-off', executor: executor.id, level: 'warn', facts: { slot: slot.slot, silentMs, because: log.because, tasks: placed.length },
-      message: `the log has not answered slot ${slot.slot} of ${executor.label} for ${silentMs} ms, and answers others: ${placed.length} tasks move`,
+      message: `the log has not answered slot ${slot.slot} of ${executor.label} for ${silentMs} ms, and answers others: ${howMany(placed.length, 'task moves', 'tasks move')}`,
     })
   }
 }

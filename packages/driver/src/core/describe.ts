@@ -1,5 +1,5 @@
 // Jobs for people: the overview, and everything about one.
-import { growthInWords } from '@tidemark/base'
+import { growthInWords, howMany } from '@tidemark/base'
 import type { LogGrowth } from '@tidemark/base'
 import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
@@ -16,7 +16,7 @@ const lagOf = (inputs: readonly InputStatus[]): number => inputs.reduce((sum, { 
 /** What is lacking, in one line; undefined while everything has an owner. */
 const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: ExecutorRegistry, nowMs: number): string | undefined => {
   if (!isLive(job.state) || waiting.length === 0) return undefined
-  const count = `${waiting.length} of ${job.tasks.size} tasks wait`
+  const count = `${waiting.length} of ${howMany(job.tasks.size, 'task')} ${waiting.length === 1 ? 'waits' : 'wait'}`
   const present = executors.present()
   if (present.length === 0) return `${count}: there is no executor`
   if (nowMs < job.adoptUntilMs) return `${count}: an executor of the driver before may still run them`

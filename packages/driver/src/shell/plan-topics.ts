@@ -1,5 +1,5 @@
 // What a plan needs of the log at submit: its topics exist, and how many partitions each source has. Every mistake in one answer.
-import { closest, TidemarkError, jobId } from '@tidemark/base'
+import { closest, howMany, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, Log, TopicDescription } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { RunInput, RunRecord } from '@tidemark/checkpoint'
@@ -55,7 +55,7 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
     if (found?.compacted) notes.push(`topic ${topic} is compacted: records between two that are there may be missing`)
   }
   const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
-  if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${replication} replica${replication === 1 ? '' : 's'}: what they hold is lost with that many disks`)
+  if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${howMany(replication, 'replica')}: what they hold is lost with that many disks`)
   return { topics, notes }
 }
 

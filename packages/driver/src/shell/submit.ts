@@ -1,5 +1,5 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
-import { jobId, TidemarkError } from '@tidemark/base'
+import { howMany, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Definition, Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
@@ -170,8 +170,8 @@ const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: num
 /** The state must find its tasks again, and the input behind its positions must still be there. */
 const checkFits = async ({ log }: DriverPorts, record: RunRecord, manifest: Manifest): Promise<void> => {
   const has = tasksOf(manifest)
-  const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${partitions} tasks, the checkpoint ${has.get(stage) ?? 0}`)
-  if (has.size > record.stages.length) different.push(`the checkpoint has ${has.size} stages, the plan ${record.stages.length}`)
+  const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${howMany(partitions, 'task')}, the checkpoint ${has.get(stage) ?? 0}`)
+  if (has.size > record.stages.length) different.push(`the checkpoint has ${howMany(has.size, 'stage')}, the plan ${record.stages.length}`)
   if (different.length > 0) {
     throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, { code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job, hint: 'A restore keeps stages and their numbers of tasks.' })
   }

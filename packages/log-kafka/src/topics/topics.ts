@@ -1,5 +1,5 @@
 // Topics: create, describe, list, delete. Each waits until every broker agrees, so that the next call, to whichever broker, finds what this one did.
-import { TidemarkError } from '@tidemark/base'
+import { howMany, TidemarkError } from '@tidemark/base'
 import type { TopicDescription, TopicSpec } from '@tidemark/base'
 import { brokerError, CODE, unavailableError } from '../errors.ts'
 import type { WireCall } from '../kafkajs.ts'
@@ -28,7 +28,7 @@ export const createTopics = async (cluster: Cluster, specs: readonly TopicSpec[]
     await usable(cluster, topic)
     const found = (await cluster.topic(topic)).partitions
     if (found === partitions) continue
-    throw new TidemarkError(`topic "${topic}" exists with ${found} partitions, ${partitions} are wanted`, { code: 'LOG_TOPIC_EXISTS', blame: 'user', action: 'fail-job', hint: 'Use another name, or delete the topic if nobody needs it.', topic, details: { found, wanted: partitions } })
+    throw new TidemarkError(`topic "${topic}" exists with ${howMany(found, 'partition')}, ${howMany(partitions, 'is', 'are')} wanted`, { code: 'LOG_TOPIC_EXISTS', blame: 'user', action: 'fail-job', hint: 'Use another name, or delete the topic if nobody needs it.', topic, details: { found, wanted: partitions } })
   }
 }
 

@@ -1,6 +1,6 @@
 // Before a task goes on: is each source topic still the one that its positions belong to? Told by the checksum of the last record read; a
 // topic that was made anew under its name and has grown past the position is seen by nothing else.
-import { isTidemarkError, TidemarkError } from '@tidemark/base'
+import { howMany, isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { LogReader, LogRecord } from '@tidemark/base'
 import type { SourcePosition } from '@tidemark/checkpoint'
 import { recordChecksum } from '../task/input.ts'
@@ -38,7 +38,7 @@ const lastRecord = async (held: HeldTask, reader: LogReader, { topic, partition,
     const { start, end } = error.details
     // Removed by retention, and reading on at our position is possible: nothing to compare, nothing lost.
     if (typeof start === 'number' && typeof end === 'number' && start <= next && next <= end) return undefined
-    throw new TidemarkError(`${topic}/${partition} holds offsets ${String(start)} to ${String(end)}, ${held.key} is at ${next}: ${typeof start === 'number' && start > next ? `${start - next} records were removed by retention before they were read` : 'the topic was made anew'}`, {
+    throw new TidemarkError(`${topic}/${partition} holds offsets ${String(start)} to ${String(end)}, ${held.key} is at ${next}: ${typeof start === 'number' && start > next ? `${howMany(start - next, 'record was removed by retention before it was read', 'records were removed by retention before they were read')}` : 'the topic was made anew'}`, {
       code: 'TASK_SOURCE_GONE', blame: 'user', action: 'fail-job', ...held.ref, topic, offset: next, cause: error, details: { start, end, next },
       hint: 'Nothing was skipped. Choose: bring the records back; submit from an older checkpoint whose input still exists; or cancel and submit to start empty.',
     })

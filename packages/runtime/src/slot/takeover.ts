@@ -1,7 +1,7 @@
 // Takeover of the tasks a slot was given (design §3): read, fence, claim, tail, resume. Loading goes on beside reading, fencing and claiming; only a task whose
 // journal is longer than what may wait for snapshots is loaded first, and claims by itself. Each task starts as soon as it is ready: a slow or missing
 // snapshot holds up nobody else.
-import { asTidemarkError, TidemarkError } from '@tidemark/base'
+import { asTidemarkError, howMany, TidemarkError } from '@tidemark/base'
 import type { LogReader, TransactionalId } from '@tidemark/base'
 import { beforeClaim, clearedByTrial, isToBeTried } from '@tidemark/checkpoint'
 import { ClaimGroup } from './claim-group.ts'
@@ -238,7 +238,7 @@ export class Takeover {
     if (trial !== undefined && held.culprits === undefined && held.claim !== undefined && isToBeTried(held.deaths)) {
       held.culprits = []
       logger.warn({ task: held.key, deaths: held.deaths }, 'takeover.tried')
-      held.waitingFor = `its input is tried in a process of its own: ${held.deaths?.slots ?? 0} slots and ${held.deaths?.executors ?? 0} executors died of it in a row`
+      held.waitingFor = `its input is tried in a process of its own: ${howMany(held.deaths?.slots ?? 0, 'slot')} and ${howMany(held.deaths?.executors ?? 0, 'executor')} died of it in a row`
       const cleared = await findCulprits(trial, { task: held.ref, generation: held.generation, claimOffset: held.claim.offset }, logger, (culprit) => {
         held.culprits?.push(culprit)
         held.timeline.remarks.push(culprit.error.message)

@@ -1,5 +1,5 @@
 // createTask: puts a task together from the plan, the job's functions and the run record.
-import { TidemarkError } from '@tidemark/base'
+import { howMany, TidemarkError } from '@tidemark/base'
 import type { Clock, TaskRef } from '@tidemark/base'
 import { assignedPartitions } from '@tidemark/checkpoint'
 import type { AssignedPartition, RunInput, RunRecord, RunStage } from '@tidemark/checkpoint'
@@ -50,7 +50,7 @@ const mismatch = (message: string): TidemarkError =>
   new TidemarkError(message, { code: 'TASK_PLAN_MISMATCH', blame: 'bug', action: 'fail-job', hint: 'The run record, the plan and the bundle do not belong together.' })
 
 const repartitioned = (task: TaskRef, { topic, partitions }: RunInput, now: number): TidemarkError =>
-  new TidemarkError(`topic "${topic}" has ${now} partitions, the run began with ${partitions}: records of a key may be in another partition than its state`, {
+  new TidemarkError(`topic "${topic}" has ${howMany(now, 'partition')}, the run began with ${partitions}: records of a key may be in another partition than its state`, {
     code: 'TASK_SOURCE_REPARTITIONED', blame: 'user', action: 'fail-job', ...task, topic, details: { began: partitions, now },
     hint: 'A job that is `copartitioned` keeps state where its topic has the key. Nothing was lost; what was written since the change may have been counted under a new key. Submit it without `copartitioned`, or anew from the start of its input.',
   })

@@ -19,7 +19,7 @@ describe('simulation', () => {
   test('simulation, an executor is killed → its tasks move, nothing is lost, nothing doubled', async () => {
     const outcome = await simulate({ seed: 4, shape: 'copartitioned', plan: [{ at: 500, kind: 'kill machine', who: 0 }] })
     expect(await wrong(outcome)).toBe('')
-    expect(outcome.trace().join('\n')).toMatch(/executor e1 is dead: .*; 1 tasks move[^]*e2\.0 +takeover\.running/)
+    expect(outcome.trace().join('\n')).toMatch(/executor e1 is dead: .*; 1 task moves[^]*e2\.0 +takeover\.running/)
   })
 
   test.each((['now', 'drain'] as const).flatMap((mode) => (['nothing', 'submit', 'restore'] as const).map((afterwards) => [mode, afterwards] as const)))('simulation, the job is cancelled (%s) while an executor is out of reach and the driver dies, then %s → its run ends for good, what follows is exact', async (mode, afterwards) => {

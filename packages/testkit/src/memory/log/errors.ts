@@ -1,12 +1,12 @@
 // The log's errors as the memory log reports them.
-import { TidemarkError } from '@tidemark/base'
+import { howMany, TidemarkError } from '@tidemark/base'
 import type { ErrorPlace } from '@tidemark/base'
 
 export const missing = (topic: string, partition?: number): TidemarkError =>
   new TidemarkError(`topic "${topic}" ${partition === undefined ? 'does not exist' : `has no partition ${partition}`}`, { code: 'LOG_TOPIC_MISSING', blame: 'user', action: 'fail-job', hint: 'Create the topic, or correct its name.', topic, ...(partition === undefined ? {} : { partition }) })
 
 export const topicExists = (topic: string, found: number, wanted: number): TidemarkError =>
-  new TidemarkError(`topic "${topic}" exists with ${found} partitions, ${wanted} are wanted`, { code: 'LOG_TOPIC_EXISTS', blame: 'user', action: 'fail-job', hint: 'Use another name, or delete the topic if nobody needs it.', topic, details: { found, wanted } })
+  new TidemarkError(`topic "${topic}" exists with ${howMany(found, 'partition')}, ${howMany(wanted, 'is', 'are')} wanted`, { code: 'LOG_TOPIC_EXISTS', blame: 'user', action: 'fail-job', hint: 'Use another name, or delete the topic if nobody needs it.', topic, details: { found, wanted } })
 
 export const topicInvalid = (topic: string, why: string): TidemarkError =>
   new TidemarkError(`"${topic}" can't be a topic: ${why}`, { code: 'LOG_TOPIC_INVALID', blame: 'user', action: 'fail-job', topic })
