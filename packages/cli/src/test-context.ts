@@ -41,7 +41,7 @@ export const testContext = (given: Partial<Context> = {}): TestContext => {
 export const printed = ({ out }: TestContext): unknown[] => out.map((line) => JSON.parse(line) as unknown)
 
 export const fakeJobs = (given: Partial<JobsClient>): JobsClient => ({
-  submit: refuse('submit'), list: refuse('list'), describe: refuse('describe'), cancel: refuse('cancel'), watchEvents: refuse('watchEvents'), close: () => {}, ...given,
+  submit: refuse('submit'), list: refuse('list'), damaged: async () => [], describe: refuse('describe'), cancel: refuse('cancel'), watchEvents: refuse('watchEvents'), close: () => {}, ...given,
 })
 
 export const SUMMARY: JobSummary = {

@@ -48,7 +48,7 @@ export const jobService = (handlers: JobHandlers): { readonly methods: ServiceDe
   methods: jobMethods,
   handlers: {
     Submit: (call: ServerReadableStream<SubmitChunk, SubmitAnswer>, answer: sendUnaryData<SubmitAnswer>) => answering(answer, async () => handlers.submit(await readSubmission(call))),
-    List: (_call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ jobs: await handlers.list() })),
+    List: (_call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ jobs: await handlers.list(), damaged: await handlers.damaged?.() ?? [] })),
     Describe: (call: ServerUnaryCall<{ job: string }, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ job: await handlers.describe(call.request.job) })),
     Cancel: (call: ServerUnaryCall<{ job: string, mode: CancelMode }, object>, answer: sendUnaryData<object>) => answering(answer, () => handlers.cancel(call.request.job, call.request.mode)),
     WatchEvents: (call: ServerWritableStream<WatchRequest, JobEvent>) => {

@@ -65,6 +65,11 @@ describe('errors', () => {
     } }))
     await expect(client.list()).rejects.toMatchObject({ code: 'UNEXPECTED', blame: 'bug', message: 'boom' })
   })
+  test('a job that the driver could not read → told beside the list; a driver that says nothing of such → none', async () => {
+    const error = { code: 'RUN_RECORD_INVALID', message: 'it is no object', blame: 'environment', action: 'fail-job', hint: 'Restore it.' } as const
+    const client = dial(await listen({ damaged: async () => [{ job: 'orders', error }] }))
+    expect([await client.list(), await client.damaged(), await dial(await listen({})).damaged()]).toEqual([[], [{ job: 'orders', error }], []])
+  })
   test('nobody listens → WIRE_UNAVAILABLE that names the address', async () => {
     const serving = await serveJobs({ address: '127.0.0.1:0', jobs: HANDLERS })
     await serving.close()

@@ -102,6 +102,7 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
   return {
     submit,
     list: async () => (await unary(jobMethods.List, {})).jobs,
+    damaged: async () => (await unary(jobMethods.List, {})).damaged,
     describe: async (job) => (await unary(jobMethods.Describe, { job })).job,
     cancel: (job, mode = 'now') => unary(jobMethods.Cancel, { job, mode }),
     watchEvents,

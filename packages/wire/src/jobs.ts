@@ -42,6 +42,12 @@ export interface JobSummary {
   readonly finalCheckpoint?: number
 }
 
+/** What is stored of it can't be read, so that the driver leads without it; it may run. */
+export interface DamagedJob {
+  readonly job: string
+  readonly error: ErrorMessage
+}
+
 /** The last takeover of a task, from the death (or the move) to the first commit. */
 export interface TaskRecovery {
   /** Why: `executor west-1 dead: stream ended, probe refused`. */
@@ -146,6 +152,8 @@ export interface JobEvent {
 export interface JobHandlers {
   submit(request: SubmitRequest): Promise<SubmitAnswer>
   list(): Promise<readonly JobSummary[]>
+  /** Those that are not in the list because they are damaged; left out: none ever is. */
+  damaged?(): Promise<readonly DamagedJob[]>
   describe(job: string): Promise<JobDescription>
   cancel(job: string, mode: CancelMode): Promise<CancelAnswer>
   /** Emits until done; with `follow` until the signal is aborted. */
@@ -156,6 +164,8 @@ export interface JobsClient {
   /** `onSent` is told how many bytes of the bundle have gone out. */
   submit(request: SubmitRequest, onSent?: (bytes: number) => void): Promise<SubmitAnswer>
   list(): Promise<readonly JobSummary[]>
+  /** Those that are not in the list because they are damaged. */
+  damaged(): Promise<readonly DamagedJob[]>
   describe(job: string): Promise<JobDescription>
   /** `now` when not told otherwise. */
   cancel(job: string, mode?: CancelMode): Promise<CancelAnswer>

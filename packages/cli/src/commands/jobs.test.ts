@@ -42,6 +42,16 @@ describe('jobs', () => {
     expect(context.out.join('\n')).toMatch(/^state +failed: map n1, orders\/0 offset 3: boom$/m)
   })
 
+  test('jobs, one that the driver could not read → a row and a value of its own: its state, and why', async () => {
+    const error = { code: 'RUN_RECORD_INVALID', message: 'the run record jobs/totals/runs/2.json is wrong:\n  it is no object', blame: 'environment', action: 'fail-job', hint: 'It was damaged, or edited by hand.' } as const
+    const damaging = (jobs: readonly (typeof SUMMARY)[]) => ({ openJobs: () => fakeJobs({ list: async () => jobs, damaged: async () => [{ job: 'totals', error }] }) })
+    const [people, alone, machine] = [testContext(damaging([SUMMARY])), testContext(damaging([])), testContext({ json: true, ...damaging([SUMMARY]) })]
+    for (const context of [people, alone, machine]) await listJobs(context)
+    expect(people.out.slice(1)).toEqual([expect.stringMatching(/^revenue /), expect.stringMatching(/^totals +damaged +RUN_RECORD_INVALID: the run record jobs\/totals\/runs\/2\.json is wrong:$/)])
+    expect(alone.out.slice(1)).toEqual([expect.stringMatching(/^totals +damaged /)])
+    expect(printed(machine)).toEqual([[SUMMARY, { job: 'totals', state: 'damaged', reason: `RUN_RECORD_INVALID: ${error.message}`, error }]])
+  })
+
   test('jobs, none → said', async () => {
     const context = testContext({ openJobs: () => fakeJobs({ list: async () => [] }) })
     await listJobs(context)

@@ -1,19 +1,23 @@
 // tidemark jobs, describe: one question to the driver each; tidemark cancel: a wish, and how it goes.
 import { formatDuration, TidemarkError } from '@tidemark/base'
-import type { CancelAnswer } from '@tidemark/wire'
+import type { CancelAnswer, DamagedJob } from '@tidemark/wire'
 import { withDrivers, withJobs } from '../context.ts'
 import type { Context, Drivers } from '../context.ts'
 import { interrupted, whenAborted } from '../exit.ts'
 import { describeLines, jobTable } from '../format/job.ts'
+import type { ListedDamage } from '../format/job.ts'
 import { askAbout, withJob } from '../meant.ts'
 import { followJob } from './follow.ts'
 import { otherRun } from './other-run.ts'
 
+/** Nothing else is known of it: what it would be known from can't be read. */
+const listedOf = ({ job, error }: DamagedJob): ListedDamage => ({ job, state: 'damaged', reason: `${error.code}: ${error.message}`, error })
+
 export const listJobs = async (context: Context): Promise<void> => {
-  const jobs = await withJobs(context, (client) => client.list())
+  const [jobs, damaged] = await withJobs(context, async (client) => [await client.list(), (await client.damaged()).map(listedOf)] as const)
   const { terminal } = context
-  if (context.json) terminal.json(jobs)
-  else for (const line of jobTable(jobs, context.clock.now(), terminal.paint)) terminal.line(line)
+  if (context.json) terminal.json([...jobs, ...damaged])
+  else for (const line of jobTable(jobs, damaged, context.clock.now(), terminal.paint)) terminal.line(line)
 }
 
 export const describeJob = async (context: Context, job: string, follow = false): Promise<void> => {

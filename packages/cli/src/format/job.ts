@@ -1,6 +1,6 @@
 // What `describe` and `jobs` print.
 import { formatSize, growthInWords } from '@tidemark/base'
-import type { JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
+import type { DamagedJob, JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { Paint, Style } from '../terminal.ts'
 import { recoveryLines } from './recovery.ts'
 import { facts, table } from './table.ts'
@@ -10,9 +10,18 @@ const STATE_STYLE: Readonly<Record<JobState, Style>> = {
   submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
 }
 
-export const jobTable = (jobs: readonly JobSummary[], now: number, paint: Paint): string[] => jobs.length === 0 ? ['no jobs'] : table(
+/** A job of which `jobs` knows no more than that it is there. */
+export interface ListedDamage extends DamagedJob {
+  readonly state: 'damaged'
+  readonly reason: string
+}
+
+export const jobTable = (jobs: readonly JobSummary[], damaged: readonly ListedDamage[], now: number, paint: Paint): string[] => jobs.length + damaged.length === 0 ? ['no jobs'] : table(
   [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
-  jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
+  [
+    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
+    ...damaged.map(({ job, state, reason }) => [job, '', '', paint('red', state), '', '', '', firstLine(reason)]),
+  ],
 )
 
 const checkpointOf = ({ checkpoint, checkpointAt }: JobSummary, now: number): string => {

@@ -1,6 +1,6 @@
 // For the shell's tests: memory ports, a plan, and journals written by owners that the test plays.
 import { executorId, jobId, realClock, silentLogger, slotId, transactionalId } from '@tidemark/base'
-import type { Log, ProducerSession } from '@tidemark/base'
+import type { JobId, Log, ProducerSession, TidemarkError } from '@tidemark/base'
 import { ALL_RULES, encodeRecord, formatManifest, paths } from '@tidemark/checkpoint'
 import type { Books, CommitRecord, Generation, Manifest, SnapshotRef, Stamp } from '@tidemark/checkpoint'
 import { MemoryBroker, MemoryLog, MemoryObjectStore } from '@tidemark/testkit'
@@ -55,8 +55,8 @@ export const storeCheckpoint = async ({ store }: DriverPorts, run: number, check
 }
 
 /** A leadership over `jobs`, without executors. Whoever takes it ends it. */
-export const leads = (ports: DriverPorts, epoch: number, jobs: readonly KnownJob[] = []): Leading =>
-  new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
+export const leads = (ports: DriverPorts, epoch: number, jobs: readonly KnownJob[] = [], damaged: ReadonlyMap<JobId, TidemarkError> = new Map()): Leading =>
+  new Leading({ ports, leadership: lead(epoch), settings: DEFAULT_SETTINGS, engineVersion: '0.1.0', jobs, damaged, probe: async () => ({ kind: 'silent', reason: 'nobody' }), onStepDown: () => {} })
 
 /** An executor's slot that owns tasks of a run. */
 export class PlayedOwner {

@@ -1,6 +1,7 @@
 // The whole shell over real sockets, with ports in memory: executors and clients are played, drivers come and go.
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { executorId, realClock, realRandom } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
 import { emptyLeaseState, MemoryLease } from '@tidemark/testkit'
 import type { MemoryLeaseState } from '@tidemark/testkit'
 import { connectCluster, jobsClient, probe, serveCluster, serveProbe } from '@tidemark/wire'
@@ -125,6 +126,15 @@ describe('driver', () => {
     await until('adopted', async () => (await other.list())[0]?.tasksRunning === 2)
     expect(assigned(again.heard)).toEqual([])
     expect((await other.describe(JOB)).tasks.map(({ generation }) => generation?.epoch)).toEqual([1, 1])
+  })
+
+  test('what is stored of a job is damaged when a driver begins to lead → clients hear which and why', async () => {
+    const ports = await memoryPorts()
+    await ports.store.put(paths.definition(JOB, 1), Buffer.from('{'))
+    const client = dial((await startDriver(ports, emptyLeaseState())).address)
+    await until('a leader', () => client.list().then(() => true, () => false))
+    expect([await client.list(), await client.damaged()]).toEqual([[], [{ job: JOB, error: expect.objectContaining({ code: 'JOB_DEFINITION_DAMAGED', message: `${paths.definition(JOB, 1)} is damaged` }) }]])
+    await expect(client.describe(JOB)).rejects.toMatchObject({ code: 'JOB_UNREADABLE', hint: expect.stringContaining('backup') })
   })
 
   test('a driver is replaced while it takes a submission → the client is not told that it was taken', async () => {

@@ -1,6 +1,6 @@
 // The driver process: answers on its address, leads when it can, hands everything to the present leadership or says who leads.
 import { asTidemarkError, TidemarkError } from '@tidemark/base'
-import type { Lease, Random } from '@tidemark/base'
+import type { JobId, Lease, Random } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import type { Rules } from '@tidemark/checkpoint'
 import type { ClusterServerOptions, DriverStream, JobHandlers, Serving, Tls } from '@tidemark/wire'
@@ -79,11 +79,12 @@ export class Driver {
     ports.logger.info({ epoch }, 'driver.elected')
     while (this.#loading === epoch && !this.#stopped) {
       try {
-        const jobs = await loadJobs(ports, { epoch })
+        const damaged = new Map<JobId, TidemarkError>()
+        const jobs = await loadJobs(ports, { epoch }, (job, error) => damaged.set(job, error))
         if (this.#loading !== epoch || this.#stopped) return
         this.#loading = undefined
         this.#leading = new Leading({
-          ports, settings, engineVersion, jobs, probe, ...(kill === undefined ? {} : { kill }), leadership: makeLeadership({ epoch, driver, rules }),
+          ports, settings, engineVersion, jobs, damaged, probe, ...(kill === undefined ? {} : { kill }), leadership: makeLeadership({ epoch, driver, rules }),
           onStepDown: (reason) => void this.#election?.stepDown(reason),
         })
         ports.logger.info({ epoch, jobs: jobs.length }, 'driver.leads')

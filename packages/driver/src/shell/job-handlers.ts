@@ -5,6 +5,7 @@ import type { JobHandlers } from '@tidemark/wire'
 import { concerns } from '../core/event-log.ts'
 import { stillWanted } from './definition.ts'
 import type { JobEntry } from '../core/jobs.ts'
+import { errorMessageOf } from './leading.ts'
 import type { Leading } from './leading.ts'
 import { loadJob } from './load-jobs.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
@@ -15,6 +16,16 @@ import { untilKnown } from './until-answered.ts'
 
 const unknown = (job: string): TidemarkError =>
   new TidemarkError(`there is no job ${JSON.stringify(job)}`, { code: 'JOB_UNKNOWN', blame: 'user', action: 'fail-job', job, hint: '`tidemark jobs` lists those that there are.' })
+
+/** It is there, and may run. */
+const unreadable = (job: string, cause: TidemarkError): TidemarkError => new TidemarkError(`what is stored of ${job} can't be read: ${cause.code}: ${cause.message}`, {
+  code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, hint: 'This driver leads without it and leaves its tasks alone. Restore what is damaged from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: `tidemark submit --from <checkpoint>`.',
+})
+
+const notLed = (job: string, damaged: ReadonlyMap<string, TidemarkError>): TidemarkError => {
+  const cause = damaged.get(job)
+  return cause === undefined ? unknown(job) : unreadable(job, cause)
+}
 
 const notDrainable = (job: JobId, { state, checkpoints: [newest] }: JobEntry): TidemarkError => new TidemarkError(`${job} has ${state}: nothing of it runs that could be drained`, {
   code: 'JOB_NOT_DRAINABLE', blame: 'user', action: 'fail-job', job, hint: `\`tidemark cancel ${job} --now\` ends it. ${newest === undefined ? 'It has no checkpoint' : `Its newest checkpoint is ${newest.checkpoint}`}.`,
@@ -36,7 +47,7 @@ const whileLeading = async <T>(ports: DriverPorts, leadership: Leadership, body:
 }
 
 /** It may refuse by what it remembers, and the job has gone on. */
-const refusals = ({ blame }: TidemarkError): boolean => blame === 'user'
+const refusals = ({ blame, code }: TidemarkError): boolean => blame === 'user' || code === 'JOB_UNREADABLE'
 /** What lasts is asked about no longer than it leads. */
 const anyError = (): boolean => true
 
@@ -58,18 +69,20 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
     return job === undefined ? accept() : leadership.exclusive(job, accept)
   },
   list: async () => (await leading()).core.list(ports.clock.monotonic()),
+  damaged: async () => [...(await leading()).damaged()].map(([job, error]) => ({ job, error: errorMessageOf(error) })),
   describe: async (job) => {
-    const { core } = await leading()
+    const now = await leading()
+    const { core } = now
     const freeBytes = await ports.log.freeBytes().catch(() => undefined)
     const description = core.describe(job, ports.clock.monotonic(), freeBytes)
-    if (!description) throw unknown(job)
+    if (!description) throw notLed(job, now.damaged())
     return description
   },
   cancel: async (name, mode) => {
-    const { core, leadership, feed } = await bound(leading)
+    const { core, leadership, feed, damaged } = await bound(leading)
     return whileLeading(ports, leadership, async () => {
       const before = core.job(name)
-      if (!before) throw unknown(name)
+      if (!before) throw notLed(name, damaged())
       const { id, run } = before
       // Between what is stored and what the core is told comes no submission: it would be of a job that is not cancelled yet.
       await leadership.exclusive(id, async () => {
@@ -96,7 +109,7 @@ export const jobHandlers = (ports: DriverPorts, leading: () => Promise<Leading>)
   },
 })
 
-const bound = async (leading: () => Promise<Leading>): Promise<Pick<Leading, 'core' | 'leadership' | 'feed'>> => {
+const bound = async (leading: () => Promise<Leading>): Promise<Pick<Leading, 'core' | 'leadership' | 'feed' | 'damaged'>> => {
   const now = await leading()
-  return { core: now.core, leadership: now.leadership, feed: (event) => now.feed(event) }
+  return { core: now.core, leadership: now.leadership, feed: (event) => now.feed(event), damaged: () => now.damaged() }
 }

@@ -1,6 +1,6 @@
 // One leadership at work: feeds the core, carries its commands out, and brings the answers back. Ends with the lease.
 import { asTidemarkError } from '@tidemark/base'
-import type { JobId, Timer, TransactionalId } from '@tidemark/base'
+import type { JobId, TidemarkError, Timer, TransactionalId } from '@tidemark/base'
 import type { ManifestOutput, RunRecord } from '@tidemark/checkpoint'
 import type { DriverStream, ErrorMessage, JobEvent } from '@tidemark/wire'
 import { parsePlan } from 'tidemark'
@@ -15,7 +15,7 @@ import { stillLeads } from './still-leads.ts'
 import type { Surface } from './surface.ts'
 import { untilKnown } from './until-answered.ts'
 
-const errorMessageOf = (error: unknown): ErrorMessage => {
+export const errorMessageOf = (error: unknown): ErrorMessage => {
   const { code, message, blame, action, hint } = asTidemarkError(error)
   return { code, message, blame, action, ...(hint === undefined ? {} : { hint }) }
 }
@@ -27,12 +27,15 @@ export interface LeadingOptions extends Surface {
   readonly engineVersion: string
   /** What the object store told, before anybody was listened to. */
   readonly jobs: readonly KnownJob[]
+  /** Jobs that are there and could not be read. */
+  readonly damaged?: ReadonlyMap<JobId, TidemarkError>
   readonly onStepDown: (reason: string) => void
 }
 
 export class Leading {
   readonly core: DriverCore
   readonly leadership: Leadership
+  readonly #damaged: ReadonlyMap<JobId, TidemarkError>
   readonly #options: LeadingOptions
   readonly #streams = new Map<ConnectionId, DriverStream>()
   /** Who follows events, and what ends each. */
@@ -44,10 +47,16 @@ export class Leading {
   constructor(options: LeadingOptions) {
     this.#options = options
     this.leadership = options.leadership
+    this.#damaged = options.damaged ?? new Map()
     const { clock } = options.ports
     this.core = new DriverCore({ driver: options.leadership.driver, epoch: options.leadership.epoch, wallOffsetMs: clock.now() - clock.monotonic() }, options.settings, options.leadership.rules)
     for (const job of options.jobs) this.feed({ kind: 'job-known', job })
     this.#tick()
+  }
+
+  /** What is wrong with each job that this leadership goes without: those that it was given since are none of them. */
+  damaged(): ReadonlyMap<JobId, TidemarkError> {
+    return new Map([...this.#damaged].filter(([job]) => this.core.job(job) === undefined))
   }
 
   feed(event: DriverEvent): void {

@@ -1,6 +1,6 @@
 // What a new leader finds in the object store: every job with the run that its definition names, whatever the leader before was about to do with it.
 import { asTidemarkError } from '@tidemark/base'
-import type { JobId } from '@tidemark/base'
+import type { JobId, TidemarkError } from '@tidemark/base'
 import { objectsOf, parseManifest, paths } from '@tidemark/checkpoint'
 import type { RunRecord } from '@tidemark/checkpoint'
 import type { CheckpointDescription } from '@tidemark/wire'
@@ -61,8 +61,8 @@ export const loadJob = async (ports: DriverPorts, job: JobId): Promise<KnownJob>
 /** What is wrong with a job's objects themselves, whoever reads them and however often. */
 const DAMAGED = new Set(['JOB_DEFINITION_DAMAGED', 'RUN_RECORD_INVALID', 'RUN_RECORD_TOO_NEW', 'PLAN_INVALID', 'STORE_NOT_FOUND'])
 
-/** A job that is damaged does not stop the others. Any other error stops all of it: a job left out is looked at by nobody before the next leader, and it may run. */
-export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>): Promise<KnownJob[]> => {
+/** A job that is damaged does not stop the others: `onDamaged` hears of it. Any other error stops all of it: a job left out is looked at by nobody before the next leader, and it may run. */
+export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 'epoch'>, onDamaged: (job: JobId, error: TidemarkError) => void = () => {}): Promise<KnownJob[]> => {
   const jobs: KnownJob[] = []
   for (const job of await jobsThere(ports)) {
     try {
@@ -71,6 +71,7 @@ export const loadJobs = async (ports: DriverPorts, leadership: Pick<Leadership, 
       const known = asTidemarkError(error)
       if (!DAMAGED.has(known.code)) throw known
       ports.logger.error({ job, error: known }, 'job.unreadable')
+      onDamaged(job, known)
     }
   }
   return jobs

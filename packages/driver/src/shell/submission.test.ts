@@ -1,7 +1,7 @@
 // What a submission leaves when the driver that takes it is replaced meanwhile, or the object store answers nothing for a while.
 import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { TidemarkError } from '@tidemark/base'
-import type { ObjectStore } from '@tidemark/base'
+import type { JobId, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { instead } from '@tidemark/testkit'
 import type { KnownJob } from '../core/protocol.ts'
@@ -23,8 +23,8 @@ afterEach(() => {
   for (const one of all) one.end(undefined)
 })
 
-const begin = (epoch: number, jobs: readonly KnownJob[], own: DriverPorts = ports): Leading => {
-  const leading = leads(own, epoch, jobs)
+const begin = (epoch: number, jobs: readonly KnownJob[], own: DriverPorts = ports, damaged?: ReadonlyMap<JobId, TidemarkError>): Leading => {
+  const leading = leads(own, epoch, jobs, damaged)
   all.push(leading)
   return leading
 }
@@ -246,6 +246,27 @@ test.each([['', false], ['{}', false], ['{}', true]])('load: the plan of a job i
   expect([await ports.log.listTopics(), await readDefinition(ports.store, JOB)]).toEqual([topics, expect.objectContaining({ run: 1, desired: draining ? 'cancelled' : 'running', epoch: 6 })])
   expect(await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2, outcome: 'restored' })
   await comesTo(next, 'running')
+})
+
+test.each([
+  ['the definition', () => paths.definition(JOB, 5), 'JOB_DEFINITION_DAMAGED'], ['the run record', () => paths.run(JOB, 1), 'RUN_RECORD_INVALID'], ['the plan', (first: Leading) => first.core.job(JOB)?.run.record.plan ?? '', 'PLAN_INVALID'],
+] as const)('load: %s of a job is damaged → the leader tells that it is there and why it goes without it, until `--from` takes it on', async (what, keyOf, code) => {
+  const first = begin(5, [])
+  await jobHandlers(ports, async () => first).submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1)
+  await ports.store.put(keyOf(first), Buffer.from('{}'))
+  const found = new Map<JobId, TidemarkError>()
+  const next = begin(6, await loadJobs(ports, lead(6), (job, error) => found.set(job, error)), ports, found)
+  const { cancel, damaged, describe, list, submit } = jobHandlers(ports, async () => next)
+  expect([await list(), await damaged?.()]).toEqual([[], [{ job: JOB, error: expect.objectContaining({ code, message: expect.stringMatching(/./) }) }]])
+  const refused = { code: 'JOB_UNREADABLE', place: { job: JOB }, message: expect.stringContaining(code), hint: expect.stringContaining('from a backup') }
+  await expect(describe(JOB)).rejects.toMatchObject(refused)
+  await expect(cancel(JOB, 'now')).rejects.toMatchObject(refused)
+  await expect(describe('another')).rejects.toMatchObject({ code: 'JOB_UNKNOWN' })
+  if (what !== 'the plan') return
+  await submit({ plan: planOf({ version: '2' }), bundle: bundle(), fromCheckpoint: 1 })
+  expect([await list(), await damaged?.()]).toEqual([[expect.objectContaining({ job: JOB, run: 2 })], []])
 })
 
 test.each(['is damaged', 'is gone'])('load: the run record of a job %s → `--from` is refused too, what is there is left alone', async (how) => {

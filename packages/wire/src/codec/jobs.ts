@@ -1,6 +1,6 @@
 // The messages of jobs.proto, field by field.
 import type { LogGrowth } from '@tidemark/base'
-import type { CancelAnswer, CancelMode, CheckpointDescription, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
+import type { CancelAnswer, CancelMode, CheckpointDescription, DamagedJob, ExecutorDescription, JobDescription, JobEvent, JobSummary, SubmitAnswer, TaskDescription, TaskRecovery, WatchRequest } from '../jobs.ts'
 import { errorFacts, generation, inputStatus, recoveryTimeline, tail, takenSnapshot } from './cluster.ts'
 import type { Field } from './fields.ts'
 import { bool, double, integer, json, list, message, numbers, oneOf, optional, text } from './fields.ts'
@@ -22,7 +22,8 @@ const jobSummary = message<JobSummary>({
   submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer), finalCheckpoint: optional(integer),
 })
 export const nothing = message<object>({})
-export const jobList = message<{ readonly jobs: readonly JobSummary[] }>({ jobs: list(jobSummary) })
+const damagedJob = message<DamagedJob>({ job: text(), error: errorFacts })
+export const jobList = message<{ readonly jobs: readonly JobSummary[], readonly damaged: readonly DamagedJob[] }>({ jobs: list(jobSummary), damaged: list(damagedJob) })
 export const jobName = message<{ readonly job: string }>({ job: text() })
 
 const taskDescription = message<TaskDescription>({
