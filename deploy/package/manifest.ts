@@ -41,6 +41,6 @@ export const manifestOf = (root: string, rooms: readonly string[]): Manifest & R
       './kafkajs': { types: './dist/types/api/src/kafkajs.d.ts', default: './dist/kafkajs.js' },
       './package.json': './package.json',
     },
-    files: ['dist', 'proto'], engines, dependencies: { ...thirdParties(root, rooms), ...TYPES }, optionalDependencies,
+    files: ['dist', 'proto', 'docs', 'examples'], engines, dependencies: { ...thirdParties(root, rooms), ...TYPES }, optionalDependencies,
   }
 }

@@ -1,10 +1,11 @@
-// Makes the tarball: bundles, types, proto files and manifest in a folder of its own, packed by npm.
+// Makes the tarball: bundles, types, proto files, documents and manifest in a folder of its own, packed by npm.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeBundles } from './bundles.ts'
+import { writeDocuments } from './documents.ts'
 import { manifestOf } from './manifest.ts'
 import { writeTypes } from './types.ts'
 
@@ -26,7 +27,7 @@ export const pack = async (into: string): Promise<string> => {
     if (unlisted.length > 0) throw new Error(`the bundles import ${unlisted.join(', ')}, which no room lists as a dependency`)
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify(manifest, undefined, 2)}\n`)
     cpSync(join(ROOT, 'proto'), join(folder, 'proto'), { recursive: true })
-    for (const file of ['README.md', 'LICENSE']) cpSync(join(ROOT, file), join(folder, file))
+    writeDocuments(ROOT, folder)
     mkdirSync(into, { recursive: true })
     const [{ filename } = { filename: '' }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', into], { cwd: folder, encoding: 'utf8' })) as { filename: string }[]
     return join(into, filename)

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { pack } from '../../../deploy/package/pack.ts'
 import { describeWith } from '../../services/index.ts'
 import { recorded } from '../../services/run-folder.ts'
+import { deadLinks } from './links.ts'
 import { firstFiveMinutes } from './readme.ts'
 
 const TSC = fileURLToPath(new URL('../../../node_modules/typescript/bin/tsc', import.meta.url))
@@ -74,12 +75,13 @@ describeWith(['registry'], 'first five minutes', () => {
   }, TIMEOUT_MS)
   afterAll(() => rmSync(work, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }))
 
-  test('package, what is in it → compiled code, types, proto files, README and license; no sources, no tests', () => {
+  test('package, what is in it → compiled code, types, proto files, README, docs, examples and license; no sources, no tests; no link that leads nowhere', () => {
     const names = execFileSync('tar', ['tzf', tarball], { encoding: 'utf8' }).trim().split('\n').map((name) => name.replace(/^package\//, ''))
-    const kinds = new Set(names.map((name) => name.replace(/^dist\/types\/.*\.d\.ts$/, 'types').replace(/^dist\/[\w.-]+\.js$/, 'code').replace(/^proto\/.*\.proto$/, 'proto')))
-    expect([...kinds].toSorted()).toEqual(['LICENSE', 'README.md', 'code', 'package.json', 'proto', 'types'])
+    const kinds = new Set(names.map((name) => name.replace(/^dist\/types\/.*\.d\.ts$/, 'types').replace(/^dist\/[\w.-]+\.js$/, 'code').replace(/^proto\/.*\.proto$/, 'proto').replace(/^docs\/.*\.md$/, 'docs').replace(/^examples\/.*\.(?:ts|py)$/, 'examples')))
+    expect([...kinds].toSorted()).toEqual(['LICENSE', 'README.md', 'code', 'docs', 'examples', 'package.json', 'proto', 'types'])
     expect(names.filter((name) => /test|simulation|conformance/.test(name))).toEqual([])
     expect(walk.install).toContain(tarball.slice(work.length))
+    expect(deadLinks(join(folder, 'node_modules/tidemark'))).toEqual([])
   })
 
   test('types, the job of the README → right; a field that does not exist → found', async () => {
