@@ -1,7 +1,7 @@
 // Bundling a job file: one that is right, and every way to be wrong.
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describeError } from '@tidemark/base'
@@ -35,7 +35,7 @@ describe('bundle', () => {
     ['no such file', undefined, 'JOB_FILE_INVALID', /^there is no file .*job\.ts$/],
     ['a syntax error', 'export default job(', 'JOB_FILE_INVALID', /job\.ts:1:/],
     ['an import that is not there', "import { x } from './nowhere.ts'\nexport default x", 'JOB_FILE_INVALID', /Could not resolve "\.\/nowhere\.ts"/],
-    ['a throw while it is imported', "throw new Error('boom')", 'JOB_FILE_INVALID', /throws when it is imported/],
+    ['a throw while it is imported', "throw new Error('boom')", 'JOB_FILE_INVALID', /job\.ts throws when it is imported at .*job\.ts:1:7$/],
     ['no default export', 'export const a = 1', 'JOB_FILE_INVALID', /exports no job as its default/],
     ['a default that is no job', 'export default { name: "x" }', 'JOB_FILE_INVALID', /exports no job as its default/],
     ['more than a cluster takes', `const big = '${'x'.repeat(BUNDLE_BYTES_MAX)}'\nexport default big`, 'JOB_BUNDLE_TOO_LARGE', /at most/],
@@ -45,9 +45,26 @@ describe('bundle', () => {
     await expect(bundleJob(path)).rejects.toMatchObject({ code, message: expect.stringMatching(message) })
   })
 
+  test('bundle, a throw in a file that the job file imports → the place in that file, as it is written there', async () => {
+    file('rates.ts', "interface Rate { readonly of: string }\n\nexport const rate = ({ of }: Rate): number => {\n  if (of === 'none') throw new RangeError('no rate')\n  return 1\n}\n")
+    const path = file('job.ts', "import { job } from 'tidemark'\nimport { rate } from './rates.ts'\nexport default job(`r${rate({ of: 'none' })}`)\n")
+    const refused: unknown = await bundleJob(path).catch((error: unknown) => error)
+    expect(describeError(refused)).toBe(`JOB_FILE_INVALID: ${path} throws when it is imported at ${join(folder, 'rates.ts')}:4:28\n  A job file only builds the job; it must import without doing anything else.\nbecause: no rate`)
+  })
+
+  test.each([
+    ['a dependency of it', "import { read } from 'thrower'\nread()\n", ':2:1'], ['nobody knows what', "throw 'boom'", ''], ['Node, of a name that is not there', "import { nothing } from 'node:fs'\nexport default nothing", ''],
+  ])('bundle, thrown by %s → where the file called it, where that can be known', async (_what, text, at) => {
+    mkdirSync(join(folder, 'lib/node_modules/thrower'), { recursive: true })
+    writeFileSync(join(folder, 'lib/node_modules/thrower/package.json'), '{"name":"thrower","type":"module","main":"index.js"}')
+    writeFileSync(join(folder, 'lib/node_modules/thrower/index.js'), "export const read = () => { throw new Error('boom') }\n")
+    const path = file('lib/job.ts', text)
+    await expect(bundleJob(path)).rejects.toMatchObject({ code: 'JOB_FILE_INVALID', message: `${path} throws when it is imported${at === '' ? '' : ` at ${path}${at}`}` })
+  })
+
   test('bundle, a job that its builder refuses → what the builder says, and no advice about imports', async () => {
     const path = file('job.ts', "import { job, json, stdoutSink, topic } from 'tidemark'\nexport default job('a').source('in', topic('in', { value: json() })).map(async (one) => one).sink('out', stdoutSink())")
     const refused: unknown = await bundleJob(path).catch((error: unknown) => error)
-    expect(describeError(refused)).toMatch(/^JOB_FILE_INVALID: the job that .*job\.ts builds is refused\nbecause: JOB_ASYNC_FUNCTION: .*the function is async\n {2}User functions are synchronous/)
+    expect(describeError(refused)).toMatch(/^JOB_FILE_INVALID: the job that .*job\.ts builds is refused at .*job\.ts:2:70\nbecause: JOB_ASYNC_FUNCTION: .*the function is async\n {2}User functions are synchronous/)
   })
 })
