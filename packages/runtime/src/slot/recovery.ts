@@ -34,6 +34,7 @@ export class Recovery {
   readonly #transactions: Transactions
   readonly #readers: Readers
   readonly #slot: RecoverySlot
+  #refused = false
 
   constructor(ports: SlotPorts, claiming: Claiming, transactions: Transactions, readers: Readers, slot: RecoverySlot) {
     this.#ports = ports
@@ -43,22 +44,46 @@ export class Recovery {
     this.#slot = slot
   }
 
-  async firstSession(): Promise<void> {
+  /** Rejects when the log refuses it in a way that stops a job. */
+  async session(): Promise<void> {
     const id = await this.#transactions.renew()
     this.#ports.emit({ kind: 'session', transactionalId: id })
   }
 
-  /** Takes every open batch back and makes the slot able to commit again, or lets tasks go that another owner has. */
-  async reclaim(): Promise<void> {
+  /** The log gave no new session when it was last asked, and will not: only a claim asks again. */
+  get refused(): boolean {
+    return this.#refused
+  }
+
+  /**
+   * Takes every open batch back and makes the slot able to commit again, or lets tasks go that another owner has. A log that refuses that is
+   * told as the answer: the running tasks have failed of it.
+   */
+  async reclaim(): Promise<TidemarkError | undefined> {
     for (const held of this.#slot.running()) {
       held.task.undo()
       held.permit = undefined
       this.#slot.snapshotLost(held)
     }
     for (;;) {
-      const id = await this.#transactions.renew()
-      this.#ports.emit({ kind: 'session', transactionalId: id })
-      if (await this.#claimRunning()) return
+      const refusal = await this.#renew()
+      this.#refused = refusal !== undefined
+      if (refusal !== undefined) {
+        for (const held of this.#slot.running()) await this.#slot.fail(held, refusal)
+        return refusal
+      }
+      if (await this.#claimRunning()) return undefined
+    }
+  }
+
+  async #renew(): Promise<TidemarkError | undefined> {
+    try {
+      await this.session()
+      return undefined
+    } catch (error) {
+      const known = asTidemarkError(error)
+      if (known.action !== 'fail-job') throw error
+      return known
     }
   }
 
@@ -95,11 +120,12 @@ export class Recovery {
     }
   }
 
-  /** Claims for tasks that are being taken over, on a session that works. */
+  /** Claims for tasks that are being taken over, on a session that works. Rejects when the log refuses one. */
   async claim(helds: readonly HeldTask[]): Promise<ReadonlyMap<HeldTask, ClaimOutcome>> {
     const gone = new Map<HeldTask, ClaimOutcome>()
     for (;;) {
-      if (this.#transactions.lost) await this.reclaim()
+      const refusal = this.#transactions.lost ? await this.reclaim() : undefined
+      if (refusal !== undefined) throw refusal
       const left = helds.filter((held) => !gone.has(held))
       if (left.length === 0) return gone
       for (const [held, outcome] of await this.#write(left)) gone.set(held, outcome)

@@ -7,7 +7,7 @@ import { createTask } from '../task/create-task.ts'
 import { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 
-export const fixture = (): { readonly ports: SlotPorts, readonly options: SlotOptions, readonly held: HeldTask, readonly from: { readonly run: number, readonly checkpoint: number, readonly manifest: string } } => {
+export const fixture = (partitions = 1): { readonly ports: SlotPorts, readonly options: SlotOptions, readonly held: HeldTask, readonly from: { readonly run: number, readonly checkpoint: number, readonly manifest: string } } => {
   const clock = new VirtualClock()
   const passing = job('orders', { version: '1' }).source('in', topic('in', { value: json() })).sink('out', topicSink('out', { value: json() }))
   const [id, plan] = [jobId('orders'), passing.plan()]
@@ -15,7 +15,7 @@ export const fixture = (): { readonly ports: SlotPorts, readonly options: SlotOp
   const physical = cutStages(plan)
   const run: SlotOptions['run'] = {
     formatVersion: 1, job: id, run: 2, jobVersion: '1', planHash: 'a'.repeat(64), plan: 'p', bundle: { key: 'b', sha256: 'b'.repeat(64), sizeBytes: 1 }, from, createdAt: 0, shuffles: [],
-    stages: physical.stages.map(({ inputs }) => ({ stage: stageId(0), partitions: 1, inputs: inputs.map((input) => ({ input: input.kind === 'shuffle' ? input.shuffle : input.node, kind: 'topic' as const, topic: 'in', partitions: 1 })) })),
+    stages: physical.stages.map(({ inputs }) => ({ stage: stageId(0), partitions, inputs: inputs.map((input) => ({ input: input.kind === 'shuffle' ? input.shuffle : input.node, kind: 'topic' as const, topic: 'in', partitions })) })),
   }
   const topics = new Map(['out', plan.settings.deadLetterTopic].map((name) => [name, { topic: name, partitions: 1, maxMessageBytes: 1_000_000 }]))
   const ports: SlotPorts = {

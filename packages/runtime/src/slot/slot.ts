@@ -101,7 +101,7 @@ export class Slot {
 
   /** Runs until `stop`, or until an error that ends the process (action `exit`) rejects it. */
   async run(): Promise<void> {
-    await this.#locked(() => this.#recovery.firstSession())
+    await this.#firstSession()
     this.#tellReady()
     const fetching = this.#fetching.map((one) => one.run())
     try {
@@ -115,6 +115,22 @@ export class Slot {
       await Promise.all(fetching)
       await this.#readers.close()
       await this.#transactions.close()
+    }
+  }
+
+  /** A log that refuses it stops the tasks that are here by then, and is asked again for the next ones: the right may have been granted. */
+  async #firstSession(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.#locked(() => this.#recovery.session())
+      } catch (error) {
+        const known = asTidemarkError(error)
+        if (known.action !== 'fail-job' || this.#stopping) throw known
+        await this.#locked(async () => {
+          for (const held of this.#held.values()) await this.#leaving.fail(held, known)
+        })
+        while (this.#held.size === 0 && !this.#stopping) await this.#signal.wait(IDLE_WAIT_MS)
+      }
     }
   }
 
@@ -148,7 +164,7 @@ export class Slot {
         const fresh = command.tasks.filter(({ task }) => !this.#held.has(taskKey(task))).flatMap((one) => this.#make(one) ?? [])
         for (const held of fresh) this.#held.set(held.key, held)
         await this.#ready
-        await this.#takeover.run(fresh)
+        await this.#takeover.run(fresh.filter((held) => this.#held.get(held.key) === held))
         break
       }
       case 'revoke':
@@ -208,7 +224,7 @@ export class Slot {
   /** One turn of the loop, under the lock. Returns how long there is nothing to do unless something arrives, ms; 0: there is more at once. */
   async #turn(): Promise<number> {
     this.#telling.step()
-    if (this.#transactions.lost) await this.#recovery.reclaim()
+    if (this.#transactions.lost && !this.#recovery.refused) await this.#recovery.reclaim()
     this.#outbox.settle()
     this.#growth.step()
     this.#ends.step()

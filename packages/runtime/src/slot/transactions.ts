@@ -1,5 +1,5 @@
 // The slot's producer sessions: one transaction at a time, one id after another. Any failure ends the id (design §3, Commit).
-import { TidemarkError, transactionalId } from '@tidemark/base'
+import { isTidemarkError, TidemarkError, transactionalId } from '@tidemark/base'
 import type { Append, Appended, Clock, Log, Logger, ProducerSession, TransactionalId } from '@tidemark/base'
 
 /** New ids without a pause; after them one every `NEW_ID_PAUSE_MS` (three a minute): each lives for days in the coordinator. */
@@ -9,6 +9,9 @@ const NEW_ID_PAUSE_MS = 20_000
 const RETRY_FIRST_MS = 20
 const RETRY_MAX_MS = 1_000
 const WAITING_WORD_MS = 1_000
+
+/** Asking again brings nothing: this client has no right to the id. */
+const isRefusal = (error: unknown): boolean => isTidemarkError(error) && error.action === 'fail-job'
 
 /** The session died in this transaction; whether it committed is for the journal to say. */
 export class SessionLost extends Error {
@@ -78,7 +81,8 @@ export class Transactions {
 
   /**
    * Fences the own old id and waits for the answer (a request still under way could land in a later transaction), then initialises a new
-   * one. Tries until the log answers: nothing can be committed meanwhile anyway.
+   * one. Tries until the log answers: nothing can be committed meanwhile anyway. Rejects when the answer is a refusal that stops a job; it may
+   * be called again.
    */
   async renew(): Promise<TransactionalId> {
     const old = this.#session
@@ -101,6 +105,11 @@ export class Transactions {
         // R5: an id whose initialisation failed is not initialised again. Nothing was appended under it.
         this.#logger.warn({ transactionalId: session.transactionalId, error }, 'session.initialise-failed')
         await session.close()
+        if (isRefusal(error)) {
+          // Nothing of it is in the coordinator.
+          this.#madeAt.pop()
+          throw error
+        }
         this.#waiting()
         await this.#clock.sleep(RETRY_FIRST_MS * 5)
       }
@@ -118,6 +127,7 @@ export class Transactions {
         await attempt()
         return
       } catch (error) {
+        if (isRefusal(error)) throw error
         this.#logger.warn({ what, error }, 'session.log-not-reached')
         this.#waiting()
         await this.#clock.sleep(pauseMs)

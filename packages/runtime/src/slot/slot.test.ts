@@ -1,0 +1,93 @@
+// A slot that gets no producer session: because its log is away, or because its log will not give it one.
+import { describe, expect, test } from '@jest/globals'
+import { stageId, TidemarkError } from '@tidemark/base'
+import type { ErrorFacts, TaskRef } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
+import { MemoryLog } from '@tidemark/testkit'
+import type { VirtualClock } from '@tidemark/testkit'
+import type { SlotEvent } from './messages.ts'
+import { fixture } from './slot.sample.ts'
+import { Slot } from './slot.ts'
+
+const REFUSED: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_NOT_AUTHORISED', blame: 'user', action: 'fail-job' }
+const AWAY: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' }
+
+/** `answer`: why a call about a transactional id is not carried out, for as long as it is set. */
+const slotOn = async (state: { answer: typeof AWAY | undefined }) => {
+  const { ports: whole, options: begun, held } = fixture(2)
+  const clock = whole.clock as VirtualClock
+  const log = new MemoryLog({ clock, intercept: async ({ call, of }, run) => {
+    if (state.answer !== undefined && ['log.initialise', 'log.fence', 'log.append', 'log.commit'].includes(call)) throw new TidemarkError(`${call} of "${of}"`, state.answer)
+    return run()
+  } })
+  const run = { ...begun.run, from: null }
+  await log.createTopics([{ topic: paths.journalTopic(run.job, run.run, stageId(0)), partitions: 2 }, { topic: 'in', partitions: 2 }, { topic: 'out', partitions: 1 }])
+  const events: SlotEvent[] = []
+  const slot = new Slot({ ...whole, log, emit: (event) => void events.push(event) }, { ...begun, run })
+  const ended = slot.run()
+  let counter = 0
+  return {
+    clock, log, ended: () => ended, stop: () => slot.stop(),
+    assign: (...partitions: number[]): void => {
+      counter += 1
+      const tasks: TaskRef[] = partitions.map((partition) => ({ ...held.ref, partition }))
+      slot.handle({ kind: 'assign', tasks: tasks.map((task) => ({ task, generation: { epoch: 1, counter } })) })
+    },
+    /** What became of tasks since this was last asked. */
+    became: (): string[] => events.splice(0).flatMap((event) => (event.kind === 'failed' ? `${event.task.partition} failed: ${event.error.code}, ${event.error.action}` : event.kind === 'running' ? `${event.task.partition} runs` : [])),
+    statuses: (): number => events.filter(({ kind }) => kind === 'status').length,
+  }
+}
+
+describe('a slot without a session', () => {
+  test('its log refuses the id → what it was given fails of that, what it gets later too; once the right is granted the next one runs', async () => {
+    const state: Parameters<typeof slotOn>[0] = { answer: REFUSED }
+    const slot = await slotOn(state)
+    slot.assign(0, 1)
+    await slot.clock.advance(1_000)
+    expect(slot.became()).toEqual(['0 failed: LOG_NOT_AUTHORISED, fail-job', '1 failed: LOG_NOT_AUTHORISED, fail-job'])
+    for (let later = 0; later < 10; later += 1) {
+      slot.assign(1)
+      await slot.clock.advance(1_000)
+      expect(slot.became()).toEqual(['1 failed: LOG_NOT_AUTHORISED, fail-job'])
+    }
+    state.answer = undefined
+    slot.assign(0)
+    await slot.clock.advance(1_000)
+    expect(slot.became()).toEqual(['0 runs'])
+    slot.stop()
+    await slot.clock.advance(1_000)
+    await slot.ended()
+  })
+
+  test('its log is away → it waits and says so, and its tasks run once the log is back', async () => {
+    const state: Parameters<typeof slotOn>[0] = { answer: AWAY }
+    const slot = await slotOn(state)
+    slot.assign(0, 1)
+    await slot.clock.advance(60_000)
+    expect(slot.statuses()).toBeGreaterThan(50)
+    expect(slot.became()).toEqual([])
+    state.answer = undefined
+    await slot.clock.advance(20_000)
+    expect(slot.became()).toEqual(['0 runs', '1 runs'])
+  })
+
+  test('the right is taken away while it runs → the running tasks fail of that, and one that comes then; the process stays, and works again once it may', async () => {
+    const state: Parameters<typeof slotOn>[0] = { answer: undefined }
+    const slot = await slotOn(state)
+    slot.assign(0)
+    await slot.clock.advance(1_000)
+    expect(slot.became()).toEqual(['0 runs'])
+    state.answer = REFUSED
+    await slot.log.write([{ topic: 'in', partition: 0, records: [{ key: null, value: '1' }] }])
+    await slot.clock.advance(5_000)
+    expect(slot.became()).toEqual(['0 failed: LOG_NOT_AUTHORISED, fail-job'])
+    slot.assign(1)
+    await slot.clock.advance(5_000)
+    expect(slot.became()).toEqual(['1 failed: LOG_NOT_AUTHORISED, fail-job'])
+    state.answer = undefined
+    slot.assign(1)
+    await slot.clock.advance(5_000)
+    expect(slot.became()).toEqual(['1 runs'])
+  })
+})
