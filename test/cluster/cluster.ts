@@ -178,7 +178,7 @@ export class Cluster {
     this.#jobs?.close()
     await Promise.all(this.#everyone.map((one) => one.kill()))
     // A slot outlives its executor until it notices, and one that is stopped by a signal never does.
-    new Leftovers(join(this.folder, 'pids'), 'test').kill()
+    new Leftovers(join(this.folder, 'pids'), 'test', silentLogger).kill()
     await Promise.all(this.#everyone.map((one) => one.endedWithChildren()))
     await this.log.close()
     await this.store.close()

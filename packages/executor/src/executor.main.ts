@@ -23,7 +23,7 @@ const main = async (): Promise<void> => {
   const logger = pino({ level: settings.logLevel, base: { executor: label } }, pino.destination({ fd: 1, sync: true }))
   checkMemory(settings.slots, settings.slotHeapMiB, logger)
 
-  const leftovers = new Leftovers(join(settings.folder, 'pids'), label)
+  const leftovers = new Leftovers(join(settings.folder, 'pids'), label, logger)
   const killed = leftovers.kill()
   if (killed > 0) logger.warn({ killed }, 'executor.leftover-slots-killed')
 

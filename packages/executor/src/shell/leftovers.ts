@@ -1,6 +1,7 @@
 // Slots of an executor that died are ended by the next executor that starts in the same folder: they could hold a lock or a socket.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Logger } from '@tidemark/base'
 import { killProcess, pidStartOf } from './processes.ts'
 
 interface PidFile {
@@ -11,10 +12,12 @@ interface PidFile {
 export class Leftovers {
   readonly #folder: string
   readonly #file: string
+  readonly #logger: Logger
 
   /** `label` is for people; several executors may have the same, so `pid` tells their files apart. */
-  constructor(folder: string, label: string, pid = process.pid) {
+  constructor(folder: string, label: string, logger: Logger, pid = process.pid) {
     this.#folder = folder
+    this.#logger = logger
     this.#file = join(folder, `executor-${label.replaceAll(/[^A-Za-z0-9_-]/g, '_')}-${pid}.json`)
   }
 
@@ -39,13 +42,24 @@ export class Leftovers {
   }
 
   write(file: PidFile): void {
-    mkdirSync(this.#folder, { recursive: true })
-    writeFileSync(`${this.#file}.new`, JSON.stringify(file))
-    renameSync(`${this.#file}.new`, this.#file)
+    this.#helpful('executor.pids-not-written', () => {
+      mkdirSync(this.#folder, { recursive: true })
+      writeFileSync(`${this.#file}.new`, JSON.stringify(file))
+      renameSync(`${this.#file}.new`, this.#file)
+    })
   }
 
   remove(): void {
-    rmSync(this.#file, { force: true })
+    this.#helpful('executor.pids-not-removed', () => rmSync(this.#file, { force: true }))
+  }
+
+  /** It only helps the next start, for slots end by themselves when their executor is gone: a disk that is full stops nothing. */
+  #helpful(orElse: string, change: () => void): void {
+    try {
+      change()
+    } catch (error) {
+      this.#logger.warn({ file: this.#file, error }, orElse)
+    }
   }
 }
 
