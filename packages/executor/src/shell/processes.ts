@@ -50,6 +50,8 @@ export interface SlotProcessesOptions {
   readonly clock: Clock
   /** Heap of a slot process, MiB. */
   readonly slotHeapMiB: number
+  /** What runs them; left out: the program that runs this process. */
+  readonly program?: string
   /** A slot that takes more, its buffers outside of the heap too, is killed: before the kernel does that to somebody else. */
   readonly memoryBytesMax: number
   readonly onReady: (process: SlotProcess) => void
@@ -67,18 +69,28 @@ const MIB = 1024 * 1024
 /** Where compiled code is kept from one process to the next: Node's own default. A slot is ready at half the cost (docs/performance.md). */
 const NODE_COMPILE_CACHE = join(tmpdir(), 'node-compile-cache')
 
+/** Before the end of a process that was never ready is told, and the next one is started: of the first in a row, and doubled by each more, ms. */
+const AGAIN_FIRST_MS = 100
+const AGAIN_MAX_MS = 5_000
+
 /** Between two looks at the memory of all slots. */
 const MEMORY_LOOK_MS = 250
 
 interface Child {
   readonly slot: number
   readonly process: ChildProcess
+  ready: boolean
   killedBecause: string | undefined
 }
+
+const notStarted = (error: unknown): string => `it could not be started: ${error instanceof Error ? error.message : String(error)}`
 
 export class SlotProcesses {
   readonly #options: SlotProcessesOptions
   readonly #children = new Map<SlotId, Child>()
+  /** Processes in a row that were never ready, by slot. */
+  readonly #unready = new Map<number, number>()
+  readonly #pauses = new Set<Timer>()
   #timer: Timer | undefined
 
   constructor(options: SlotProcessesOptions) {
@@ -99,24 +111,55 @@ export class SlotProcesses {
 
   start(slot: number): void {
     const id = slotId(this.#options.random.uuid())
-    const child = fork(fileOf(import.meta.url, '../slot.main.ts', './slot.main.js'), [], {
-      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${this.#options.slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
-      env: { NODE_COMPILE_CACHE, ...process.env, TIDEMARK_SLOT_EXECUTOR: this.#options.executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
+    try {
+      this.#watch(slot, id, this.#fork(slot, id))
+    } catch (error) {
+      this.#goneUnready(slot, id, notStarted(error))
+    }
+  }
+
+  #fork(slot: number, id: SlotId): ChildProcess {
+    const { program, executor, slotHeapMiB } = this.#options
+    return fork(fileOf(import.meta.url, '../slot.main.ts', './slot.main.js'), [], {
+      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
+      env: { NODE_COMPILE_CACHE, ...process.env, TIDEMARK_SLOT_EXECUTOR: executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      ...(program === undefined ? {} : { execPath: program }),
     })
-    const entry: Child = { slot, process: child, killedBecause: undefined }
+  }
+
+  #watch(slot: number, id: SlotId, child: ChildProcess): void {
+    const entry: Child = { slot, process: child, ready: false, killedBecause: undefined }
     this.#children.set(id, entry)
     child.on('message', (message: FromSlot) => {
-      if (message.kind === 'ready') this.#options.onReady({ slot, slotId: id, pid: child.pid ?? 0, pidStart: pidStartOf(child.pid ?? 0) ?? '' })
-      else this.#options.onEvent(id, fromChannel(message.event))
+      if (message.kind === 'ready') {
+        entry.ready = true
+        this.#unready.delete(slot)
+        this.#options.onReady({ slot, slotId: id, pid: child.pid ?? 0, pidStart: pidStartOf(child.pid ?? 0) ?? '' })
+      } else this.#options.onEvent(id, fromChannel(message.event))
     })
     child.on('exit', (code, signal) => {
       if (!this.#children.delete(id)) return
       const reason = entry.killedBecause ?? (signal === null ? `exited with ${code}` : `killed by ${signal}`)
+      if (entry.ready) this.#options.onExit(id, slot, reason)
+      else this.#goneUnready(slot, id, reason)
+    })
+    child.on('error', (error) => {
+      // Without a pid no `exit` follows. What else can't be done to a process is for its end to tell.
+      if (child.pid === undefined && this.#children.delete(id)) this.#goneUnready(slot, id, notStarted(error))
+    })
+  }
+
+  /** Who is told starts the next one at once, and that may meet what this one met: no room for a process, no memory, a setting. */
+  #goneUnready(slot: number, id: SlotId, reason: string): void {
+    const before = this.#unready.get(slot) ?? 0
+    this.#unready.set(slot, before + 1)
+    const pause = this.#options.clock.after(Math.min(AGAIN_FIRST_MS * 2 ** before, AGAIN_MAX_MS), () => {
+      this.#pauses.delete(pause)
       this.#options.onExit(id, slot, reason)
     })
-    child.on('error', () => {})
+    this.#pauses.add(pause)
   }
 
   bind(id: SlotId, job: string, run: number): void {
@@ -141,6 +184,7 @@ export class SlotProcesses {
   /** Ends every child; used when the executor itself goes. */
   killAll(): void {
     this.#timer?.cancel()
+    for (const pause of this.#pauses) pause.cancel()
     for (const child of this.#children.values()) child.process.kill('SIGKILL')
     this.#children.clear()
   }
