@@ -25,6 +25,14 @@ describe('a slot that is stuck', () => {
     expect(talk.live(2_000, [life])).toEqual([expect.stringMatching(/^stuck: it lives, but its work did not go round for 30250 ms/)])
   })
 
+  test('it waits for its bundle because the store is away: left alone for as long as it says so, and code of the bundle may take as long as ever then', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1))
+    expect(talk.live(600_000, [life, { kind: 'waits' }])).toEqual([])
+    expect(talk.live(29_000)).toEqual([])
+    expect(talk.live(2_000)).toHaveLength(1)
+  })
+
   test('it has not begun to work: code of its bundle may take as long as work may', () => {
     const talk = Talk.ready()
     talk.hear(assign(1))

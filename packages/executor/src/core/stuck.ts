@@ -25,7 +25,7 @@ export class SlotSigns {
     this.#atWork = true
   }
 
-  /** It has nothing to do: whatever it does not do counts for nothing. */
+  /** It has nothing to do, or can't begin to: whatever it does not do counts for nothing. */
   rests(): void {
     this.#silentMs = 0
     this.#idleMs = 0

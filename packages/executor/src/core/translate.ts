@@ -32,7 +32,7 @@ const withCauses = (error: TidemarkError): string => [error.message, ...causesOf
 export const errorMessageOf = (error: TidemarkError): ErrorMessage =>
   ({ code: error.code, message: withCauses(error), blame: error.blame, action: error.action, ...(error.hint === undefined ? {} : { hint: error.hint }) })
 
-export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'status' | 'session' | 'log' }>): ExecutorMessage => {
+export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'status' | 'session' | 'log' | 'waits' }>): ExecutorMessage => {
   switch (event.kind) {
     case 'failed':
       return { ...event, error: errorMessageOf(event.error) }

@@ -1,12 +1,13 @@
 import { expect, test } from '@jest/globals'
-import { jobId, silentLogger, stageId } from '@tidemark/base'
+import { jobId, silentLogger, stageId, TidemarkError } from '@tidemark/base'
 import { formatRun, paths } from '@tidemark/checkpoint'
 import type { RunRecord } from '@tidemark/checkpoint'
 import { MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
 import { job, jobFunctions, json, planHash, topic, topicSink } from 'tidemark'
 import { loadRun } from './load-run.ts'
 
-test('a run, the checkpoint that it began from has been removed since → a new slot process loads it all the same', async () => {
+/** Run 2 of a job, as it lies in its store. */
+const begun = async () => {
   const clock = new VirtualClock()
   const store = new MemoryObjectStore({ clock })
   const id = jobId('orders')
@@ -20,7 +21,31 @@ test('a run, the checkpoint that it began from has been removed since → a new 
   await store.put(paths.run(id, 2), formatRun(record))
   await store.put(record.plan, Buffer.from(JSON.stringify(passing.plan())))
   await store.put(record.bundle.key, Buffer.from('x'))
-  const loaded = await loadRun({ store, clock, logger: silentLogger, importBundle: async () => jobFunctions(passing) }, id, 2)
+  return { clock, store, id, importBundle: async () => jobFunctions(passing) }
+}
+
+test('a run, the checkpoint that it began from has been removed since → a new slot process loads it all the same', async () => {
+  const { clock, store, id, importBundle } = await begun()
+  const loaded = await loadRun({ store, clock, logger: silentLogger, importBundle }, id, 2)
   expect(loaded.run.from?.checkpoint).toBe(7)
   expect(loaded.origin).toBe(undefined)
+})
+
+test('the store is away, and each call to it takes its time to say so → that is said every second until it is back, and no longer', async () => {
+  const { clock, store, id, importBundle } = await begun()
+  const [callMs, awayMs] = [30_000, 200_000]
+  const slow = Object.assign(Object.create(store) as typeof store, { get: async (key: string) => {
+    if (clock.monotonic() >= awayMs) return store.get(key)
+    await clock.sleep(callMs)
+    throw new TidemarkError(`get ${key}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
+  } })
+  const said: number[] = []
+  const loading = loadRun({ store: slow, clock, logger: silentLogger, importBundle, waits: () => void said.push(clock.monotonic()) }, id, 2)
+  await clock.advance(awayMs)
+  expect(said).toEqual(Array.from({ length: awayMs / 1_000 }, (_, second) => (second + 1) * 1_000))
+  await clock.advance(2 * callMs)
+  expect((await loading).run.run).toBe(2)
+  const words = said.length
+  await clock.advance(10_000)
+  expect(said).toHaveLength(words)
 })

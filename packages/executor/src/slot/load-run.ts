@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
-import type { Clock, JobId, Log, Logger, ObjectStore, TaskRef } from '@tidemark/base'
+import type { Clock, JobId, Log, Logger, ObjectStore, TaskRef, Timer } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Manifest, RunRecord } from '@tidemark/checkpoint'
 import type { Task } from '@tidemark/runtime'
@@ -13,6 +13,8 @@ import type { LogicalPlan, NodeFunctions, NodeId } from 'tidemark'
 import { taskFactory } from './tasks.ts'
 
 const STORE_RETRY_MS = 500
+/** That the store is waited for is said so often, ms. */
+const WAIT_SAID_MS = 1_000
 
 export interface LoadedRun {
   readonly run: RunRecord
@@ -29,6 +31,8 @@ interface Needs {
   readonly logger: Logger
   /** The functions of a bundle, checked against the run record. */
   readonly importBundle: (bundle: Buffer, record: RunRecord) => Promise<ReadonlyMap<NodeId, NodeFunctions>>
+  /** Said while nothing but the store's answer is waited for: who waits is not stuck. */
+  readonly waits?: () => void
 }
 
 export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<LoadedRun> => {
@@ -56,8 +60,27 @@ const fetchOrigin = async (needs: Needs, key: string): Promise<Buffer | undefine
   }
 }
 
+/** Until the store answers: one call alone may take as long as a slot may stand still. */
+const fetch = async (needs: Needs, key: string): Promise<Buffer> => {
+  const { clock, waits } = needs
+  if (waits === undefined) return fetchReached(needs, key)
+  let timer: Timer | undefined
+  const sayLater = (): void => {
+    timer = clock.after(WAIT_SAID_MS, () => {
+      waits()
+      sayLater()
+    })
+  }
+  sayLater()
+  try {
+    return await fetchReached(needs, key)
+  } finally {
+    timer?.cancel()
+  }
+}
+
 /** While the store can't be reached a new takeover has to wait: it says so and tries again. */
-const fetch = async ({ store, clock, logger }: Needs, key: string): Promise<Buffer> => {
+const fetchReached = async ({ store, clock, logger }: Needs, key: string): Promise<Buffer> => {
   for (;;) {
     try {
       return await store.get(key)
