@@ -108,6 +108,16 @@ describe('dev', () => {
     expect((await cli(['jobs'])).code).toBe(3)
   }, TIMEOUT_MS)
 
+  test('dev, variables of a real executor and driver, and a level that hides what they say → used by none of its processes', async () => {
+    const port = await freePort()
+    env = { ...env, TIDEMARK_LOG_LEVEL: 'error', TIDEMARK_PROBE_HOST: '127.0.0.2', TIDEMARK_PROBE_PORT: String(port), TIDEMARK_ADVERTISE: 'driver.invalid:7400' }
+    const running = await dev('--executors', '2')
+    await write(5)
+    expect((await results(1)).out).toBe(total(1, 5))
+    expect(await cli(['dev', JOB, '--driver', `127.0.0.1:${await freePort()}`])).toMatchObject({ code: 1, err: expect.stringContaining(`${String(env['TIDEMARK_DRIVER'])} leads it`) })
+    expect((await running.end()).code).toBe(0)
+  }, TIMEOUT_MS)
+
   test('dev, a cluster runs at that address already → refused, and the folder stays', async () => {
     const first = await dev()
     await write(5)

@@ -21,8 +21,10 @@ export interface LocalClusterOptions {
 
 const START_TIMEOUT_MS = 20_000
 const DRAIN_TIMEOUT_MS = 5_000
-/** Variables that would make a process of an embedded cluster use real servers. */
-const SERVER_VARIABLE = /^TIDEMARK_(?:KAFKA|S3_|REDIS|LISTEN|DRIVER|DIR|LABEL|SLOT)/
+/** Variables that would make a process of an embedded cluster use real servers, or an address of its own: all its processes get the same. */
+const SERVER_VARIABLE = /^TIDEMARK_(?:KAFKA|S3_|REDIS|LISTEN|ADVERTISE|PROBE_|DRIVER|DIR|LABEL|SLOT)/
+/** That it listens is told by a driver at `info`: a level that hides it is not passed on. */
+const hidesInfo = (name: string, value: string | undefined): boolean => name === 'TIDEMARK_LOG_LEVEL' && value !== 'debug'
 
 /** The variables of this environment that an embedded cluster does not use. */
 export const unusedServers = (environment: LocalClusterOptions['environment']): string[] => Object.keys(environment).filter((name) => /^TIDEMARK_(?:KAFKA|S3_|REDIS)/.test(name)).toSorted()
@@ -38,7 +40,7 @@ export class LocalCluster {
   constructor(options: LocalClusterOptions) {
     this.#options = options
     this.#environment = {
-      ...Object.fromEntries(Object.entries(options.environment).filter(([name]) => !SERVER_VARIABLE.test(name))),
+      ...Object.fromEntries(Object.entries(options.environment).filter(([name, value]) => !SERVER_VARIABLE.test(name) && !hidesInfo(name, value))),
       TIDEMARK_DIR: options.folder, TIDEMARK_SLOTS: String(options.slots), TIDEMARK_SLOT_HEAP: String(options.slotHeapMiB),
     }
     // However this process ends, short of SIGKILL, it leaves nobody behind.
