@@ -4,6 +4,8 @@ import type { Settings, SettingSpec } from './settings.ts'
 
 const SECRET_KEY: SettingSpec<string> = { ...setting.text('TIDEMARK_S3_SECRET_KEY', '', 'Secret key of the object store.'), secret: true }
 const leaseKey = (about: string): SettingSpec<string> => setting.matching('TIDEMARK_LEASE_KEY', 'tidemark', /^[^{}\s]+$/, 'one word without braces', about)
+const s3Endpoint = (without: string): SettingSpec<string | undefined> =>
+  setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], `S3 endpoint, http://host:port. Without it ${without}`, { instead: 'TIDEMARK_S3_ACCESS_KEY and TIDEMARK_S3_SECRET_KEY say who uses it' })
 const LOG_LEVEL = setting.logLevel('TIDEMARK_LOG_LEVEL')
 
 /** Of the command line: where log, store, lease and driver are. */
@@ -11,10 +13,10 @@ export const CLI_SETTINGS = {
   kafka: setting.addresses('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it: the embedded log in the folder.'),
   folder: setting.text('TIDEMARK_DIR', '.tidemark', 'Folder of the embedded log and store. Default: .tidemark'),
   driver: setting.addresses('TIDEMARK_DRIVER', '127.0.0.1:7400', 'Drivers, host:port, comma-separated. Default: 127.0.0.1:7400'),
-  s3Endpoint: setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], 'S3 endpoint, http://host:port. Without it: objects in the folder.'),
+  s3Endpoint: s3Endpoint('objects are kept in the folder.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
-  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', true),
+  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', { secret: true }),
   leaseKey: leaseKey('Name of the lease in Redis. Default: tidemark'),
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
 } as const
@@ -23,7 +25,7 @@ export const CLI_SETTINGS = {
 const serverSettings = (folderHolds: string) => ({
   kafka: setting.addresses('TIDEMARK_KAFKA', undefined, 'Kafka brokers, host:port, comma-separated. Without it the embedded log is used.'),
   folder: setting.text('TIDEMARK_DIR', '.tidemark', `Folder of ${folderHolds}. Default: .tidemark`),
-  s3Endpoint: setting.url('TIDEMARK_S3_ENDPOINT', ['http', 'https'], 'S3 endpoint, http://host:port. Without it objects are kept in TIDEMARK_DIR.'),
+  s3Endpoint: s3Endpoint('objects are kept in TIDEMARK_DIR.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
@@ -32,7 +34,7 @@ const serverSettings = (folderHolds: string) => ({
 /** Of a driver process. */
 export const DRIVER_SETTINGS = {
   ...serverSettings('the embedded log, store and lease'),
-  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', true),
+  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', { secret: true }),
   leaseKey: leaseKey('Name of the lease in Redis; clusters that share a Redis need one each. Default: tidemark'),
   leaseMs: setting.durationMs('TIDEMARK_LEASE', 2_000, 'How long a lease holds unless renewed. Default: 2s'),
   listen: setting.address('TIDEMARK_LISTEN', '127.0.0.1:7400', 'host:port for executors and clients; port 0 picks a free one. Default: 127.0.0.1:7400', 0),

@@ -23,6 +23,9 @@ export type Settings<S extends SettingSpecs> = { readonly [K in keyof S]: S[K] e
 const DURATION_MS_MAX = 2 ** 31 - 1
 export const PORT_MAX = 65_535
 
+/** A user and a password before a host, or a query behind it: not repeated, also where none may stand. */
+const CREDENTIALS = /[@?#]/
+
 const rule = (sentence: string): RangeError => new RangeError(sentence)
 
 const isAddress = (text: string, portLeast: number): boolean => {
@@ -76,15 +79,17 @@ export const setting = {
     env, about, fallback,
     parse: (text) => {
       const wrong = text.split(',').map((one) => one.trim()).filter((one) => !isAddress(one, 1))
-      if (wrong.length > 0) throw rule(`host:port, several separated by commas, is wanted; ${wrong.map((one) => JSON.stringify(one)).join(', ')} is none`)
+      if (wrong.length > 0) throw rule(`host:port, several separated by commas, is wanted; ${wrong.map((one) => CREDENTIALS.test(one) ? 'one of these' : JSON.stringify(one)).join(', ')} is none`)
       return text
     },
   }),
-  url: (env: string, protocols: readonly string[], about: string, secret = false): SettingSpec<string | undefined> => ({
+  /** `instead`: who may use it, and how, does not stand in this one; says where it does. */
+  url: (env: string, protocols: readonly string[], about: string, { secret = false, instead }: { readonly secret?: boolean, readonly instead?: string } = {}): SettingSpec<string | undefined> => ({
     env, about, fallback: undefined, secret,
     parse: (text) => {
       const url = URL.canParse(text) ? new URL(text) : undefined
       if (url === undefined || url.hostname === '' || !protocols.includes(url.protocol.slice(0, -1))) throw rule(`${protocols.map((protocol) => `${protocol}://`).join(' or ')}, host and port is wanted`)
+      if (instead !== undefined && `${url.username}${url.password}${url.search}${url.hash}` !== '') throw rule(`host and port alone are wanted; ${instead}`)
       return text
     },
   }),
@@ -110,7 +115,7 @@ export const settingProblem = (spec: SettingSpec<unknown>, text: string, origin:
     spec.parse(text)
     return undefined
   } catch (error) {
-    return `${spec.secret === true ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
+    return `${spec.secret === true || CREDENTIALS.test(text) ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
   }
 }
 

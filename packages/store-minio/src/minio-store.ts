@@ -40,8 +40,9 @@ export interface MinioStoreOptions {
 
 const parseEndpoint = (endpoint: string): URL => {
   const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined
-  if (url && (url.protocol === 'http:' || url.protocol === 'https:') && url.pathname === '/' && url.search === '' && url.username === '') return url
-  throw new TidemarkError(`${JSON.stringify(endpoint)} is no object store endpoint`, {
+  if (url && (url.protocol === 'http:' || url.protocol === 'https:') && url.pathname === '/' && `${url.search}${url.hash}${url.username}${url.password}` === '') return url
+  // The text is not repeated: it may hold a password.
+  throw new TidemarkError('the endpoint of the object store is none', {
     code: 'STORE_CONFIG_INVALID', blame: 'user', action: 'exit', hint: 'Write http:// or https://, host and port, nothing else: http://127.0.0.1:9000.',
   })
 }

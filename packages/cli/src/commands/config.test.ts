@@ -32,6 +32,19 @@ describe('config', () => {
     expect(context.out.join('\n')).not.toMatch(/\bsecret\b|word/)
   })
 
+  test.each([
+    ['redis://:p@ss@host:1', 'redis://…@host:1'], ['rediss://me@host/2', 'rediss://…@host/2'], ['redis://host?password=p@ss', 'redis://host?…'], ['redis://host/#ss', 'redis://host/?…'], ['redis://host:1/0', 'redis://host:1/0'],
+  ])('config, the URL %s → %s', (url, shown) => {
+    expect(configRows({}, { TIDEMARK_REDIS: url }, NO_CONFIG).find(({ setting }) => setting === 'redis')?.value).toBe(shown)
+  })
+
+  test.each(['http://key:word@s3:9000', 'http://s3:9000?key=word'])('config, the keys of the object store in its endpoint, %s → refused from wherever they come, and not repeated', (url) => {
+    const refused = expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.not.stringContaining('word') })
+    expect(() => configRows({}, { TIDEMARK_S3_ENDPOINT: url }, NO_CONFIG)).toThrow(refused)
+    expect(() => configRows({ s3Endpoint: url }, {}, NO_CONFIG)).toThrow(refused)
+    expect(() => configRows({}, {}, readConfig('x', { s3Endpoint: url }))).toThrow(refused)
+  })
+
   test('config, durations → with their unit, as they may be typed; a script gets number and unit', () => {
     const context = testContext()
     const rows = configRows({}, { TIDEMARK_LEASE: '3s' }, NO_CONFIG)

@@ -39,11 +39,14 @@ const checkAll = (flags: Readonly<Record<string, string>>, environment: Environm
   if (problems.size > 0) throw settingsInvalid([...problems])
 }
 
-/** Of a URL, only who may use it is a secret. */
+/** Of a URL, who may use it is a secret, and a query may say that as well. */
+const shownUrl = ({ protocol, username, password, host, pathname, search, hash }: URL): string => `${protocol}//${username + password === '' ? '' : `${SECRET}@`}${host}${pathname}${search + hash === '' ? '' : `?${SECRET}`}`
+
+
 const shown = (spec: SettingSpec<unknown>, value: unknown): string | number | null => {
   if (typeof value !== 'string') return typeof value === 'number' ? value : null
   if (spec.secret !== true || value === '') return value
-  return value.includes('://') ? value.replace(/\/\/[^/@]*@/, `//${SECRET}@`) : SECRET
+  return URL.canParse(value) && value.includes('://') ? shownUrl(new URL(value)) : SECRET
 }
 
 export const configRows = (given: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): ConfigRow[] => {
