@@ -215,7 +215,7 @@ export class Takeover {
         continue
       }
       if (outcome.kind === 'own' && (await this.#loaded(held, prepared))) {
-        await checkSources(held, reader)
+        await checkSources(held, reader, this.#ports.reader)
         await this.#try(held)
         if (await this.#slot.resume(held)) return undefined
         await again(held)
