@@ -104,6 +104,34 @@ describe('write and read', () => {
     expect((printed(await read('orders')) as { value: string }[]).map(({ value }) => value)).toEqual(['{"k":1}', '{"k":2}'])
   })
 
+  test('write, a line that is no UTF-8 → named, and nothing of it is written', async () => {
+    await create('orders', 1)
+    const written = context({ input: (async function * () {
+      yield Buffer.concat([Buffer.from('{"k":"ä"}\n'), Buffer.from('{"k":"ä"}\n', 'latin1'), Buffer.from('{"k":3}\n')])
+    })() })
+    await expect(writeTopic(written, 'orders', { key: 'k' })).rejects.toMatchObject({ code: 'CLI_LINE_INVALID', message: 'line 2 is no UTF-8' })
+    expect(written.notes).toEqual(['1 record written before this:'])
+    expect((printed(await read('orders')) as { value: string }[]).map(({ value }) => value)).toEqual(['{"k":"ä"}'])
+  })
+
+  test('write, the log fails when a part of a call is written → the note says that some of it may be there', async () => {
+    await create('orders', 2)
+    let calls = 0
+    const failing = (): Log => {
+      const log = openLog()
+      return { ...log, write: async (writes) => {
+        calls += 1
+        if (calls === 1) return log.write(writes)
+        await log.write(writes.slice(0, 1))
+        throw new Error('the other broker is away')
+      } }
+    }
+    const written = context({ openLog: failing, input: pieces('1\n2\n3\n', '4\n5\n') })
+    await expect(writeTopic(written, 'orders', {})).rejects.toThrow('away')
+    expect(written.notes).toEqual(['3 records written before this, and of the 2 records behind them some may be:'])
+    expect(printed(await read('orders'))).toHaveLength(4)
+  })
+
   test.each([
     ['{"a":1}', { key: 'k' }, /has no field "k"/], ['{"k":null}', { key: 'k' }, /no text or number in "k"/], ['{"k":{}}', { key: 'k' }, /no text or number/], ['[1]', { key: 'k' }, /has no field/], ['{}', { key: 'toString' }, /has no field/],
     ['{"t":"2024"}', { timestamp: 't' }, /has no time in "t"/], ['{"t":1.5}', { timestamp: 't' }, /has no time/], ['{"t":-1}', { timestamp: 't' }, /has no time/],

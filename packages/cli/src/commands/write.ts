@@ -1,4 +1,5 @@
 // tidemark write: NDJSON from stdin into a topic, each line a record.
+import { isUtf8 } from 'node:buffer'
 import { TidemarkError } from '@tidemark/base'
 import type { Append, AppendRecord, Log } from '@tidemark/base'
 import { withLog } from '../context.ts'
@@ -21,6 +22,8 @@ export interface WriteOptions {
 interface Line {
   readonly number: number
   readonly text: string
+  /** Its bytes are no UTF-8; the text has other characters in their place. */
+  readonly foreign?: true
 }
 
 const wrongLine = (number: number, problem: string, hint: string): TidemarkError => new TidemarkError(`line ${number} ${problem}`, { code: 'CLI_LINE_INVALID', blame: 'user', action: 'exit', hint, details: { line: number } })
@@ -32,7 +35,7 @@ export const linesOf = async function * (input: AsyncIterable<Buffer>): AsyncGen
   const lineOf = (bytes: Buffer): Line[] => {
     count += 1
     const text = bytes.toString('utf8').trim()
-    return text === '' ? [] : [{ number: count, text }]
+    return text === '' ? [] : [{ number: count, text, ...isUtf8(bytes) ? {} : { foreign: true } }]
   }
   for await (const piece of input) {
     const lines: Line[] = []
@@ -62,7 +65,8 @@ const keyOf = (value: unknown, field: string, line: number): string => {
   return String(key)
 }
 
-export const recordOf = ({ number, text }: Line, options: WriteOptions): AppendRecord & { readonly key: string | null } => {
+export const recordOf = ({ number, text, foreign }: Line, options: WriteOptions): AppendRecord & { readonly key: string | null } => {
+  if (foreign) throw wrongLine(number, 'is no UTF-8', 'JSON is. What is in another encoding can be turned into it first: iconv -f latin1 -t utf-8')
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -98,7 +102,8 @@ export const writeTopic = (context: Context, topic: string, options: WriteOption
       }
     }
   } catch (error) {
-    terminal.note(`${plural(writer.records, 'record')} written before this:`)
+    const perhaps = writer.underWay === 0 ? '' : `, and of the ${plural(writer.underWay, 'record')} behind ${writer.records === 1 ? 'it' : 'them'} some may be`
+    terminal.note(`${plural(writer.records, 'record')} written before this${perhaps}:`)
     throw error
   }
   const answer = writer.answer()
@@ -124,6 +129,8 @@ class TopicWriter {
   readonly #partitions: number
   readonly #written = new Map<number, { records: number, firstOffset: number }>()
   records = 0
+  /** Records of a write that has not been answered, or has failed: some of its partitions may have theirs. */
+  underWay = 0
 
   constructor(log: Log, topic: string, partitions: number) {
     this.#log = log
@@ -135,7 +142,9 @@ class TopicWriter {
     if (records.length === 0) return
     const groups = Map.groupBy(records, ({ key }, at) => key === null ? (this.records + at) % this.#partitions : this.#log.partitionFor(Buffer.from(key), this.#partitions))
     const writes = [...groups].map(([partition, group]): Append => ({ topic: this.#topic, partition, records: group }))
+    this.underWay = records.length
     const appended = await this.#log.write(writes)
+    this.underWay = 0
     for (const [at, { partition, records: group }] of writes.entries()) {
       const before = this.#written.get(partition)
       this.#written.set(partition, { records: (before?.records ?? 0) + group.length, firstOffset: before?.firstOffset ?? appended[at]?.baseOffset ?? -1 })
