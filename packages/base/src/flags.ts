@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util'
 import { flagOf, settingsInvalid } from './settings.ts'
 import type { SettingSpecs } from './settings.ts'
 
-/** By flag name without dashes. `SETTINGS_INVALID` for one that is none, or has no value. */
+/** By flag name without dashes, without those that are empty. `SETTINGS_INVALID` for one that is none, or has no value. */
 export const readFlags = (specs: SettingSpecs, args: readonly string[]): Record<string, string | undefined> => {
   try {
-    return parseArgs({ args: [...args], options: Object.fromEntries(Object.values(specs).map((spec) => [flagOf(spec), { type: 'string' as const }])) }).values
+    const { values } = parseArgs({ args: [...args], options: Object.fromEntries(Object.values(specs).map((spec) => [flagOf(spec), { type: 'string' as const }])) })
+    return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ''))
   } catch (error) {
     throw settingsInvalid([error instanceof Error ? error.message : String(error)])
   }

@@ -139,7 +139,8 @@ export const readSettings = <S extends SettingSpecs>(
   const values: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries(specs)) {
     const flag = flagOf(spec)
-    const [text, origin] = flags[flag] !== undefined ? [flags[flag], `--${flag}`] : [env[spec.env], spec.env]
+    // An empty flag is none, like an empty variable.
+    const [text, origin] = (flags[flag] ?? '') !== '' ? [flags[flag], `--${flag}`] : [env[spec.env], spec.env]
     values[name] = spec.fallback
     if (text === undefined || text === '') continue
     const problem = settingProblem(spec, text, origin)

@@ -1,6 +1,6 @@
 // Settings of a driver: what each mistake is called, word for word (__snapshots__), and that all of them are told at once.
 import { describe, expect, test } from '@jest/globals'
-import { describeError, readSettings } from '@tidemark/base'
+import { describeError, readFlags, readSettings } from '@tidemark/base'
 import { DEFAULT_SETTINGS } from './core/protocol.ts'
 import { checkAcross, coreSettings, DRIVER_SETTINGS } from './settings.ts'
 
@@ -49,6 +49,12 @@ describe('settings of a driver', () => {
   test('what may be given, given → taken', () => {
     expect(read({ TIDEMARK_KAFKA: 'k1:9092,[::1]:9093', TIDEMARK_S3_ENDPOINT: 'https://s3.eu-west-1.amazonaws.com', TIDEMARK_REDIS: 'rediss://u:p@r:6380/1', TIDEMARK_LISTEN: '0.0.0.0:0', TIDEMARK_ADVERTISE: 'driver-1.local:7400', TIDEMARK_LOG_LEVEL: 'debug' }))
       .toMatchObject({ kafka: 'k1:9092,[::1]:9093', listen: '0.0.0.0:0', logLevel: 'debug' })
+  })
+
+  test('an empty flag → none, as an empty variable is', () => {
+    const flags = readFlags(DRIVER_SETTINGS, ['--kafka=', '--log-level', '', '--lease=3s'])
+    expect(flags).toEqual({ lease: '3s' })
+    expect(readSettings(DRIVER_SETTINGS, { ...flags, kafka: '' }, { TIDEMARK_KAFKA: 'k:1', TIDEMARK_LEASE: '' })).toMatchObject({ kafka: 'k:1', logLevel: 'info', leaseMs: 3_000 })
   })
 
   test.each(WRONG)('wrong: %s → refused with its name, its value and the rule', (_, env) => {

@@ -1,6 +1,7 @@
 // tidemark config: who has the last word, what is hidden, and every mistake of every process at once.
 import { describe, expect, test } from '@jest/globals'
 import { NO_CONFIG, readConfig } from '../config-file.ts'
+import { readServers } from '../settings.ts'
 import { testContext } from '../test-context.ts'
 import { configRows, showConfig } from './config.ts'
 import type { ConfigRow } from './config.ts'
@@ -17,6 +18,11 @@ describe('config', () => {
     expect(['kafka', 'dir', 'driver', 's3Bucket'].map((setting) => row(rows, setting))).toEqual([
       ['flag:1', 'flag', '--kafka'], ['variable', 'environment', 'TIDEMARK_DIR'], ['file:1', 'file', 'tidemark.config.ts'], ['tidemark', 'default', null],
     ])
+  })
+
+  test.each([['flag:1', 'flag:1'], ['', 'variable:1']])('config, --kafka "%s" beside a variable → %s, for config and for the commands', (flag, value) => {
+    const environment = { TIDEMARK_KAFKA: 'variable:1' }
+    expect([configRows({ kafka: flag }, environment, NO_CONFIG).find(({ setting }) => setting === 'kafka')?.value, readServers({ kafka: flag }, environment, NO_CONFIG).kafka]).toEqual([value, value])
   })
 
   test('config, every setting → once, with who uses it; secrets are hidden', () => {
