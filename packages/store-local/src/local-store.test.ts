@@ -1,7 +1,7 @@
 // The store on a folder passes its port's suite, and shows no half object although its writers are killed.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from '@jest/globals'
@@ -58,11 +58,20 @@ describe('store-local', () => {
     await expect(openLocalStore({ root }).put('a', Buffer.from('x'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
   })
 
-  test('left behind by a writer that died → never listed', async () => {
+  test('left behind by a writer that died → never listed; removed by the first put a day later, and not while its writer may live', async () => {
     const root = folder()
     mkdirSync(join(root, '.fresh'))
-    writeFileSync(join(root, '.fresh', 'half'), 'half')
-    expect(await openLocalStore({ root }).list('')).toEqual([])
+    for (const [name, hours] of [['half', 25], ['young', 23]] as const) {
+      const then = realClock.now() / 1_000 - hours * 3_600
+      writeFileSync(join(root, '.fresh', name), name)
+      utimesSync(join(root, '.fresh', name), then, then)
+    }
+    const store = openLocalStore({ root })
+    expect(await store.list('')).toEqual([])
+    expect(readdirSync(join(root, '.fresh')).toSorted()).toEqual(['half', 'young'])
+    await Promise.all([store.put('a', Buffer.from('a')), store.putIfAbsent('b', Buffer.from('b'))])
+    expect(readdirSync(join(root, '.fresh'))).toEqual(['young'])
+    expect((await store.list('')).map(({ key }) => key)).toEqual(['a', 'b'])
   })
 
   test('writers killed 12 times in the middle → every object there is whole, every acknowledged one is there', async () => {

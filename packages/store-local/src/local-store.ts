@@ -1,7 +1,7 @@
 // The ObjectStore port on a folder: one file an object, written beside and renamed, so that a reader sees the whole object or none.
 import { link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { isTidemarkError, realRandom, TidemarkError } from '@tidemark/base'
+import { isTidemarkError, realClock, realRandom, TidemarkError } from '@tidemark/base'
 import type { ObjectInfo, ObjectStore, Random } from '@tidemark/base'
 
 const OBJECT_BYTES_MAX = 64 * 1024 * 1024
@@ -9,6 +9,8 @@ const KEY_PART = /^[A-Za-z0-9._=-]+$/
 const KEY_BYTES_MAX = 1_024
 /** Objects being written; never listed. */
 const FRESH = '.fresh'
+/** No put takes so long: its writer died within it. */
+const FRESH_AGE_MAX_MS = 24 * 60 * 60 * 1_000
 
 export interface LocalStoreOptions {
   readonly root: string
@@ -23,6 +25,7 @@ class LocalStore implements ObjectStore {
   readonly #random: Random
   readonly #sync: boolean
   #closed = false
+  #swept: Promise<void> | undefined
 
   constructor({ root, random = realRandom, sync = true }: LocalStoreOptions) {
     this.#sync = sync
@@ -141,6 +144,7 @@ class LocalStore implements ObjectStore {
     try {
       await mkdir(dirname(fresh), { recursive: true })
       await mkdir(dirname(path), { recursive: true })
+      await (this.#swept ??= this.#sweep())
       {
         await using file = await open(fresh, 'wx')
         await file.writeFile(bytes)
@@ -155,6 +159,17 @@ class LocalStore implements ObjectStore {
     } catch (error) {
       await rm(fresh, { force: true }).catch(() => {})
       throw unavailable(this.name, error)
+    }
+  }
+
+  /** Removes what writers that were killed have left behind. Never rejects: it is of no use to the put that waits for it. */
+  async #sweep(): Promise<void> {
+    const folder = join(this.#root, FRESH)
+    const before = realClock.now() - FRESH_AGE_MAX_MS
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name)
+      const written = await stat(path).catch(() => undefined)
+      if (written !== undefined && written.mtimeMs < before) await rm(path, { force: true }).catch(() => {})
     }
   }
 
@@ -184,5 +199,5 @@ const unavailable = (name: string, error: unknown): unknown => {
   return new TidemarkError(`the store ${name} ${what}: ${code}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry', cause: error, hint })
 }
 
-/** The folder is made when it is first written to. */
+/** The folder is made when it is first written to; then what killed writers left there more than a day ago is removed. */
 export const openLocalStore = (options: LocalStoreOptions): ObjectStore => new LocalStore(options)
