@@ -1,5 +1,5 @@
 // What a plan needs of the log at submit: its topics exist, and how many partitions each source has. Every mistake in one answer.
-import { closest, howMany, jobId, TidemarkError } from '@tidemark/base'
+import { closest, formatDuration, howMany, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, Log, TopicDescription } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { RunInput, RunRecord } from '@tidemark/checkpoint'
@@ -54,6 +54,10 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
     const found = topics.get(topic)
     if (found?.compacted) notes.push(`topic ${topic} is compacted: records between two that are there may be missing`)
   }
+  const sinks = new Set(plan.nodes.flatMap((node) => node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []))
+  // Of a compacted topic time removes nothing, unless it is asked for as well.
+  const keeping = [...sinks].flatMap((topic) => topics.get(topic) ?? []).filter(({ retentionMs, compacted }) => retentionMs >= 0 && !compacted)
+  if (keeping.length > 0) notes.push(`results are deleted by their event time, old ones soon after they are written: kept are ${keeping.map(({ topic, retentionMs }) => `${formatDuration(retentionMs)} of ${topic}`).join(', ')} (retention.ms, -1: for ever)`)
   const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
   if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${howMany(replication, 'replica')}: what they hold is lost with that many disks`)
   return { topics, notes }

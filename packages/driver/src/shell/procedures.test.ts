@@ -66,6 +66,13 @@ describe('submit', () => {
     const silent = { ...ports, log: instead<Log>(ports.log, { listTopics: () => Promise.reject(new TidemarkError('away', { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' })) }) }
     expect(await messages('paymnets', silent)).toEqual([not('paymnets'), not('nor-here')])
   })
+  test.each([
+    ['kept', ['results are deleted by their event time, old ones soon after they are written: kept are 168.0 h of kept (retention.ms, -1: for ever)']],
+    ['out', []],
+  ])('an output topic, %s, that keeps its records for a time → said once, with how long; of one that keeps them for ever nothing is', async (output, notes) => {
+    await ports.log.createTopics([{ topic: 'kept', partitions: 1, config: { 'retention.ms': '604800000' } }])
+    expect((await send({ output })).answer.notes.filter((note) => note.includes('event time'))).toEqual(notes)
+  })
   test('the same again → unchanged', async () => {
     await send()
     expect(await send({}, 'running')).toMatchObject({ answer: { run: 1, outcome: 'unchanged' }, run: undefined })

@@ -49,7 +49,7 @@ export class MemoryBroker {
         topic, partitions, replicationFactor: 1,
         compacted: (config['cleanup.policy'] ?? '').split(',').includes('compact'),
         maxMessageBytes: Number(config['max.message.bytes'] ?? MESSAGE_BYTES_MAX),
-        retentionMs: -1,
+        retentionMs: Number(config['retention.ms'] ?? -1),
       }
       this.#topics.set(topic, { description, partitions: Array.from({ length: partitions }, () => new MemoryPartition()) })
     }
