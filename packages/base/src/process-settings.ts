@@ -1,4 +1,5 @@
 // The settings of all processes in one place, because one file can set them all: commands, drivers, executors and their slots.
+import { ACCESS_SETTINGS, checkAccess } from './access-settings.ts'
 import { PORT_MAX, setting } from './settings.ts'
 import type { Settings, SettingSpec } from './settings.ts'
 
@@ -19,6 +20,7 @@ export const CLI_SETTINGS = {
   redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', { secret: true }),
   leaseKey: leaseKey('Name of the lease in Redis. Default: tidemark'),
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
+  ...ACCESS_SETTINGS,
 } as const
 
 /** Of driver and executor processes alike: what they work on. `folderHolds`: in the folder, where there are no servers. */
@@ -29,6 +31,7 @@ const serverSettings = (folderHolds: string) => ({
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
+  ...ACCESS_SETTINGS,
 } as const)
 
 /** Of a driver process. */
@@ -52,7 +55,7 @@ const LOG_SILENCE_MIN_MS = 2_000
 
 /** How a driver's settings must stand to each other; sentences that name both. */
 export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>): string[] => {
-  const problems: string[] = []
+  const problems = checkAccess(settings)
   if (settings.heartbeatIntervalMs * 3 > settings.heartbeatTimeoutMs) problems.push(`TIDEMARK_HEARTBEAT_TIMEOUT (${settings.heartbeatTimeoutMs} ms) must be at least three times TIDEMARK_HEARTBEAT_INTERVAL (${settings.heartbeatIntervalMs} ms)`)
   if (settings.reconnectGraceMs > settings.heartbeatTimeoutMs) problems.push(`TIDEMARK_RECONNECT_GRACE (${settings.reconnectGraceMs} ms) must be at most TIDEMARK_HEARTBEAT_TIMEOUT (${settings.heartbeatTimeoutMs} ms)`)
   if (settings.kafka !== undefined && (settings.s3Endpoint === undefined) !== (settings.redis === undefined)) problems.push('with Kafka, several machines take part: give TIDEMARK_S3_ENDPOINT and TIDEMARK_REDIS both, or neither to keep objects and lease in TIDEMARK_DIR')
@@ -81,8 +84,9 @@ export const EXECUTOR_SETTINGS = {
 const SLOT_STUCK_MIN_MS = 1_000
 
 /** How an executor's settings must stand to each other; sentences that name both. */
-export const checkExecutorSettings = ({ slotHeapMiB, slotMemoryMiB, slotStuckMs }: Settings<typeof EXECUTOR_SETTINGS>): string[] => {
-  const problems: string[] = []
+export const checkExecutorSettings = (settings: Settings<typeof EXECUTOR_SETTINGS>): string[] => {
+  const { slotHeapMiB, slotMemoryMiB, slotStuckMs } = settings
+  const problems = checkAccess(settings)
   if (slotMemoryMiB > 0 && slotMemoryMiB <= slotHeapMiB) problems.push(`TIDEMARK_SLOT_MEMORY (${slotMemoryMiB} MiB) must be more than TIDEMARK_SLOT_HEAP (${slotHeapMiB} MiB): a slot that uses its heap would be killed for it`)
   if (slotStuckMs < SLOT_STUCK_MIN_MS) problems.push(`TIDEMARK_SLOT_STUCK (${slotStuckMs} ms) must be at least ${SLOT_STUCK_MIN_MS} ms: a pause to collect garbage would be taken for being stuck`)
   return problems

@@ -19,9 +19,9 @@ export const NO_CONFIG: ConfigFile = { path: undefined, variables: {}, problems:
 
 const SPECS: ReadonlyMap<string, SettingSpec<unknown>> = new Map([...Object.values(CLI_SETTINGS), ...Object.values(DRIVER_SETTINGS), ...Object.values(EXECUTOR_SETTINGS)].map((spec) => [keyOf(spec), spec]))
 
-/** Texts and numbers; a list of texts is written with commas. */
+/** Texts, numbers, true and false; a list of texts is written with commas. */
 const textOf = (value: unknown): string | undefined => {
-  if (typeof value === 'string' || typeof value === 'number') return String(value)
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : undefined
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, readSettings, realClock, silentLogger } from '@tidemark/base'
+import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, readSettings, realClock, silentLogger } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -37,13 +37,13 @@ import { VERSION } from './version.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 
-const openLog = ({ kafka, folder }: Servers, logger: Logger = silentLogger): Log => kafka === undefined
+const openLog = ({ kafka, folder, ...access }: Servers, logger: Logger = silentLogger): Log => kafka === undefined
   ? openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
-  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', clock: realClock, logger })
+  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', ...kafkaAccess(access), clock: realClock, logger })
 
-const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: Servers): ObjectStore => s3Endpoint === undefined
+const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, s3Region, folder }: Servers): ObjectStore => s3Endpoint === undefined
   ? openLocalStore({ root: join(folder, STORE_FOLDER) })
-  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, clock: realClock, logger: silentLogger })
+  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, region: s3Region, clock: realClock, logger: silentLogger })
 
 const openLease = ({ redis, leaseKey, folder }: Servers): Lease => redis === undefined ? localLease(join(folder, LEASE_FILE)) : openRedisLease({ url: redis, key: leaseKey, clock: realClock, logger: silentLogger })
 
@@ -93,7 +93,8 @@ const command = (name: string, about: string, servers: readonly ServerName[], pa
   for (const server of servers) made.addOption(new Option(`--${flagOf(CLI_SETTINGS[server])} <${server}>`, CLI_SETTINGS[server].about))
   return made
 }
-const LOG: readonly ServerName[] = ['kafka', 'folder']
+const LOG: readonly ServerName[] = ['kafka', 'folder', 'kafkaTls', 'kafkaSasl', 'kafkaUser', 'kafkaPassword']
+const STORE: readonly ServerName[] = ['s3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 's3Region']
 
 command('dev', 'run jobs in a cluster of their own on this machine: no server needed', ['folder', 'driver']).argument('[job files...]')
   .option('--fresh', 'delete the folder first', false).option('--executors <n>', 'executor processes', whole(1), 2).option('--slots <n>', 'slots of each', whole(1), 1)
@@ -126,12 +127,12 @@ command('write', 'write lines of JSON from stdin to a topic, each a record', LOG
 command('read', 'print the records of a topic, read committed', LOG).argument('<topic>')
   .option('--follow', 'go on as records come', false).option('--from <place>', 'start, end or an offset', 'start').option('--partition <n>', 'only this one', whole(0)).option('--count <n>', 'at most so many', whole(1))
   .action((topic: string, { from, ...flags }: { from: string, follow: boolean, partition?: number, count?: number }) => readTopic(contextOf(flags), topic, { ...flags, from: parseFrom(from) }))
-command('audit', "is anything lost or doubled: a job's books, batch by batch, against log and store; 0: balanced, 1: not, 3: not reached", [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket']).argument('<job>')
+command('audit', "is anything lost or doubled: a job's books, batch by batch, against log and store; 0: balanced, 1: not, 3: not reached", [...LOG, ...STORE]).argument('<job>')
   .option('--run <n>', 'of the job; default: the newest', whole(1)).option('--shared <topics...>', 'output topics that other programs write to as well: not counted', []).option('--no-outputs', 'leave the output topics out: they are read from start to end')
   .option('--state', 'rebuild the state of every task from each snapshot whose tail its journal has, and compare: one hash, whatever it is recovered from', false)
   .action(async (job: string, flags: { run?: number, shared: string[], outputs: boolean, state: boolean }) => end(await auditJob(contextOf(flags), job, flags)))
 
-const SERVERS: readonly ServerName[] = [...LOG, 's3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 'redis', 'leaseKey', 'driver']
+const SERVERS: readonly ServerName[] = [...LOG, ...STORE, 'redis', 'leaseKey', 'driver']
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
 command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)

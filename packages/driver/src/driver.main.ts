@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import pino from 'pino'
-import { describeError, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
+import { describeError, kafkaAccess, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -16,13 +16,13 @@ import { Driver } from './shell/driver.ts'
 import { killProcess } from './shell/processes.ts'
 import { ENGINE_VERSION } from './version.ts'
 
-const openLog = ({ kafka, folder }: ProcessSettings, logger: Logger): Log => (kafka === undefined
+const openLog = ({ kafka, folder, ...access }: ProcessSettings, logger: Logger): Log => (kafka === undefined
   ? openLocalLog({ path: join(folder, 'log.db'), clock: realClock })
-  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-driver', clock: realClock, logger }))
+  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-driver', ...kafkaAccess(access), clock: realClock, logger }))
 
-const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, folder }: ProcessSettings, logger: Logger): ObjectStore => (s3Endpoint === undefined
+const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, s3Region, folder }: ProcessSettings, logger: Logger): ObjectStore => (s3Endpoint === undefined
   ? openLocalStore({ root: join(folder, 'store') })
-  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, createBucket: true, clock: realClock, logger }))
+  : openMinioStore({ endpoint: s3Endpoint, accessKey: s3AccessKey, secretKey: s3SecretKey, bucket: s3Bucket, region: s3Region, createBucket: true, clock: realClock, logger }))
 
 const openLease = ({ redis, leaseKey, folder }: ProcessSettings, logger: Logger): Lease => (redis === undefined
   ? localLease(join(folder, 'lease.db'))

@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import pino from 'pino'
-import { asTidemarkError, executorId, jobId, readSettings, realClock, realRandom, slotId } from '@tidemark/base'
+import { asTidemarkError, executorId, jobId, kafkaAccess, readSettings, realClock, realRandom, slotId } from '@tidemark/base'
 import type { Log, Logger, ObjectStore } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import { openFileReader, openFileSink, openStdoutSink } from '@tidemark/connectors'
@@ -39,10 +39,10 @@ const emit = (event: SlotEvent): void => tell({ kind: 'event', event: toChannel(
 
 const openLog = (): Log => (settings.kafka === undefined
   ? openLocalLog({ path: join(settings.folder, 'log.db'), clock: realClock })
-  : openKafkaLog({ brokers: settings.kafka.split(','), clientId: `tidemark-slot-${owner.slotId}`, clock: realClock, logger }))
+  : openKafkaLog({ brokers: settings.kafka.split(','), clientId: `tidemark-slot-${owner.slotId}`, ...kafkaAccess(settings), clock: realClock, logger }))
 const openStore = (): ObjectStore => (settings.s3Endpoint === undefined
   ? openLocalStore({ root: join(settings.folder, 'store') })
-  : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, clock: realClock, logger }))
+  : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, region: settings.s3Region, clock: realClock, logger }))
 
 const end = (error: unknown): void => {
   logger.error({ error: asTidemarkError(error) }, 'slot.ended')

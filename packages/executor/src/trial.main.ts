@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import pino from 'pino'
-import { asTidemarkError, readSettings, realClock } from '@tidemark/base'
+import { asTidemarkError, kafkaAccess, readSettings, realClock } from '@tidemark/base'
 import type { Log, Logger, ObjectStore } from '@tidemark/base'
 import { ALL_RULES } from '@tidemark/checkpoint'
 import { openFileReader } from '@tidemark/connectors'
@@ -23,10 +23,10 @@ const logger: Logger = pino({ level: settings.logLevel, base: { trial: process.p
 
 const openLog = (): Log => (settings.kafka === undefined
   ? openLocalLog({ path: join(settings.folder, 'log.db'), clock: realClock })
-  : openKafkaLog({ brokers: settings.kafka.split(','), clientId: `tidemark-trial-${process.pid}`, clock: realClock, logger }))
+  : openKafkaLog({ brokers: settings.kafka.split(','), clientId: `tidemark-trial-${process.pid}`, ...kafkaAccess(settings), clock: realClock, logger }))
 const openStore = (): ObjectStore => (settings.s3Endpoint === undefined
   ? openLocalStore({ root: join(settings.folder, 'store') })
-  : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, clock: realClock, logger }))
+  : openMinioStore({ endpoint: settings.s3Endpoint, accessKey: settings.s3AccessKey, secretKey: settings.s3SecretKey, bucket: settings.s3Bucket, region: settings.s3Region, clock: realClock, logger }))
 
 const memoryUsed = (): number => {
   const { used_heap_size: heap, heap_size_limit: heapMax } = getHeapStatistics()

@@ -35,7 +35,7 @@ describe('config', () => {
     showConfig(context.terminal, true, rows, FILE, {})
     showConfig(context.terminal, false, rows, FILE, {})
     expect(context.out.length).toBeGreaterThan(rows.length)
-    expect(context.out.join('\n')).not.toMatch(/\bsecret\b|word/)
+    expect(context.out.join('\n')).not.toMatch(/\bsecret\b|\bword\b/)
   })
 
   test.each([
@@ -49,6 +49,17 @@ describe('config', () => {
     expect(() => configRows({}, { TIDEMARK_S3_ENDPOINT: url }, NO_CONFIG)).toThrow(refused)
     expect(() => configRows({ s3Endpoint: url }, {}, NO_CONFIG)).toThrow(refused)
     expect(() => configRows({}, {}, readConfig('x', { s3Endpoint: url }))).toThrow(refused)
+  })
+
+  test('config, a user of Kafka → how it is shown, and not its password; without that a mistake, for the commands too', () => {
+    const user = { TIDEMARK_KAFKA_USER: 'me', TIDEMARK_KAFKA_PASSWORD: 'word' }
+    const file = readConfig('x', { kafkaTls: true, kafkaSasl: 'scram-sha-512' })
+    expect(['kafkaTls', 'kafkaSasl', 'kafkaUser', 'kafkaPassword', 's3Region'].map((setting) => row(configRows({}, user, file), setting))).toEqual([
+      ['true', 'file', 'tidemark.config.ts'], ['scram-sha-512', 'file', 'tidemark.config.ts'], ['me', 'environment', 'TIDEMARK_KAFKA_USER'], ['…', 'environment', 'TIDEMARK_KAFKA_PASSWORD'], ['us-east-1', 'default', null],
+    ])
+    for (const read of [() => configRows({}, user, NO_CONFIG), () => readServers({}, user, NO_CONFIG)]) {
+      expect(read).toThrow(expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.not.stringContaining('word'), details: { problems: [expect.stringMatching(/^TIDEMARK_KAFKA_USER /), expect.stringMatching(/^TIDEMARK_KAFKA_PASSWORD /)] } }))
+    }
   })
 
   test('config, durations → with their unit, as they may be typed; a script gets number and unit', () => {

@@ -1,5 +1,5 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
 import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
@@ -29,7 +29,7 @@ const checkAll = (flags: Readonly<Record<string, string>>, environment: Environm
   for (const specs of Object.values(USERS)) {
     try {
       readSettings(specs, flags, environment, (settings) => specs === DRIVER_SETTINGS ? checkDriverSettings(settings as Settings<typeof DRIVER_SETTINGS>)
-        : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : [])
+        : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : checkAccess(settings as Settings<typeof CLI_SETTINGS>))
     } catch (error) {
       const found = isTidemarkError(error) ? error.details?.['problems'] : undefined
       if (!Array.isArray(found)) throw error
