@@ -1,4 +1,5 @@
 // Sinks: records for topics of the log, entries for the outbox.
+import { types } from 'node:util'
 import { TidemarkError } from '@tidemark/base'
 import type { AppendRecord } from '@tidemark/base'
 import type { Key, SinkFunctions, SinkNode } from 'tidemark'
@@ -18,6 +19,17 @@ export interface SinkTopic {
   readonly maxMessageBytes?: number
 }
 
+/** What a codec made: text or bytes, else its record's error. */
+const encodedBy = (functions: SinkFunctions, node: SinkNode, value: unknown): Buffer | string => {
+  const encoded: unknown = functions.encode(value)
+  if (typeof encoded === 'string' || Buffer.isBuffer(encoded)) return encoded
+  refusePromise(encoded, `sink "${node.name}"`)
+  if (types.isUint8Array(encoded)) return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength)
+  throw new TidemarkError(`the codec of sink "${node.name}" made ${encoded === null ? 'null' : `a value of type ${typeof encoded}`}, neither a string nor a Buffer`, {
+    code: 'JOB_ENCODE', blame: 'user', action: 'fail-job', hint: 'Its `encode` answers with text or bytes: a string, a Buffer or a Uint8Array.',
+  })
+}
+
 const lengthOf = (encoded: Buffer | string | null): number => encoded === null ? 0 : encoded.length
 
 /** `rotation`: partition of records without a key; moves with the batches, so it follows from the position. */
@@ -28,8 +40,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
   return (value) => {
     scope.node = node.id
     const key: Key | undefined = hasKey ? checkKey(functions.key?.(value)) : scope.key
-    const encoded = functions.encode(value)
-    if (typeof encoded !== 'string') refusePromise(encoded, `sink "${node.name}"`)
+    const encoded = encodedBy(functions, node, value)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)
     if (maxMessageBytes !== undefined && encoded.length * 3 > maxMessageBytes) refuseTooLarge(node, topic, encoded, text, maxMessageBytes)
@@ -56,7 +67,7 @@ export const outboxSink = (node: SinkNode, functions: SinkFunctions, scope: Scop
   const records = outputs.outbox(node.name)
   return (value) => {
     scope.node = node.id
-    const encoded = functions.encode(value)
+    const encoded = encodedBy(functions, node, value)
     const record = typeof encoded === 'string' ? Buffer.from(encoded) : Buffer.from(encoded)
     records.push(record)
     outputs.bytes += record.length + 8

@@ -27,8 +27,13 @@ export interface SourceIntakeOptions extends Common {
   readonly futureTimestampBoundMs: number
 }
 
+/** Farthest from 1970, either way, that a Date can be, ms. A log takes no time that is much farther. */
+const TIME_MAX = 8.64e15
+
 const timeError = (time: unknown): TidemarkError =>
-  new TidemarkError(`the event time of the record is ${typeof time === 'number' ? time : `a value of type ${typeof time}`}, not a number of ms`, { code: 'TASK_TIMESTAMP_INVALID', blame: 'user', action: 'fail-job' })
+  Number.isFinite(time)
+    ? new TidemarkError(`the event time ${String(time)} of the record is farther from 1970 than a date can be, ${TIME_MAX} ms`, { code: 'TASK_TIMESTAMP_INVALID', blame: 'user', action: 'fail-job', hint: 'Times are ms since 1970: are these micro- or nanoseconds?' })
+    : new TidemarkError(`the event time of the record is ${typeof time === 'number' ? time : `a value of type ${typeof time}`}, not a number of ms`, { code: 'TASK_TIMESTAMP_INVALID', blame: 'user', action: 'fail-job' })
 
 const futureError = (time: number, now: number, boundMs: number): TidemarkError =>
   new TidemarkError(`the event time ${time} is ${time - now} ms ahead of the wall clock, more than the ${boundMs} ms allowed`, {
@@ -68,7 +73,7 @@ export class SourceIntake {
     try {
       const value = this.#make === undefined ? this.#decoded(record) : this.#make(input.partition, record.offset)
       const time = this.#timestamp === undefined ? record.timestamp : this.#timestamp(value)
-      if (!Number.isFinite(time)) throw timeError(time)
+      if (!Number.isFinite(time) || Math.abs(time) > TIME_MAX) throw timeError(time)
       if (time > now + futureTimestampBoundMs) throw futureError(time, now, futureTimestampBoundMs)
       scope.time = time
       // What is generated has no other time that repeats.

@@ -70,6 +70,33 @@ describe('user errors', () => {
     expect(records[0]?.content.positions[0]?.watermark).toBe(1e9 + 59_000)
   })
 
+  test.each([-1e20, 1e20, 1_764_000_000_000_000_000])('dead-letter: a time that no date can be (%p), so that no log has to take it', (at) => {
+    const built = job('errors').source('in', topic('in', { value: json<{ at: number }>(), timestamp: (value) => value.at, outOfOrderness: 0 })).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [{ value: { at: -8.64e15 } }, { value: { at }, timestamp: 5 }])
+    const { appends, records } = drain(task, { now: 1e12 })
+    expect(valuesIn(appends, 'out')).toEqual([{ at: -8.64e15 }])
+    expect(letters(appends).map(({ value, headers }) => [JSON.parse(value), headers['tidemark-code']])).toEqual([[{ at }, 'TASK_TIMESTAMP_INVALID']])
+    expect(records.at(-1)?.content).toMatchObject({ watermark: -8.64e15, totals: { records: 2, passedOn: 1, deadLettered: 1 } })
+  })
+
+  test.each([['a number', 7], ['null', null], ['an object', { text: 'x' }], ['nothing', undefined]] as const)('dead-letter: the codec of a sink makes %s, which no log takes', (_what, made) => {
+    const encode = (value: Item): string => (value.n === 13 ? made : JSON.stringify(value)) as string
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).sink('out', topicSink('out', { value: { encode, decode: () => ({ user: '', n: 0 }) } }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a', 1), item('a', 13), item('a', 2)])
+    const { appends } = drain(task)
+    expect(valuesIn(appends, 'out')).toEqual([{ user: 'a', n: 1 }, { user: 'a', n: 2 }])
+    expect(letters(appends).map(({ value, headers }) => [value, headers['tidemark-code']])).toEqual([['{"user":"a","n":13}', 'JOB_ENCODE']])
+  })
+
+  test('a sink takes the bytes of a Uint8Array, only those', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).sink('out', topicSink('out', { value: { encode: () => new Uint8Array([0, 49, 50, 0]).subarray(1, 3) as Buffer, decode: () => ({ user: '', n: 0 }) } }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a', 1)])
+    expect(drain(task).appends.find((append) => append.topic === 'out')?.records.map((one) => one.value)).toEqual([Buffer.from('12')])
+  })
+
   test('dead-letter: the headers of the record stay', () => {
     const task = fixtureOf(job13()).task(0)
     const input = task.inputs()[0]
