@@ -1,5 +1,5 @@
 // Commits one batch: one transaction for all tasks that have something to record. When it resolves the batch is real, everywhere.
-import { asTidemarkError, invariantBroken, isTidemarkError } from '@tidemark/base'
+import { asTidemarkError, invariantBroken } from '@tidemark/base'
 import type { Append, TransactionalId } from '@tidemark/base'
 import { snapshotsToName } from '@tidemark/checkpoint'
 import type { CommitRecord } from '@tidemark/checkpoint'
@@ -45,7 +45,7 @@ export class BatchCommit {
 
   /**
    * Rejects with SessionLost: nothing is known, the caller undoes and claims again. The tasks that wrote to the topic an error names are
-   * marked suspect. No user code runs between the first append and the answer.
+   * marked suspect; all of them, when it is our own error and names none. No user code runs between the first append and the answer.
    */
   async run(helds: readonly HeldTask[]): Promise<CommittedBatch[]> {
     const id = this.#transactions.id
@@ -115,12 +115,16 @@ export class BatchCommit {
 
 const bytesOf = (appends: readonly Append[]): number => appends.reduce((sum, { records }) => sum + records.reduce((size, { value }) => size + (value?.length ?? 0), 0), 0)
 
-/** A log error that one task's output caused must not take its neighbours' batches with it for ever: that task runs alone until it is clean. */
+/**
+ * A log error that one task's output caused must not take its neighbours' batches with it for ever: that task runs alone until it is clean. When
+ * the error is our own and names no topic it may be any of them: each runs alone, and whose it is shows.
+ */
 const markSuspects = (frozen: readonly Frozen[], error: SessionLost): void => {
-  const { cause } = error
-  if (!isTidemarkError(cause) || cause.place.topic === undefined || cause.action === 'retry') return
+  const cause = asTidemarkError(error.cause)
+  const { topic, partition } = cause.place
+  if (cause.action === 'retry' || (topic === undefined && cause.blame !== 'bug')) return
   for (const { held, batch } of frozen) {
-    const wrote = batch.appends.some((append) => append.topic === cause.place.topic && (cause.place.partition === undefined || append.partition === cause.place.partition))
+    const wrote = topic === undefined || batch.appends.some((append) => append.topic === topic && (partition === undefined || append.partition === partition))
     if (!wrote) continue
     if (held.suspect && frozen.length === 1) held.failure = cause
     held.suspect = true
