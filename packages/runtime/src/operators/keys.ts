@@ -8,6 +8,12 @@ export const checkKey = (key: unknown): Key => {
   throw new TidemarkError(`a key must be a string or a finite number, not ${typeof key === 'number' ? key : key === null ? 'null' : typeof key}`, { code: 'TASK_KEY_INVALID', blame: 'user', action: 'fail-job' })
 }
 
+const SHOWN_LENGTH_MAX = 200
+
+/** For errors: a long key only as it begins. */
+export const shownKey = (key: Key | null): Key | null =>
+  typeof key === 'string' && key.length > SHOWN_LENGTH_MAX ? `${key.slice(0, SHOWN_LENGTH_MAX)}… (${key.length} characters)` : key
+
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte
   for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1

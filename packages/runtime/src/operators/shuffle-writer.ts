@@ -4,9 +4,9 @@ import { TidemarkError } from '@tidemark/base'
 import type { Append } from '@tidemark/base'
 import { encodeBlocks } from '@tidemark/checkpoint'
 import type { BlockHeader, ShuffleRecord } from '@tidemark/checkpoint'
-import type { KeyByFunctions, NodeId } from 'tidemark'
+import type { Key, KeyByFunctions, NodeId } from 'tidemark'
 import type { Outputs } from '../task/outputs.ts'
-import { checkKey, shufflePartition } from './keys.ts'
+import { checkKey, shownKey, shufflePartition } from './keys.ts'
 import { FATE } from './scope.ts'
 import type { Push, Scope } from './scope.ts'
 import { packShuffled, SHUFFLED_BYTES_MAX } from './shuffled-value.ts'
@@ -27,6 +27,14 @@ interface Told {
   readonly watermark: number | undefined
   readonly idle: boolean
   readonly at: number
+}
+
+const refuseTooLarge = (shuffle: string, key: Key, valueBytes: number): void => {
+  const bytes = valueBytes + Buffer.byteLength(String(key))
+  if (bytes <= SHUFFLED_BYTES_MAX) return
+  throw new TidemarkError(`a value of ${valueBytes} bytes with key ${JSON.stringify(shownKey(key))} is to be shuffled; ${SHUFFLED_BYTES_MAX} bytes are the most, the key among them`, {
+    code: 'TASK_VALUE_TOO_LARGE', blame: 'user', action: 'fail-job', details: { shuffle, key: shownKey(key), bytes }, hint: 'Shuffle a smaller value: drop fields before keyBy. Of a long key a hash may do.',
+  })
 }
 
 export class ShuffleWriter {
@@ -56,13 +64,10 @@ export class ShuffleWriter {
       refusePromise(selected, `keyBy ${node}`)
       const key = checkKey(selected)
       const packed = carriesOrigin ? packShuffled(value, scope.nextOrigin(), scope.now) : packShuffled(value)
-      if (packed.length > SHUFFLED_BYTES_MAX) {
-        throw new TidemarkError(`a value of ${packed.length} bytes with key ${JSON.stringify(key)} is to be shuffled; ${SHUFFLED_BYTES_MAX} bytes are the most`, {
-          code: 'TASK_VALUE_TOO_LARGE', blame: 'user', action: 'fail-job', details: { shuffle: shuffle.shuffle, key, bytes: packed.length }, hint: 'Shuffle a smaller value: drop fields before keyBy.',
-        })
-      }
+      const keyLength = typeof key === 'string' ? key.length : 0
+      if (packed.length + keyLength * 3 > SHUFFLED_BYTES_MAX) refuseTooLarge(shuffle.shuffle, key, packed.length)
       ;(lists[shufflePartition(key, partitions)] as ShuffleRecord[]).push({ key, value: packed, timestamp: scope.time })
-      outputs.bytes += packed.length + 24
+      outputs.bytes += packed.length + keyLength + 24
       outputs.emitted += 1
       scope.effects += 1
       scope.fate |= FATE.passedOn

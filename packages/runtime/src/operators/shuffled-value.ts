@@ -1,7 +1,7 @@
 // One value on its way through a shuffle: encoded by itself, in front of it (where user code downstream may ask) its origin and the log's time.
 import { Packr } from 'msgpackr'
 
-/** One value at most, bytes: fits a block with its key. */
+/** One value with its key at most, bytes: fits a block. */
 export const SHUFFLED_BYTES_MAX = 800 * 1024
 
 // Records, so that a Map stays a Map.

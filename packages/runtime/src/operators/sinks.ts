@@ -4,7 +4,7 @@ import { TidemarkError } from '@tidemark/base'
 import type { AppendRecord } from '@tidemark/base'
 import type { Key, SinkFunctions, SinkNode } from 'tidemark'
 import type { Outputs } from '../task/outputs.ts'
-import { checkKey } from './keys.ts'
+import { checkKey, shownKey } from './keys.ts'
 import { Placement } from './placement.ts'
 import { FATE } from './scope.ts'
 import type { Push, Scope } from './scope.ts'
@@ -43,7 +43,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
     const encoded = encodedBy(functions, node, value)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)
-    if (maxMessageBytes !== undefined && encoded.length * 3 > maxMessageBytes) refuseTooLarge(node, topic, encoded, text, maxMessageBytes)
+    if (maxMessageBytes !== undefined && (encoded.length + lengthOf(text)) * 3 + RECORD_OVERHEAD_BYTES > maxMessageBytes) refuseTooLarge(node, topic, encoded, text, maxMessageBytes)
     ;(lists[partition] as AppendRecord[]).push({ key: text, value: encoded, timestamp: Math.trunc(scope.time) })
     outputs.bytes += lengthOf(encoded) + lengthOf(text) + 24
     outputs.emitted += 1
@@ -58,8 +58,8 @@ const RECORD_OVERHEAD_BYTES = 128
 const refuseTooLarge = (node: SinkNode, topic: string, encoded: Buffer | string, key: string | null, maxMessageBytes: number): void => {
   const bytes = Buffer.byteLength(encoded) + Buffer.byteLength(key ?? '') + RECORD_OVERHEAD_BYTES
   if (bytes <= maxMessageBytes) return
-  throw new TidemarkError(`a record of ${bytes} bytes for topic "${topic}" (sink "${node.name}", key ${JSON.stringify(key)}) is larger than the topic takes, ${maxMessageBytes} bytes`, {
-    code: 'TASK_VALUE_TOO_LARGE', blame: 'user', action: 'fail-job', details: { topic, key, bytes }, hint: 'Raise max.message.bytes of the topic, or send less.',
+  throw new TidemarkError(`a record of ${bytes} bytes for topic "${topic}" (sink "${node.name}", key ${JSON.stringify(shownKey(key))}) is larger than the topic takes, ${maxMessageBytes} bytes`, {
+    code: 'TASK_VALUE_TOO_LARGE', blame: 'user', action: 'fail-job', details: { topic, key: shownKey(key), bytes }, hint: 'Raise max.message.bytes of the topic, or send less.',
   })
 }
 

@@ -140,6 +140,19 @@ describe('shuffle', () => {
     expect(String(letter?.headers?.['tidemark-error'])).toMatch(/10000\d\d bytes with key "b"/)
   })
 
+  test.each([['of one byte a character', 'x'.repeat(500_000), 500_000], ['of three', '€'.repeat(150_000), 450_000]])('a key too large for a shuffle, %s, is its record\'s error, with its size; the task goes on', (_what, key, bytes) => {
+    const built = job('large', { parallelism: 1 }).source('in', topic('in', { value: json<Order>() })).keyBy((value) => value.user)
+      .aggregate('n', { n: count() }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [order('a', 1, 1), order(key, 1, 1), order('b', 1, 1)])
+    const { appends } = drain(task)
+    expect(task.failure).toBeUndefined()
+    expect(blocksIn(appends, 0).flatMap((block) => block.keys)).toEqual(['a', 'b'])
+    const [letter] = appends.filter((append) => append.topic === 'large.dead-letters').flatMap((append) => append.records)
+    expect(String(letter?.headers?.['tidemark-code'])).toBe('TASK_VALUE_TOO_LARGE')
+    expect(String(letter?.headers?.['tidemark-error'])).toMatch(new RegExp(`^a value of ${String(bytes).slice(0, 3)}\\d+ bytes with key "${key.slice(0, 200)}… \\(${key.length} characters\\)" is to be shuffled; 819200 bytes`))
+  })
+
   test('what is random behind a shuffle follows from the source position, however the records were batched', () => {
     const built = job('dice', { parallelism: 1 }).source('in', topic('in', { value: json<Order>() })).flatMap((value) => [value, value]).keyBy((value) => value.user)
       .process<unknown>('roll', { onRecord: (ctx, value) => ctx.emit([value.amount, ctx.uuid(), ctx.now]) }).sink('out', topicSink('out', { value: json() }))

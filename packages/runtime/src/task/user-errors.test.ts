@@ -248,4 +248,13 @@ describe('user errors', () => {
     feed(task, [item('a', 500), item('a', 1_000)])
     expect(letters(drain(task).appends).map(({ headers }) => headers['tidemark-code'])).toEqual(['TASK_VALUE_TOO_LARGE'])
   })
+
+  test.each([['as long as the limit', 'k'.repeat(1_000), 1], ['of three bytes a character', '€'.repeat(300), 1], ['with a value, together too long', 'k'.repeat(450), 450]])('a key that its topic does not take, %s, is its record\'s error', (_what, user, n) => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).sink('out', topicSink('out', { key: (value) => value.user, value: { encode: (value) => 'x'.repeat(value.n), decode: () => ({ user: '', n: 0 }) } }))
+    const task = fixtureOf(built, { maxMessageBytes: 1_000 }).task(0)
+    feed(task, [item(user, n), item('a', 500)])
+    const { appends } = drain(task)
+    expect(letters(appends).map(({ headers }) => headers['tidemark-code'])).toEqual(['TASK_VALUE_TOO_LARGE'])
+    expect(appends.filter((append) => append.topic === 'out').flatMap((append) => append.records.map(({ key }) => key))).toEqual(['a'])
+  })
 })
