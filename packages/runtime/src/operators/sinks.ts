@@ -52,8 +52,8 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
   }
 }
 
-/** What the log adds to a single record at most, bytes. */
-const RECORD_OVERHEAD_BYTES = 128
+/** What the log adds to a single record without headers at most, bytes. */
+export const RECORD_OVERHEAD_BYTES = 128
 
 const refuseTooLarge = (node: SinkNode, topic: string, encoded: Buffer | string, key: string | null, maxMessageBytes: number): void => {
   const bytes = Buffer.byteLength(encoded) + Buffer.byteLength(key ?? '') + RECORD_OVERHEAD_BYTES

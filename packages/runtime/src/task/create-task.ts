@@ -70,7 +70,7 @@ export const createTask = (options: TaskOptions): Task => {
   const room = new Room(outputs, state.meter, clock)
   const deadLetterTopic = topics.get(settings.deadLetterTopic)
   if (deadLetterTopic === undefined && settings.onError === 'dead-letter') throw mismatch(`the partitions of the dead-letter topic "${settings.deadLetterTopic}" are not known`)
-  const letters = new DeadLetters(outputs, settings.deadLetterTopic, deadLetterTopic?.partitions ?? 1, ref.job, ref.stage)
+  const letters = new DeadLetters(outputs, settings.deadLetterTopic, deadLetterTopic ?? { partitions: 1 }, ref.job, ref.stage)
   const faults = new FaultPolicy(ref, settings.onError, letters, room, new Map(plan.nodes.map((node) => [node.id, operatorName(node)])))
   const upstreams = new Upstreams(ref, upstreamsOf(stage, run, (from) => longestIdleAfterMs(from, physical, nodes)))
   let rotation = (): number => 0

@@ -1,6 +1,6 @@
 // What fails in user code: by policy, before and after an effect, in records, window results and values that are too large.
 import { describe, expect, test } from '@jest/globals'
-import type { Append } from '@tidemark/base'
+import type { Append, AppendRecord } from '@tidemark/base'
 import { aggregate, count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
 import type { Job, JobOptions } from 'tidemark'
 import { stateHash } from './stage-task.ts'
@@ -256,5 +256,62 @@ describe('user errors', () => {
     const { appends } = drain(task)
     expect(letters(appends).map(({ headers }) => headers['tidemark-code'])).toEqual(['TASK_VALUE_TOO_LARGE'])
     expect(appends.filter((append) => append.topic === 'out').flatMap((append) => append.records.map(({ key }) => key))).toEqual(['a'])
+  })
+
+  /** As the log counts them, generously. */
+  const bytesOf = ({ key, value, headers = {} }: AppendRecord): number =>
+    [key ?? '', value ?? '', ...Object.entries(headers).flat()].reduce((sum, part) => sum + Buffer.byteLength(part), 100)
+
+  test.each([
+    ['a malformed value', 'a', 'x'.repeat(5_000), {}, { 'tidemark-value-bytes': '5000' }, { key: 'a', value: null }],
+    ['a key', 'k'.repeat(5_000), 'x', {}, { 'tidemark-key-bytes': '5000' }, { key: null, value: 'x' }],
+    ['key and value', '€'.repeat(2_000), 'x'.repeat(5_000), {}, { 'tidemark-key-bytes': '6000', 'tidemark-value-bytes': '5000' }, { key: null, value: null }],
+    ['headers', 'a', 'x', { trace: Buffer.alloc(5_000) }, { 'tidemark-headers-bytes': '5021' }, { key: 'a', value: 'x' }],
+    ['nothing', 'a', 'x'.repeat(200), { trace: Buffer.from('t1') }, { trace: Buffer.from('t1') }, { key: 'a', value: 'x'.repeat(200) }],
+  ] as const)('dead-letter: %s larger than its topic takes → a letter without it, that says its size; the task goes on', (_what, key, value, headers, more, left) => {
+    const task = fixtureOf(job13(), { maxMessageBytes: 1_000 }).task(0)
+    const input = task.inputs()[0]?.input ?? ''
+    task.offer(input, { topic: 'in', partition: 0, fromOffset: 0, nextOffset: 1, startOffset: 0, stableOffset: 1, records: [{ offset: 0, timestamp: 9, key: Buffer.from(key), value: Buffer.from(value), headers }] })
+    feed(task, [item('a', 1)])
+    const { appends } = drain(task)
+    const found = appends.filter((append) => append.topic === 'errors.dead-letters').flatMap(({ records }) => records)
+    expect(found.map((one) => [one.key?.toString() ?? null, one.value?.toString() ?? null])).toEqual([[left.key, left.value]])
+    expect(found[0]?.headers).toMatchObject({ 'tidemark-code': 'JOB_DECODE', 'tidemark-source-topic': 'in', 'tidemark-source-partition': '0', 'tidemark-source-offset': '0', ...more })
+    expect(Object.keys(found[0]?.headers ?? {}).toSorted()).toEqual(['tidemark-code', 'tidemark-error', 'tidemark-job', 'tidemark-operator', 'tidemark-source-offset', 'tidemark-source-partition', 'tidemark-source-topic', 'tidemark-stage', ...Object.keys(more)].toSorted())
+    expect(found.map(bytesOf).filter((bytes) => bytes > 1_000)).toEqual([])
+    expect(valuesIn(appends, 'out')).toEqual([{ key: 'a', n: 1 }])
+  })
+
+  test('dead-letter: an error of many words in a topic for short records → cut, so that the letter fits', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).map((value) => {
+      if (value.n === 13) throw new Error('€'.repeat(2_000))
+      return value
+    }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built, { maxMessageBytes: 1_000 }).task(0)
+    feed(task, [item('a', 13)])
+    const [found] = drain(task).appends.flatMap(({ records }) => records)
+    expect(found === undefined ? [] : [bytesOf(found) <= 1_000, found.headers?.['tidemark-source-offset']]).toEqual([true, '0'])
+  })
+
+  test('a window result that neither its sink nor the topic of dead letters takes → a letter without a value, with its key and size', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+      .window(tumbling(10)).aggregate('texts', { text: aggregate({ initial: () => '', add: (all: string, value: Item) => all + 'x'.repeat(value.n), result: (all) => all }) }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built, { maxMessageBytes: 1_000 }).task(0)
+    feed(task, [item('a', 600, 1), item('a', 600, 2), item('b', 1, 3), item('b', 1, 10)])
+    const { appends } = drain(task)
+    const found = appends.filter((append) => append.topic === 'errors.dead-letters').flatMap(({ records }) => records)
+    expect(found).toMatchObject([{ key: 'a', value: null, headers: { 'tidemark-code': 'TASK_VALUE_TOO_LARGE', 'tidemark-value-bytes': '1251' } }])
+    expect(found.map(bytesOf).filter((bytes) => bytes > 1_000)).toEqual([])
+    expect(valuesIn(appends, 'out')).toMatchObject([{ key: 'b', text: 'x' }])
+    expect(task.failure).toBeUndefined()
+  })
+
+  test('dead-letter: bytes in a value stand as base64 in its JSON', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+      .window(tumbling(10)).aggregate('bytes', { bytes: aggregate({ initial: () => 0, add: (all: number) => all, result: () => ({ whole: Buffer.from([0, 255]), part: new Uint8Array([1, 2, 3]).subarray(1), big: 7n }) }) })
+      .map((): number => { throw new Error('none') }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a', 1, 1), item('a', 1, 10)])
+    expect(letters(drain(task).appends).map(({ value }) => JSON.parse(value))).toEqual([{ key: 'a', window: { start: 0, end: 10 }, bytes: { whole: 'AP8=', part: 'AgM=', big: '7' } }])
   })
 })
