@@ -44,7 +44,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)
     if (maxMessageBytes !== undefined && (encoded.length + lengthOf(text)) * 3 + RECORD_OVERHEAD_BYTES > maxMessageBytes) refuseTooLarge(node, topic, encoded, text, maxMessageBytes)
-    ;(lists[partition] as AppendRecord[]).push({ key: text, value: encoded, timestamp: Math.trunc(scope.time) })
+    ;(lists[partition] as AppendRecord[]).push({ key: text, value: encoded, timestamp: outputs.timestamp(scope.time) })
     outputs.bytes += lengthOf(encoded) + lengthOf(text) + 24
     outputs.emitted += 1
     scope.effects += 1

@@ -33,7 +33,7 @@ export class DeadLetters {
 
   /** A value that has no record of its own: one that came by a shuffle, a window's result, a timer. */
   value(value: unknown, key: string | null, timestamp: number, error: unknown, place: FaultPlace): void {
-    this.#append(key, asJson(value), Math.trunc(timestamp), {}, error, place)
+    this.#append(key, asJson(value), timestamp, {}, error, place)
   }
 
   #headers(error: unknown, place: FaultPlace): Record<string, string> {
@@ -43,9 +43,9 @@ export class DeadLetters {
     }
   }
 
-  #append(key: Buffer | string | null, value: Buffer | string | null, timestamp: number, headers: Headers, error: unknown, place: FaultPlace): void {
+  #append(key: Buffer | string | null, value: Buffer | string | null, time: number, headers: Headers, error: unknown, place: FaultPlace): void {
     const ours = this.#headers(error, place)
-    const record: AppendRecord = { ...this.#fitting({ key, value, headers }, ours), timestamp }
+    const record: AppendRecord = { ...this.#fitting({ key, value, headers }, ours), timestamp: this.#outputs.timestamp(time) }
     const partition = place.partition ?? 0
     ;(this.#lists[partition % this.#lists.length] as AppendRecord[]).push(record)
     this.#outputs.bytes += (record.value?.length ?? 0) + (record.key?.length ?? 0) + 300

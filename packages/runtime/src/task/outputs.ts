@@ -44,7 +44,12 @@ class TopicOutput {
   }
 }
 
+/** The earliest that a Date can be, ms. */
+const TIME_MIN = -8.64e15
+
 export class Outputs {
+  /** The wall clock, ms, as the batch is worked on. */
+  now = 0
   /** About what the batch sends, bytes. */
   bytes = 0
   /** Records sent to sinks and shuffles. */
@@ -57,6 +62,14 @@ export class Outputs {
     const made = new TopicOutput(topic, partitions)
     this.#topics.push(made)
     return made.partitions
+  }
+
+  /**
+   * A record's own time in the log, of an event time. Never ahead of the wall clock: Kafka refuses a record that is more than
+   * `message.timestamp.after.max.ms` (an hour) ahead, and a window may end a day from now.
+   */
+  timestamp(eventTime: number): number {
+    return Math.trunc(Math.max(TIME_MIN, Math.min(eventTime, this.now)))
   }
 
   outbox(sink: string): Buffer[] {

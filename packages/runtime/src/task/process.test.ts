@@ -42,12 +42,20 @@ describe('process', () => {
     feed(task, [click('b', 1), click('a', 0), click('a', 5), click('c', 9)])
     expect(drain(task).appends).toEqual([])
     feed(task, [click('d', 15)])
-    const { appends } = drain(task)
+    const { appends } = drain(task, { now: 20 })
     expect(valuesIn(appends, 'out')).toEqual([
       { user: 'b', clicks: 1, time: 11, timestamp: 11, now: 11 },
       { user: 'a', clicks: 2, time: 15, timestamp: 15, now: 15 },
     ])
     expect(appends[0]?.records.map((record) => [record.key, record.timestamp])).toEqual([['b', 11], ['a', 15]])
+  })
+
+  test('timers: one that is set for a time that no log takes → it fires at once, its output has the earliest that one does', () => {
+    const built = job('early').source('in', topic('in', { value: json<{ user: string }>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
+      .process<string, null>('timers', { state: () => null, onRecord: (ctx) => ctx.timers.set(-1e20), onTimer: (ctx) => ctx.emit(ctx.key) }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [{ key: 'a', value: { user: 'a' }, timestamp: 5 }])
+    expect(drain(task, { now: 20 }).appends.flatMap(({ records }) => records)).toEqual([{ key: 'a', value: '"a"', timestamp: -8.64e15 }])
   })
 
   test('timers: a new owner, from journal or snapshot, fires the same', () => {

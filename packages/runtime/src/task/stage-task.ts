@@ -179,6 +179,7 @@ export class StageTask implements Task {
   work(budget: BatchBudget, now: number): { readonly more: boolean, readonly full: boolean } {
     if (this.#frozen !== undefined) throw invariantBroken('1', 'a task was to work while its batch is frozen', this.ref)
     this.#now = now
+    this.#parts.outputs.now = now
     // While the outbox is full nothing is taken; that its entries were delivered is still recorded.
     if (this.#failure !== undefined || this.#committed.outbox.bytes >= this.#parts.outboxBytesMax) return { more: false, full: false }
     const done = this.#processing.work(budget, now)

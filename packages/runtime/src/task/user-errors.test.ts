@@ -314,4 +314,12 @@ describe('user errors', () => {
     feed(task, [item('a', 1, 1), item('a', 1, 10)])
     expect(letters(drain(task).appends).map(({ value }) => JSON.parse(value))).toEqual([{ key: 'a', window: { start: 0, end: 10 }, bytes: { whole: 'AP8=', part: 'AgM=', big: '7' } }])
   })
+
+  test('dead-letter: of a record whose own time is ahead of the clock → the letter\'s is not, that of another stays', () => {
+    const task = fixtureOf(job13({ futureTimestampBound: '1h' })).task(0)
+    const now = 1e12
+    feed(task, [item('a', 1, now + 2 * 3_600_000), item('a', -1, now - 5), item('a', -1, now + 3_000_000)])
+    const found = drain(task, { now }).appends.flatMap(({ records }) => records)
+    expect(found.map(({ timestamp, headers }) => [timestamp, headers?.['tidemark-code']])).toEqual([[now, 'TASK_TIMESTAMP_FUTURE'], [now - 5, 'TASK_USER_ERROR'], [now, 'TASK_USER_ERROR']])
+  })
 })

@@ -29,7 +29,7 @@ describe('windows', () => {
     feed(task, [order('a', 1, 100), order('b', 2, 200), order('a', 3, 9_999), order('a', 10, 10_999)])
     expect(valuesIn(drain(task).appends, 'out')).toEqual([])
     feed(task, [order('a', 5, 9_000), order('a', 7, 11_000)])
-    const { appends, records } = drain(task)
+    const { appends, records } = drain(task, { now: 20_000 })
     expect(valuesIn(appends, 'out')).toEqual([
       { key: 'a', window: { start: 0, end: 10_000 }, orders: 3, total: 9 },
       { key: 'b', window: { start: 0, end: 10_000 }, orders: 1, total: 2 },
@@ -70,6 +70,22 @@ describe('windows', () => {
     expect(task.stateKeys).toBe(1)
     feed(task, [order('a', 1, 9_999)])
     expect(drain(task).records[0]?.content.books.late).toBe(1)
+  })
+
+  test('updates of a window that ends tomorrow → its records are not ahead of the clock, also those of an undone batch made anew; the event time is in the value', () => {
+    const DAY = 86_400_000
+    const built = job('revenue').source('orders', topic('orders', { value: json<Order>(), timestamp: (one) => one.ts, outOfOrderness: 0 })).keyBy((one) => one.user, { copartitioned: true })
+      .window(tumbling('1d')).aggregate('totals', { n: count() }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    const noon = 20_000 * DAY + DAY / 2
+    const found = (appends: ReturnType<typeof drain>['appends']): unknown[] => appends.flatMap(({ records }) => records).map(({ value, timestamp }) => [(JSON.parse(String(value)) as { window: { end: number } }).window.end, timestamp])
+    feed(task, [order('a', 1, noon)])
+    task.work(ROOMY, noon + 1_000)
+    expect(found(task.freeze().appends)).toEqual([[20_001 * DAY, noon + 1_000]])
+    task.undo()
+    expect(found(drain(task, { now: noon + 2_000 }).appends)).toEqual([[20_001 * DAY, noon + 2_000]])
+    feed(task, [order('a', 1, noon)])
+    expect(found(drain(task, { now: 20_002 * DAY }).appends)).toEqual([[20_001 * DAY, 20_001 * DAY - 1]])
   })
 
   test('a window behind a window in one stage takes the first one\'s results in time', () => {
