@@ -4,7 +4,13 @@ import { TidemarkError } from '@tidemark/base'
 import type { Key } from 'tidemark'
 
 export const checkKey = (key: unknown): Key => {
-  if (typeof key === 'string' || (typeof key === 'number' && Number.isFinite(key))) return key
+  if (typeof key === 'string') {
+    if (key.isWellFormed()) return key
+    throw new TidemarkError(`a key must be text that UTF-8 can hold; ${JSON.stringify(shownKey(key))} has half of a surrogate pair`, {
+      code: 'TASK_KEY_INVALID', blame: 'user', action: 'fail-job', hint: 'It would be another key once it was stored. Was a text cut in the middle of a character? key.toWellFormed() mends it.',
+    })
+  }
+  if (typeof key === 'number' && Number.isFinite(key)) return key
   throw new TidemarkError(`a key must be a string or a finite number, not ${typeof key === 'number' ? key : key === null ? 'null' : typeof key}`, { code: 'TASK_KEY_INVALID', blame: 'user', action: 'fail-job' })
 }
 

@@ -322,4 +322,22 @@ describe('user errors', () => {
     const found = drain(task, { now }).appends.flatMap(({ records }) => records)
     expect(found.map(({ timestamp, headers }) => [timestamp, headers?.['tidemark-code']])).toEqual([[now, 'TASK_TIMESTAMP_FUTURE'], [now - 5, 'TASK_USER_ERROR'], [now, 'TASK_USER_ERROR']])
   })
+
+  test.each([['a copartitioned keyBy', true], ['a keyBy that shuffles', false]])('dead-letter: %s makes a key that has half of a surrogate pair, which would be another one after a takeover', (_what, copartitioned) => {
+    const built = job('errors', { parallelism: 1 }).source('in', topic('in', { value: json<Item>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned }).aggregate('n', { n: count() }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('a\u{1f600}', 1), item('a\ud83d', 1), item('\ude00', 1)])
+    const { appends, records } = drain(task)
+    expect(letters(appends).map(({ value, headers }) => [value, headers['tidemark-code']])).toEqual([['{"user":"a\\ud83d","n":1}', 'TASK_KEY_INVALID'], ['{"user":"\\ude00","n":1}', 'TASK_KEY_INVALID']])
+    expect(records.at(-1)?.content.totals).toMatchObject({ records: 3, deadLettered: 2, emitted: 1 })
+  })
+
+  test('dead-letter: a sink makes such a key', () => {
+    const built = job('errors').source('in', topic('in', { value: json<Item>() })).sink('out', topicSink('out', { key: (value) => value.user, value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [item('\ud83d', 1), item('a', 2)])
+    const { appends } = drain(task)
+    expect(letters(appends).map(({ headers }) => [headers['tidemark-code'], headers['tidemark-error']])).toEqual([['TASK_KEY_INVALID', expect.stringContaining('"\\ud83d" has half of a surrogate pair')]])
+    expect(valuesIn(appends, 'out')).toEqual([{ user: 'a', n: 2 }])
+  })
 })
