@@ -108,6 +108,24 @@ describe('record batches', () => {
     expect(() => readInt64(eight(2n ** 53n), 0)).toThrow(RangeError)
   })
 
+  test.each([
+    ['nanoseconds', [1_764_000_000_000_000_000]], ['nanoseconds behind milliseconds, and back', [NOW, 1_764_000_000_000_000_000, NOW + 1]], ['far behind and far ahead', [-(2 ** 62), 0, 2 ** 62 - 1_024]],
+  ])('times that a number can\'t hold exactly, %s → the nearest one, and every record of the batch', (_name, times) => {
+    const { bytes: batch } = new BatchEncoder().encode(times.map((at) => ({ key: null, value: String(at), timestamp: at })), 0, 4096, NOW, CODEC.none, undefined)
+    const { records, nextOffset } = decodeRecords(batch, 0, undefined, {})
+    expect(records.map(({ value }) => value?.toString())).toEqual(times.map(String))
+    for (const [index, at] of times.entries()) expect(Math.abs((records[index]?.timestamp ?? NaN) - at)).toBeLessThanOrEqual(1_024)
+    expect(nextOffset).toBe(times.length)
+  })
+
+  test('append time: one that a number can\'t hold exactly → the nearest one', () => {
+    const batch = Buffer.from(new BatchEncoder().encode([{ key: null, value: 'a', timestamp: NOW }], 0, 4096, NOW, CODEC.none, undefined).bytes)
+    batch.writeInt16BE(batch.readInt16BE(21) | 0x08, 21)
+    batch.writeBigInt64BE(1_764_000_000_000_000_001n, 35)
+    batch.writeUInt32BE(crc32c(batch.subarray(21)), 17)
+    expect(decodeRecords(batch, 0, undefined, {}).records.map((record) => record.timestamp)).toEqual([1_764_000_000_000_000_000])
+  })
+
   test('unpacking: more than the limit → LOG_CODEC', () => {
     const records = [{ key: null, value: Buffer.alloc(UNPACKED_BATCH_BYTES_MAX + 1) }]
     const { bytes: batch } = new BatchEncoder().encode(records, 0, UNPACKED_BATCH_BYTES_MAX * 2, NOW, CODEC.zstd, undefined)

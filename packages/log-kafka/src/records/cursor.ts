@@ -1,4 +1,5 @@
-// Reads the variable-length integers of Kafka's record format v2 (zigzag, LEB128). Offsets and times are numbers: safe integers, checked.
+// Reads the variable-length integers of Kafka's record format v2 (zigzag, LEB128). Offsets are numbers: safe integers, checked. Times are the
+// nearest numbers: a producer may write anything as one, nanoseconds for instance.
 
 export class Cursor {
   readonly bytes: Buffer
@@ -22,7 +23,7 @@ export class Cursor {
     return (raw >>> 1) ^ -(raw & 1)
   }
 
-  /** 64 bits, signed; refuses what a number cannot hold exactly. */
+  /** 64 bits, signed: a time. The nearest number above 2^53 - 1. */
   varlong(): number {
     const start = this.at
     let byte = this.bytes[this.at++]!
@@ -45,7 +46,7 @@ export class Cursor {
       if (byte < 0x80) break
     }
     this.at = at
-    return safe((raw >> 1n) ^ -(raw & 1n))
+    return Number((raw >> 1n) ^ -(raw & 1n))
   }
 
   /** Length and bytes, null for length -1. A view, not a copy. */
@@ -59,14 +60,15 @@ export class Cursor {
 }
 
 /** A 64-bit integer as a number. Throws `RangeError` above 2^53 - 1. */
-const safe = (value: bigint): number => {
-  const number = Number(value)
-  if (!Number.isSafeInteger(number)) throw new RangeError(`${value} is more than 2^53 - 1`)
+export const readInt64 = (bytes: Buffer, at: number): number => {
+  const number = readTime(bytes, at)
+  if (!Number.isSafeInteger(number)) throw new RangeError(`${bytes.readBigInt64BE(at)} is more than 2^53 - 1`)
   return number
 }
 
-export const readInt64 = (bytes: Buffer, at: number): number => {
+/** The same, or the nearest number. */
+export const readTime = (bytes: Buffer, at: number): number => {
   const high = bytes.readInt32BE(at)
-  if (high >= 0x200000 || high < -0x200000) return safe(bytes.readBigInt64BE(at))
+  if (high >= 0x200000 || high < -0x200000) return Number(bytes.readBigInt64BE(at))
   return high * 0x100000000 + bytes.readUInt32BE(at + 4)
 }

@@ -5,7 +5,7 @@ import { isAbortMarker } from '../aborted.ts'
 import type { AbortedTransactions } from '../aborted.ts'
 import { CODEC, decompress } from '../codecs.ts'
 import { codecError } from '../errors.ts'
-import { Cursor, readInt64 } from './cursor.ts'
+import { Cursor, readInt64, readTime } from './cursor.ts'
 
 // Layout: baseOffset i64, length i32, leaderEpoch i32, magic i8, crc u32, attributes i16, lastOffsetDelta i32, baseTimestamp i64, maxTimestamp i64, producerId i64, producerEpoch i16, baseSequence i32, count i32, records
 const AT = { length: 8, magic: 16, crc: 17, attributes: 21, lastOffsetDelta: 23, baseTimestamp: 27, maxTimestamp: 35, producerId: 43, count: 57, records: 61 } as const
@@ -76,8 +76,8 @@ const controlKey = (set: Buffer, at: number, end: number): Buffer | null => {
 
 const decodeBatch = (set: Buffer, at: number, end: number, base: number, last: number, attributes: number, fromOffset: number, records: LogRecord[], holes: OffsetRange[]): void => {
   const count = set.readInt32BE(at + AT.count)
-  const baseTimestamp = readInt64(set, at + AT.baseTimestamp)
-  const appendTime = (attributes & LOG_APPEND_TIME) === 0 ? undefined : readInt64(set, at + AT.maxTimestamp)
+  const baseTimestamp = readTime(set, at + AT.baseTimestamp)
+  const appendTime = (attributes & LOG_APPEND_TIME) === 0 ? undefined : readTime(set, at + AT.maxTimestamp)
   const codec = attributes & CODEC_MASK
   const body = set.subarray(at + AT.records, end)
   const bytes = codec === CODEC.none || body.length === 0 ? body : decompress(codec, body)

@@ -318,9 +318,9 @@ describe('user errors', () => {
   test('dead-letter: of a record whose own time is ahead of the clock → the letter\'s is not, that of another stays', () => {
     const task = fixtureOf(job13({ futureTimestampBound: '1h' })).task(0)
     const now = 1e12
-    feed(task, [item('a', 1, now + 2 * 3_600_000), item('a', -1, now - 5), item('a', -1, now + 3_000_000)])
+    feed(task, [item('a', 1, now + 2 * 3_600_000), item('a', -1, now - 5), item('a', -1, now + 3_000_000), item('a', 1, 1_764_000_000_000_000_000)])
     const found = drain(task, { now }).appends.flatMap(({ records }) => records)
-    expect(found.map(({ timestamp, headers }) => [timestamp, headers?.['tidemark-code']])).toEqual([[now, 'TASK_TIMESTAMP_FUTURE'], [now - 5, 'TASK_USER_ERROR'], [now, 'TASK_USER_ERROR']])
+    expect(found.map(({ timestamp, headers }) => [timestamp, headers?.['tidemark-code']])).toEqual([[now, 'TASK_TIMESTAMP_FUTURE'], [now - 5, 'TASK_USER_ERROR'], [now, 'TASK_USER_ERROR'], [now, 'TASK_TIMESTAMP_INVALID']])
   })
 
   test.each([['a copartitioned keyBy', true], ['a keyBy that shuffles', false]])('dead-letter: %s makes a key that has half of a surrogate pair, which would be another one after a takeover', (_what, copartitioned) => {
