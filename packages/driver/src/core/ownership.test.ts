@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { Cluster, runRecord } from './cluster.sample.ts'
+import { jobId } from '@tidemark/base'
+import { Cluster, ofKind, runRecord } from './cluster.sample.ts'
 
 describe('heartbeats', () => {
   test('a status gathered before the task ran comes after word that it runs → the steps of its recovery stay', () => {
@@ -20,5 +21,25 @@ describe('heartbeats', () => {
     expect(shown()).toEqual(steps)
     status('running', { ...steps, tailBatches: 9 })
     expect(shown()).toMatchObject({ tailBatches: 9 })
+  })
+  test.each(['running', 'waiting'] as const)('the word that a task runs is lost with a stream that broke → its status says it (%s): the next checkpoint begins, and a drain', (phase) => {
+    const cluster = new Cluster()
+    cluster.join('a')
+    cluster.start(runRecord({ tasks: 2 }))
+    const tasks = cluster.tasksOn('a')
+    cluster.breaks('a')
+    cluster.join('a', 2, tasks.map(({ ref: task, generation, slot }) => ({ task, generation, slot, transactionalId: 'x' })))
+    const says = (told: typeof phase | 'taking-over' | 'releasing', counter = 0): void => void cluster.says('a', { kind: 'heartbeat', sequence: 1, logs: [], tasks: tasks.map(({ ref: task, generation }) => (
+      { task, generation: { ...generation, counter: generation.counter + counter }, phase: told, inputs: [], batchId: 1, stateKeys: 0, stateBytes: 0, totals: {} })) })
+    says('taking-over')
+    says('releasing')
+    says(phase, 100)
+    expect(cluster.tasksOn('a').map((one) => one.phase)).toEqual(['assigned', 'assigned'])
+    says(phase)
+    expect(cluster.tasksOn('a').map((one) => one.phase)).toEqual(['running', 'running'])
+    says(phase)
+    expect(cluster.eventNames().filter((name) => name === 'task.running')).toHaveLength(2)
+    expect(ofKind(cluster.pass(30_100, ['a']), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 1 })])
+    expect(ofKind([...cluster.event({ kind: 'drain', job: jobId('orders') }), ...cluster.pass(100, ['a'])], 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 2 })])
   })
 })

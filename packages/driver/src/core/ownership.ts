@@ -113,17 +113,21 @@ export class Ownership {
   running(ref: TaskRef, by: ExecutorEntry, generation: GenerationMessage, recovery: RecoveryTimeline): void {
     const found = this.owned(ref, by.id, generation)
     if (!found) return
-    const { checkpoints, out } = this.#with
+    const { out } = this.#with
     const { task, place } = found
-    const first = place.phase === 'assigned'
-    if (first) {
-      place.phase = 'running'
-      place.sinceMs = out.nowMs
-      checkpoints.ownerFound(ref)
-    }
     place.heardAtMs = out.nowMs
     task.recovery = { cause: task.cause, detectedAt: out.wall(task.detectedAtMs), assignedAt: out.wall(), ...task.recovery, steps: recovery }
-    if (first) out.happened({ event: 'task.running', job: ref.job, executor: by.id, message: `${taskName(ref)} runs on ${by.label}, ${Math.round(out.nowMs - task.detectedAtMs)} ms after: ${task.cause}`, facts: { task: ref, generation, recovery: task.recovery } })
+    this.#runs(task, place, by)
+  }
+
+  #runs(task: TaskEntry, place: Place, by: ExecutorEntry): void {
+    if (place.phase !== 'assigned') return
+    const { checkpoints, out } = this.#with
+    const { ref, recovery } = task
+    place.phase = 'running'
+    place.sinceMs = out.nowMs
+    checkpoints.ownerFound(ref)
+    out.happened({ event: 'task.running', job: ref.job, executor: by.id, message: `${taskName(ref)} runs on ${by.label}, ${Math.round(out.nowMs - task.detectedAtMs)} ms after: ${task.cause}`, facts: { task: ref, generation: place.generation, recovery } })
   }
 
   released(ref: TaskRef, by: ExecutorEntry, generation: GenerationMessage): void {
@@ -162,6 +166,8 @@ export class Ownership {
       // Gathered before the owner said that it runs, a status knows less of the recovery than that word did.
       const isOlder = status.phase === 'taking-over' && found.place.phase !== 'assigned'
       if (status.recovery && found.task.recovery && !isOlder) found.task.recovery = { ...found.task.recovery, steps: status.recovery }
+      // The word itself may be lost, with a stream that broke.
+      if (status.phase === 'running' || status.phase === 'waiting') this.#runs(found.task, found.place, by)
       if (status.snapshot !== undefined) this.#with.checkpoints.used(found.job, status.snapshot.checkpoint)
     }
   }
