@@ -40,11 +40,11 @@ export const bundle = (text = 'export default job'): Buffer => Buffer.from(text)
 
 const BOOKS: Books = { offsets: 0, noRecord: 0, records: 0, shuffleRecords: 0, blocks: 0, folded: 0, passedOn: 0, filtered: 0, late: 0, deadLettered: 0, skipped: 0, emitted: 0 }
 
-/** A complete checkpoint of a run of that plan, without its objects. */
-export const storeCheckpoint = async ({ store }: DriverPorts, run: number, checkpoint: number): Promise<void> => {
+/** A complete checkpoint of a run of that plan, without its objects. `at`: which partition of which topic each task has read. */
+export const storeCheckpoint = async ({ store }: DriverPorts, run: number, checkpoint: number, at = (partition: number) => ({ topic: 'in', partition })): Promise<void> => {
   const generation = { epoch: 5, counter: 1 }
   const ref = (partition: number): SnapshotRef => ({
-    generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('x'), checkpoint, batchId: 1, journalNext: 1, positions: [{ input: 'n0', topic: 'in', partition, next: 0 }], keys: 1,
+    generation, owner: { executor: executorId('e'), slot: 0, slotId: slotId('s') }, transactionalId: transactionalId('x'), checkpoint, batchId: 1, journalNext: 1, positions: [{ input: 'n0', ...at(partition), next: 0 }], keys: 1,
     objects: [{ key: paths.snapshotObject({ job: JOB, run, stage: 's0' as never, partition }, checkpoint, generation, 'n', 0), sizeBytes: 3, sha256: 'b'.repeat(64) }],
   })
   const manifest: Manifest = {

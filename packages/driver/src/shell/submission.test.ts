@@ -4,6 +4,8 @@ import { TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { instead } from '@tidemark/testkit'
+import { files, generator, job, json, topic, topicSink } from 'tidemark'
+import type { LogicalPlan } from 'tidemark'
 import type { KnownJob } from '../core/protocol.ts'
 import { bundle, JOB, lead, leads, memoryPorts, planOf, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
@@ -12,6 +14,7 @@ import { jobHandlers } from './job-handlers.ts'
 import type { Leading } from './leading.ts'
 import { loadJobs } from './load-jobs.ts'
 import type { DriverPorts } from './ports.ts'
+import { newestRun } from './start-run.ts'
 
 let ports: TestPorts
 let all: Leading[]
@@ -134,6 +137,46 @@ test('submit: a restore of a job that is being cancelled → refused, and what i
   expect(restored).toMatchObject({ status: 'rejected', reason: { code: 'JOB_BUSY' } })
   await comesTo(first, 'cancelled')
   expect(await loadJobs(ports, lead(6))).toEqual([expect.objectContaining({ state: 'cancelled' })])
+})
+
+const readsFiles = (...paths: string[]): LogicalPlan => job('orders', { version: '2' }).source('in', files<string>(paths, { value: json(), timestamp: () => 1 })).sink('out', topicSink('out', { value: json() })).plan()
+const generates = (name: string): LogicalPlan => job('orders', { version: '2' }).source(name, generator({ partitions: 2, perSecond: 1, make: (partition) => partition, timestamp: () => 1 })).sink('out', topicSink('out', { value: json() })).plan()
+const readsTopic = (name: string): LogicalPlan => job('orders', { version: '2' }).source('in', topic<string>(name, { value: json() })).sink('out', topicSink('out', { value: json() })).plan()
+const ofFile = (at: number) => ({ topic: ['/a', '/b'][at] ?? '', partition: 0 })
+const ofGenerator = (partition: number) => ({ topic: 'ticks', partition })
+
+test.each([
+  ['another topic', readsTopic('in2'), undefined, 'n0 of stage s0 reads topic in2, in the checkpoint in'],
+  ['its files in another order', readsFiles('/b', '/a'), ofFile, 'n0 of task s0-0 reads /b/0, in the checkpoint /a/0; n0 of task s0-1 reads /a/0, in the checkpoint /b/0'],
+  ['files instead of a topic', readsFiles('/a', '/b'), undefined, 'n0 of task s0-0 reads /a/0, in the checkpoint in/0; n0 of task s0-1 reads /b/0, in the checkpoint in/1'],
+  ['a generator of another name', generates('beats'), ofGenerator, 'n0 of task s0-0 reads beats/0, in the checkpoint ticks/0; n0 of task s0-1 reads beats/1, in the checkpoint ticks/1'],
+] as const)('submit: a restore that reads %s for a source of the checkpoint → refused, and the job that runs goes on', async (_what, plan, at, says) => {
+  const first = begin(5, [])
+  const { submit } = jobHandlers(ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1, at)
+  await ports.log.createTopics([{ topic: 'in2', partitions: 2 }])
+  await expect(submit({ plan, bundle: bundle(), fromCheckpoint: 1 })).rejects.toMatchObject({
+    code: 'CHECKPOINT_INCOMPATIBLE', message: `checkpoint 1 does not fit: ${says}`, hint: expect.stringContaining('what each source reads'),
+  })
+  expect(first.core.job(JOB)).toMatchObject({ state: 'running', run: { record: { run: 1 } } })
+  expect([await newestRun(ports, JOB), (await readDefinition(ports.store, JOB))?.run]).toEqual([1, 1])
+})
+
+test.each([
+  ['the same files', readsFiles('/a', '/b'), ofFile],
+  ['the same generator', generates('ticks'), ofGenerator],
+  ['its topic, to which partitions were added', readsTopic('in'), undefined],
+] as const)('submit: a restore that reads %s → taken', async (_what, plan, at) => {
+  const first = begin(5, [])
+  const { submit } = jobHandlers(ports, async () => first)
+  await submit({ plan: planOf(), bundle: bundle() })
+  await comesTo(first, 'running')
+  await storeCheckpoint(ports, 1, 1, at)
+  await ports.log.deleteTopics(['in'])
+  await ports.log.createTopics([{ topic: 'in', partitions: 3 }])
+  expect(await submit({ plan, bundle: bundle(), fromCheckpoint: 1 })).toMatchObject({ run: 2, outcome: 'restored' })
 })
 
 test('submit: the object store answers with errors of any kind behind the stored word → asked again: it is accepted, and begins', async () => {

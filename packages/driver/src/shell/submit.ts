@@ -1,7 +1,7 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
 import { howMany, jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
-import { formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
+import { assignedPartitions, formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Definition, Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
 import type { JobState, SubmitAnswer, SubmitRequest } from '@tidemark/wire'
 import { createHash } from 'node:crypto'
@@ -167,13 +167,32 @@ const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: num
   return new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
 }
 
-/** The state must find its tasks again, and the input behind its positions must still be there. */
+/** Sentences: positions of which their tasks would find no input. Partitions may have been added to a topic, and sources be new. */
+const differentSources = (record: RunRecord, manifest: Manifest): string[] => [...new Set(manifest.parts.flatMap(({ stage, partition, ref }) => {
+  const runStage = record.stages.find((one) => one.stage === stage)
+  const assigned = runStage === undefined ? [] : assignedPartitions(runStage, partition)
+  return ref.positions.flatMap((position): string[] => {
+    const input = runStage?.inputs.find((one) => one.input === position.input)
+    if (input === undefined) return [`${position.input} (${position.topic}) is no input of stage ${stage}, the checkpoint has a position in it`]
+    const mine = assigned.filter((one) => one.input === position.input)
+    const isThere = input.kind === 'shuffle' || (input.kind === 'topic' ? input.topic === position.topic : mine.some(({ topic, partition: read }) => topic === position.topic && read === position.partition))
+    if (isThere) return []
+    if (input.kind === 'topic') return [`${position.input} of stage ${stage} reads topic ${input.topic}, in the checkpoint ${position.topic}`]
+    return [`${position.input} of task ${stage}-${partition} reads ${mine.map(({ topic, partition: read }) => `${topic}/${read}`).join(', ')}, in the checkpoint ${position.topic}/${position.partition}`]
+  })
+}))]
+
+/** The state must find its tasks again, its positions their inputs, and the input behind them must still be there. */
 const checkFits = async ({ log }: DriverPorts, record: RunRecord, manifest: Manifest): Promise<void> => {
   const has = tasksOf(manifest)
   const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${howMany(partitions, 'task')}, the checkpoint ${has.get(stage) ?? 0}`)
   if (has.size > record.stages.length) different.push(`the checkpoint has ${howMany(has.size, 'stage')}, the plan ${record.stages.length}`)
+  if (different.length === 0) different.push(...differentSources(record, manifest))
   if (different.length > 0) {
-    throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, { code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job, hint: 'A restore keeps stages and their numbers of tasks.' })
+    throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, {
+      code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job,
+      hint: `A restore keeps stages, their numbers of tasks and what each source reads. Submit a plan that does. Begin empty: \`tidemark cancel ${record.job}\` first, then without \`--from\`. Run both: give this one another name.`,
+    })
   }
   const inputs = record.stages.flatMap((stage) => stage.inputs).filter(({ kind }) => kind === 'topic')
   const starts = new Map<string, number>()
