@@ -156,6 +156,9 @@ export class DriverCore {
     if (replaced !== undefined) this.#out.push({ kind: 'disconnect', connection: replaced })
     this.#out.happened({ event: returned ? 'executor.returned' : 'executor.joined', executor: entry.id, message: `executor ${entry.label} ${returned ? 'is back' : 'joins'} with ${howMany(entry.slots.length, 'slot')} and ${howMany(message.running.length, 'task')}`, facts: { label: entry.label, slots: entry.slots.length, engineVersion: message.engineVersion } })
     this.#out.send(entry, { kind: 'registered', driver: this.#me.driver, epoch: this.#me.epoch, heartbeatIntervalMs: this.#settings.heartbeatIntervalMs, heartbeatTimeoutMs: this.#settings.heartbeatTimeoutMs })
+    for (const { slot, process, doomed } of entry.slots) {
+      if (doomed && process) this.#out.send(entry, { kind: 'kill-slot', epoch: this.#me.epoch, slot, slotId: process.slotId, reason: 'it was to be killed before the stream broke' })
+    }
     this.#ownership.adopt(entry, message.running)
   }
 

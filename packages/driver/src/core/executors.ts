@@ -1,5 +1,6 @@
 // The executors that a driver knows, by their UUID; names are labels. Slots, the process in each and its newest transactional id.
 import type { ExecutorId, JobId, SlotId } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
 import type { ExecutorMessage, SlotProcess } from '@tidemark/wire'
 import type { CutOff, LogHealth } from './log-silence.ts'
 import type { ConnectionId, ProcessId } from './protocol.ts'
@@ -67,9 +68,10 @@ export class ExecutorRegistry {
       const old = before?.slots[slot]
       const same = old?.process !== undefined && old.process.slotId === process(slot)?.slotId
       const task = message.running.find((one) => one.slot === slot)?.task
+      const transactionalId = idOf(slot) ?? (same ? old.transactionalId : undefined)
       return {
-        slot, process: process(slot), transactionalId: idOf(slot) ?? (same ? old.transactionalId : undefined), doomed: same && old.doomed,
-        run: task === undefined ? (same ? old.run : undefined) : { job: task.job, run: task.run }, failures: old?.failures ?? 0, notBeforeMs: old?.notBeforeMs ?? 0, log: undefined, cutOff: old?.cutOff,
+        // What it was told to get ready for, or that it is, may be lost with the stream before: without a session of it, it is told again.
+        slot, process: process(slot), transactionalId, doomed: same && old.doomed, run: task === undefined ? runOf(transactionalId) : { job: task.job, run: task.run }, failures: old?.failures ?? 0, notBeforeMs: old?.notBeforeMs ?? 0, log: undefined, cutOff: old?.cutOff,
       }
     })
     const entry: ExecutorEntry = {
@@ -111,6 +113,11 @@ export class ExecutorRegistry {
     const gone = this.all().filter(isGone).toSorted((a, b) => a.sinceMs - b.sinceMs)
     for (const entry of gone.slice(0, Math.max(0, gone.length - GONE_MAX))) this.#byId.delete(entry.id)
   }
+}
+
+const runOf = (transactionalId: string | undefined): RunKey | undefined => {
+  const id = transactionalId === undefined ? undefined : paths.parseTransactionalId(transactionalId)
+  return id === undefined ? undefined : { job: id.job, run: id.run }
 }
 
 /** What a new process of this slot is told anew. */

@@ -148,6 +148,57 @@ describe('readiness', () => {
     expect([pauseAfterDeath(), pauseAfterDeath()]).toEqual([0, 100])
   })
 
+  test('a stream breaks and its slot became ready meanwhile, or was never told to → told again when it is back, and says so again; then tasks move there', () => {
+    const cluster = oneWithJob()
+    cluster.join('b', 1)
+    cluster.breaks('b')
+    const back = cluster.join('b', 1)
+    expect([prepared(cluster, 'b', back), revoked(cluster, 'a', back)]).toEqual([['0 orders/1'], 0])
+    expect(revoked(cluster, 'a', cluster.ready('b', 0))).toBe(2)
+  })
+
+  test('a stream breaks whose slot is ready → it is when it is back, and is not told again', () => {
+    const cluster = oneWithJob()
+    cluster.store = 'silent'
+    cluster.join('b', 1)
+    cluster.ready('b', 0)
+    cluster.breaks('b')
+    const back = [...cluster.join('b', 1), ...cluster.pass(1_000, ['a', 'b'])]
+    expect([prepared(cluster, 'b', back), revoked(cluster, 'a', back)]).toEqual([[], 0])
+    cluster.store = 'answers'
+    expect(revoked(cluster, 'a', cluster.pass(1_000, ['a', 'b']))).toBe(2)
+  })
+
+  test('a stream breaks whose slot, ready for one run, was told to get ready for another → told again when it is back', () => {
+    const cluster = oneWithJob(1)
+    cluster.join('b', 1)
+    cluster.ready('b', 0)
+    cluster.event({ kind: 'job-known', job: known(runRecord({ job: 'second', tasks: 1 })) })
+    cluster.event({ kind: 'run-ready', job: jobId('second'), run: 1, notes: [] })
+    cluster.runs('b')
+    expect(prepared(cluster, 'a', cluster.event({ kind: 'cancel', job: jobId('orders') }))).toEqual(['0 second/1'])
+    cluster.breaks('a')
+    expect(prepared(cluster, 'a', cluster.join('a', 1))).toEqual(['0 second/1'])
+  })
+
+  test('a stream breaks on the way of word that a slot is killed → told again when it is back, and no more once its process is another', () => {
+    const cluster = new Cluster()
+    cluster.join('a', 1)
+    cluster.start(runRecord({ tasks: 2 }))
+    cluster.runs('a')
+    cluster.join('b', 1)
+    const kills = (among: readonly DriverCommand[]) => cluster.told('a', 'kill-slot', among).map(({ slot, slotId: id }) => `${slot} ${id}`)
+    const held = cluster.tasksOn('a').map(({ ref: task, generation, slot }) => ({ task, generation, slot, transactionalId: 'x' }))
+    expect(kills(cluster.pass(5_050, ['a', 'b']))).toEqual(['0 a-p0'])
+    cluster.breaks('a')
+    expect(kills(cluster.join('a', 1, held))).toEqual(['0 a-p0'])
+    cluster.says('a', { kind: 'slot-died', slot: 0, slotId: slotId('a-p0'), reason: 'killed', transactionalIds: ['x'], tasks: held.map(({ task }) => task) })
+    cluster.says('a', { kind: 'slot-started', process: { slot: 0, slotId: slotId('a-p1'), pid: 1, pidStart: '1' } })
+    cluster.runs('b')
+    cluster.breaks('a')
+    expect(kills(cluster.join('a', 1))).toEqual([])
+  })
+
   test('another driver: what stands by already is asked again, for it is not known what for', () => {
     const cluster = new Cluster({ epoch: 2, slotsGetReady: false })
     cluster.event({ kind: 'job-known', job: known(runRecord({ tasks: 1 }), { state: 'started' }) })
