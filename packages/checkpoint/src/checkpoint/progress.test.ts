@@ -57,6 +57,23 @@ describe('checkpoint of one number', () => {
     expect(after(died).commands).toHaveLength(2)
     expect(after([...died, { kind: 'owned', task: s10 }]).commands.slice(2)).toEqual([{ kind: 'begin', tasks: [s10] }, { kind: 'complete', tasks: [s10] }])
   })
+  test('lost by its owner again and again, as a store that fails at once has it: the third time this number is given up, and only that task\'s losses count', () => {
+    const lost = (of: TaskId, owned = true): CheckpointFact => ({ kind: 'lost', task: of, reason: 'the store refuses', owned })
+    const twice = [cut(s10), lost(s10), cut(s10), lost(s10)]
+    expect(after(twice).commands.slice(-2)).toEqual([{ kind: 'begin', tasks: [s10] }, { kind: 'complete', tasks: [s10] }])
+    expect(after([...twice, lost(s11), lost(s10, false), { kind: 'owned', task: s10 }]).progress.phase).toBe('walking')
+    const { progress, commands } = after([...twice, cut(s10), lost(s10)])
+    expect(progress.phase).toBe('given-up')
+    expect(commands.slice(-2)).toEqual([{ kind: 'give-up', reason: 'checkpoint 10 is given up: the part of task s1-0 was lost 3 times, now because: the store refuses' }, { kind: 'complete', tasks: [s00, s01] }])
+  })
+  test('the last of a run that is drained, lost by its owner again and again: the task walks again each time, for no other makes up for it', () => {
+    let { progress } = beginCheckpoint(runRecord, 10, facts.outputs, ALL_RULES, true)
+    for (let times = 0; times < 20; times += 1) {
+      const step = advanceCheckpoint(progress, { kind: 'lost', task: s10, reason: 'the store refuses', owned: true })
+      expect(kinds(step.commands)).toEqual(['begin', 'complete'])
+      progress = step.progress
+    }
+  })
   test('lost after an upstream was told to complete: this number is given up, others finish their parts', () => {
     const { progress, commands } = after([cut(s10), cut(s11), { kind: 'lost', task: s10, reason: 'died', owned: false }])
     expect(progress.phase).toBe('given-up')

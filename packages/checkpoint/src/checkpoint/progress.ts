@@ -41,6 +41,9 @@ export type CheckpointCommand =
   /** For people and the alarm on age; the next checkpoint has the next number. */
   | { readonly kind: 'give-up', readonly reason: string }
 
+/** So often a part that its owner has lost is asked for again; then this number is given up, and the next one comes in its time. */
+const AGAIN_MAX = 2
+
 type Phase = 'walking' | 'collecting' | 'writing' | 'done' | 'given-up'
 
 interface TaskState {
@@ -49,6 +52,8 @@ interface TaskState {
   readonly away: boolean
   /** Told to complete: from here on it may have its cut, reported or not. */
   readonly told: boolean
+  /** Parts that it lost while it had an owner: each told again at once. */
+  readonly losses: number
   readonly cut?: number
   readonly part?: ManifestPart
   readonly stored?: ManifestInFlight
@@ -62,6 +67,8 @@ export interface CheckpointProgress {
   readonly tasks: ReadonlyMap<string, TaskState>
   readonly outputs: readonly ManifestOutput[]
   readonly rules: Rules
+  /** Of a run that is drained: nothing comes after it that would make up for it. */
+  readonly last: boolean
 }
 
 export interface CheckpointStep {
@@ -73,9 +80,9 @@ const key = ({ stage, partition }: { readonly stage: StageId, readonly partition
 const idOf = ({ stage, partition }: TaskId): TaskId => ({ stage, partition })
 
 /** `outputs`: stable offset of every output partition, read before this. All tasks walk at the same time, sinks complete first. */
-export const beginCheckpoint = (run: RunRecord, checkpoint: number, outputs: readonly ManifestOutput[], rules: Rules = ALL_RULES): CheckpointStep => {
-  const tasks = new Map(topologyOf(run).map((task): [string, TaskState] => [key(task), { task, away: false, told: false }]))
-  const begun: CheckpointProgress = { job: run.job, checkpoint, phase: 'walking', tasks, outputs, rules }
+export const beginCheckpoint = (run: RunRecord, checkpoint: number, outputs: readonly ManifestOutput[], rules: Rules = ALL_RULES, last = false): CheckpointStep => {
+  const tasks = new Map(topologyOf(run).map((task): [string, TaskState] => [key(task), { task, away: false, told: false, losses: 0 }]))
+  const begun: CheckpointProgress = { job: run.job, checkpoint, phase: 'walking', tasks, outputs, rules, last }
   const { progress, commands } = tellComplete(begun)
   return { progress, commands: [{ kind: 'begin', tasks: [...tasks.values()].map(({ task }) => idOf(task)) }, ...commands] }
 }
@@ -165,8 +172,9 @@ const lost = (progress: CheckpointProgress, { task, reason, owned: isOwned }: Ch
   // Its part is named: a committed record has it, whatever became of the owner.
   if (state.part !== undefined) return { progress, commands: [] }
   if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${key(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
+  if (isOwned && !progress.last && state.losses >= AGAIN_MAX) return giveUp(progress, `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`)
   const { cut: _cut, ...rest } = state
-  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned }) }
+  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned, losses: state.losses + (isOwned ? 1 : 0) }) }
   return isOwned ? owned(again, task) : { progress: again, commands: [] }
 }
 

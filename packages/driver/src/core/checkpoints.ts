@@ -87,7 +87,7 @@ export class Checkpoints {
   outputsRead(id: JobId, checkpoint: number, outputs: readonly ManifestOutput[]): void {
     const found = this.#at(id, checkpoint)
     if (!found || found.current.progress) return
-    this.#take(found.job, found.current, beginCheckpoint(found.job.run.record, checkpoint, outputs, this.#rules))
+    this.#take(found.job, found.current, beginCheckpoint(found.job.run.record, checkpoint, outputs, this.#rules, found.current.last))
     this.#out.happened({ event: 'checkpoint.begun', job: id, message: `checkpoint ${checkpoint} begins`, facts: { checkpoint } })
   }
 
