@@ -1,7 +1,7 @@
 // Which slot gets a task when messages cross: while it leaves and comes back, and while slots get ready.
 import { describe, expect, test } from '@jest/globals'
 import { jobId, slotId, transactionalId } from '@tidemark/base'
-import { assign, generation, given, prepare, registered, revoke, Talk, task, told } from './talk.sample.ts'
+import { assign, generation, given, prepare, process, registered, revoke, Talk, task, told } from './talk.sample.ts'
 
 describe('assignments', () => {
   test('assignment: of a task that is still being let go → it is given to its slot once that has released it', () => {
@@ -59,6 +59,24 @@ describe('assignments', () => {
     const talk = Talk.ready()
     talk.hear(prepare(1))
     expect(talk.hear(assign(1)).map(({ kind }) => kind)).toEqual(['slot-command'])
+  })
+
+  test('prepare: a slot that lets its tasks go, as of a run that is over → behind the last of them, once', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1), { kind: 'revoke', epoch: 1, tasks: [task], reason: 'stop' })
+    expect(talk.hear(prepare(2))).toEqual([])
+    const kill = { kind: 'kill-slot', slotId: slotId('p0'), reason: 'it gets another job' }
+    expect(talk.from('p0', 'released', 1)).toContainEqual(kill)
+    talk.feed({ kind: 'slot-exited', slotId: slotId('p0'), slot: 0, reason: 'killed' })
+    expect(talk.feed({ kind: 'slot-ready', process: process(0, 'p2') }).map(({ kind }) => kind)).toEqual(['send'])
+    expect(talk.hear(prepare(2))).toEqual([{ kind: 'bind-slot', slotId: slotId('p2'), job: jobId('sales'), run: 2 }])
+  })
+
+  test('prepare: told while it has a task, and then it gets another → it works on', () => {
+    const talk = Talk.ready()
+    talk.hear(assign(1), prepare(2), revoke, assign(2))
+    expect(given(talk.from('p0', 'released', 1))).toEqual(['p0 assign'])
+    expect(talk.from('p0', 'released', 2).map(({ kind }) => kind)).toEqual(['send'])
   })
 
   test('prepare: a slot that has a task, or waits for a process, is left alone', () => {

@@ -46,6 +46,7 @@ export class Assignments {
     }
     const { job, run } = assignment.task
     const { process } = slot
+    slot.wanted = undefined
     if (process === undefined) {
       slot.pending.push(assignment)
       return
@@ -63,16 +64,28 @@ export class Assignments {
     this.#push({ kind: 'slot-command', slotId: process.slotId, command: { kind: 'assign', tasks: [{ task: assignment.task, generation: assignment.generation, ...(assignment.slotDied ? { slotDied: true } : {}), ...(assignment.still ? { still: true } : {}) }] } })
   }
 
-  /** Without a task yet. A slot that has work, or waits for a process to do it, is left alone: the driver will see what it is. */
-  prepare({ slot: number, job, run }: DriverMessage & { kind: 'prepare' }): void {
+  /** Without a task yet. A slot that waits for a process is left alone, for the driver is told of that; one that has tasks gets ready behind them. */
+  prepare({ slot: number, job, run }: Pick<DriverMessage & { kind: 'prepare' }, 'slot' | 'job' | 'run'>): void {
     const slot = this.#slots.at(number)
-    if (slot?.process === undefined || this.#draining || slot.tasks.size > 0 || slot.pending.length > 0) return
+    if (slot?.process === undefined || this.#draining || slot.pending.length > 0) return
+    if (slot.tasks.size > 0) {
+      slot.wanted = { job, run }
+      return
+    }
     const transactionalId = slot.transactionalIds.at(-1)
     if (slot.bound === undefined) {
       slot.bound = { job, run }
       this.#push({ kind: 'bind-slot', slotId: slot.process.slotId, job, run })
     } else if (slot.bound.job !== job || slot.bound.run !== run) this.#push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: 'it gets another job' })
     else if (transactionalId !== undefined) this.#telling.tell({ kind: 'session', slot: number, transactionalId })
+  }
+
+  /** It has let a task go. */
+  prepareAsTold(slot: SlotState): void {
+    const { number, tasks, wanted } = slot
+    if (tasks.size > 0 || wanted === undefined) return
+    slot.wanted = undefined
+    this.prepare({ slot: number, ...wanted })
   }
 
   /** Commands about tasks go to the slots that have them; a revoke of a task that nobody has is answered at once. */

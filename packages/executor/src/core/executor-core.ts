@@ -119,6 +119,7 @@ export class ExecutorCore {
     this.#telling.tell(driverMessageOf(event))
     if (left?.next !== undefined) this.#assignments.assign(left.next)
     if (slot.tasks.size === 0 && slot.pending.length > 0 && slot.process !== undefined) this.#out.push({ kind: 'kill-slot', slotId: slot.process.slotId, reason: 'it gets another job' })
+    this.#assignments.prepareAsTold(slot)
     this.#leaveIfEmpty()
   }
 

@@ -35,6 +35,7 @@ export class SlotLife {
     if (slot === undefined) return
     slot.process = process
     slot.bound = undefined
+    slot.wanted = undefined
     slot.log = undefined
     slot.transactionalIds = []
     slot.signs = new SlotSigns()

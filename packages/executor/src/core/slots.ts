@@ -20,6 +20,8 @@ export interface SlotState {
   readonly tasks: Map<string, HeldAssignment>
   /** Waiting for a fresh process of this slot. */
   pending: TaskAssignment[]
+  /** What it was told to get ready for while it still had tasks: once these are gone. */
+  wanted: { readonly job: JobId, readonly run: number } | undefined
   signs: SlotSigns
   /** Of its process. */
   log: LogWord | undefined
@@ -31,7 +33,7 @@ export class Slots {
   readonly all: readonly SlotState[]
 
   constructor(count: number) {
-    this.all = Array.from({ length: count }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], signs: new SlotSigns(), log: undefined }))
+    this.all = Array.from({ length: count }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], wanted: undefined, signs: new SlotSigns(), log: undefined }))
   }
 
   at(number: number): SlotState | undefined {
