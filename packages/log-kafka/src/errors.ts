@@ -30,8 +30,8 @@ const KINDS = new Map<number, Kind>([
 
 const NAMES = new Map<number, string>([
   [1, 'OFFSET_OUT_OF_RANGE'], [3, 'UNKNOWN_TOPIC_OR_PARTITION'], [5, 'LEADER_NOT_AVAILABLE'], [6, 'NOT_LEADER_OR_FOLLOWER'], [10, 'MESSAGE_TOO_LARGE'], [14, 'COORDINATOR_LOAD_IN_PROGRESS'],
-  [15, 'COORDINATOR_NOT_AVAILABLE'], [16, 'NOT_COORDINATOR'], [19, 'NOT_ENOUGH_REPLICAS'], [20, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'], [29, 'TOPIC_AUTHORIZATION_FAILED'], [36, 'TOPIC_ALREADY_EXISTS'],
-  [45, 'OUT_OF_ORDER_SEQUENCE_NUMBER'], [47, 'INVALID_PRODUCER_EPOCH'], [48, 'INVALID_TXN_STATE'], [49, 'INVALID_PRODUCER_ID_MAPPING'], [51, 'CONCURRENT_TRANSACTIONS'], [53, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'], [55, 'OPERATION_NOT_ATTEMPTED'], [56, 'KAFKA_STORAGE_ERROR'], [90, 'PRODUCER_FENCED'],
+  [15, 'COORDINATOR_NOT_AVAILABLE'], [16, 'NOT_COORDINATOR'], [19, 'NOT_ENOUGH_REPLICAS'], [20, 'NOT_ENOUGH_REPLICAS_AFTER_APPEND'], [29, 'TOPIC_AUTHORIZATION_FAILED'], [32, 'INVALID_TIMESTAMP'], [36, 'TOPIC_ALREADY_EXISTS'],
+  [45, 'OUT_OF_ORDER_SEQUENCE_NUMBER'], [47, 'INVALID_PRODUCER_EPOCH'], [48, 'INVALID_TXN_STATE'], [49, 'INVALID_PRODUCER_ID_MAPPING'], [51, 'CONCURRENT_TRANSACTIONS'], [53, 'TRANSACTIONAL_ID_AUTHORIZATION_FAILED'], [55, 'OPERATION_NOT_ATTEMPTED'], [56, 'KAFKA_STORAGE_ERROR'], [87, 'INVALID_RECORD'], [90, 'PRODUCER_FENCED'],
 ])
 
 const named = (code: number): string => (NAMES.has(code) ? `${NAMES.get(code)} (${code})` : `error ${code}`)
@@ -53,11 +53,14 @@ export const isStaleLeader = (code: number): boolean => STALE.has(code)
 const nameOf = (error: unknown): string => (typeof error === 'object' && error !== null && 'name' in error ? String(error.name) : '')
 const messageOf = (error: unknown): string => (typeof error === 'object' && error !== null && 'message' in error ? String(error.message) : String(error))
 
+/** kafkajs takes whatever ends a login for a refusal: what is behind it stands in the text only. */
+const CUT_OFF = /\b(?:timeout|timed out|closed connection|connection (?:closed|error)|failed to connect|not connected|socket|EPIPE|E(?:CONN|TIMED|HOST|NET)[A-Z]+)\b/i
+
 /** An error of kafkajs' connection layer, or anything else thrown by a call; ours pass unchanged. */
 export const clientError = (error: unknown, doing: string, place: ErrorPlace = {}): TidemarkError => {
   if (isTidemarkError(error)) return error
   const name = nameOf(error)
-  if (name.includes('SASL')) return new TidemarkError(`${doing}: ${messageOf(error)}`, { ...notAuthorised, ...place, cause: error })
+  if (name.includes('SASL')) return new TidemarkError(`${doing}: ${messageOf(error)}`, { ...CUT_OFF.test(messageOf(error)) ? unavailable : notAuthorised, ...place, cause: error })
   if (name === 'KafkaJSProtocolError' && typeof error === 'object' && error !== null && 'code' in error) return brokerError(Number(error.code), doing, place)
   if (name.startsWith('KafkaJS')) return new TidemarkError(`${doing}: ${messageOf(error)}`, { ...unavailable, ...place, cause: error })
   return new TidemarkError(`${doing}: ${messageOf(error)}`, { code: 'LOG_CLIENT_ERROR', blame: 'bug', action: 'restart-task', ...place, cause: error })
