@@ -4,6 +4,7 @@ import { asTidemarkError } from '@tidemark/base'
 import { paths, SnapshotEncoder, trimPlan } from '@tidemark/checkpoint'
 import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { SnapshotWalk } from '../task/task.ts'
+import { wholeMs } from '../watermarks/stage-watermark.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { encodeContent } from './snapshot-objects.ts'
@@ -141,7 +142,7 @@ export class Snapshots {
     this.#ports.faults.reach('snapshot.named')
     const content = taking?.content
     this.#ports.emit({
-      kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.checkpoint, ref: unnamed, upstreams: content?.upstreams ?? [], ...(content?.watermark === undefined ? {} : { watermark: content.watermark }),
+      kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.checkpoint, ref: unnamed, upstreams: content?.upstreams ?? [], ...(content?.watermark === undefined ? {} : { watermark: wholeMs(content.watermark) }),
     })
     void this.#trim(held, record)
   }

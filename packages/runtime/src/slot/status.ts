@@ -1,4 +1,5 @@
 // What a slot tells of a task a few times a second.
+import { wholeMs } from '../watermarks/stage-watermark.ts'
 import { newestSnapshot } from './snapshots.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotTaskStatus } from './messages.ts'
@@ -21,7 +22,7 @@ export const statusOf = (held: HeldTask): SlotTaskStatus => {
       return { input, topic, partition, next, stable, ...(behindBytes === undefined ? {} : { behindBytes }) }
     }),
     batchId: content.batchId,
-    ...(watermark === undefined ? {} : { watermark }),
+    ...(watermark === undefined ? {} : { watermark: wholeMs(watermark) }),
     stateKeys: task.stateKeys,
     stateBytes: task.stateBytes,
     ...(snapshot === undefined ? {} : { snapshot }),

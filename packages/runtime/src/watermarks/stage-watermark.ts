@@ -22,3 +22,6 @@ export const stageProgress = (inputs: readonly InputProgress[]): StageProgress =
   }
   return { watermark, idle }
 }
+
+/** A watermark as others are told it: event times may have fractions of a millisecond, and messages have none. A lower one is true as well. */
+export const wholeMs = (watermark: number): number => Math.floor(watermark)
