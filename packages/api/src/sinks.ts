@@ -22,7 +22,7 @@ export type JsonSinkSpec = { readonly kind: 'file', readonly folder: string } | 
 
 /**
  * A topic, in the same transaction as state and positions: exactly once for a reader that reads committed.
- * A record's own time is the event time of the value, of a window's result its last millisecond; never ahead of the clock, though: Kafka refuses that.
+ * A record's own time is the event time of the value, of a window's result its last millisecond; at most half an hour ahead of the clock, though: Kafka refuses more.
  *
  * @example
  * totals.sink('totals', topicSink('totals', { value: json() }))

@@ -46,6 +46,8 @@ class TopicOutput {
 
 /** The earliest that a Date can be, ms. */
 const TIME_MIN = -8.64e15
+/** Half of Kafka's default bound: its clock may be behind this machine's. */
+export const AHEAD_MS_MAX = 1_800_000
 
 export class Outputs {
   /** The wall clock, ms, as the batch is worked on. */
@@ -65,11 +67,12 @@ export class Outputs {
   }
 
   /**
-   * A record's own time in the log, of an event time. Never ahead of the wall clock: Kafka refuses a record that is more than
-   * `message.timestamp.after.max.ms` (an hour) ahead, and a window may end a day from now.
+   * A record's own time in the log, of an event time. Never far ahead of the wall clock: Kafka refuses a record that is more than
+   * `message.timestamp.after.max.ms` (an hour) ahead of its own, and a window may end a day from now. Up to there it is the event time whatever the
+   * clocks of the machines say, for who reads it may sort it into windows by that.
    */
   timestamp(eventTime: number): number {
-    return Math.trunc(Math.max(TIME_MIN, Math.min(eventTime, this.now)))
+    return Math.trunc(Math.max(TIME_MIN, Math.min(eventTime, this.now + AHEAD_MS_MAX)))
   }
 
   outbox(sink: string): Buffer[] {
