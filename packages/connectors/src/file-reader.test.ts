@@ -133,6 +133,11 @@ describe('file reader: refusals', () => {
     expect(await failure(fetchAt(from, 1))).toMatchObject({ code: 'FILE_LINE_TOO_LONG', place: { topic: path, offset: 1 }, details: { lineBytesMax: 100 } })
     expect(values(await fetchAt(from, 2))).toEqual(['b'])
   })
+  test('a file that was written anew without a newline in reach, and a line far in it is asked for → refused, instead of looked for without end', async () => {
+    await writeFile(path, 'one\n')
+    await truncate(path, 200 * 1024 * 1024)
+    expect(await failure(fetchAt(reader(100), 5))).toMatchObject({ code: 'FILE_LINE_TOO_LONG', place: { topic: path, offset: 1 } })
+  })
   test('too long a line without an end → an error instead of reading on for ever', async () => {
     await writeFile(path, 'x'.repeat(200_000))
     expect(await failure(fetchAt(reader(100_000), 0))).toMatchObject({ code: 'FILE_LINE_TOO_LONG', place: { offset: 0 } })

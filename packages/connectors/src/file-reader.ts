@@ -84,6 +84,7 @@ export const openFileReader = ({ clock, lineBytesMax = LINE_BYTES_MAX }: FileRea
         index.note(line, byte)
       }
       position += block.length
+      if (line < request.offset && position - byte > lineBytesMax) throw tooLong(request.topic, line)
       if (line < request.offset && block.length < BLOCK_BYTES_MAX) throw outOfRange(request, line, `the file has ${howMany(line, 'complete line')}`)
     }
     return { line, byte }

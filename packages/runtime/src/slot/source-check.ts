@@ -49,11 +49,13 @@ const checkKind = async (held: HeldTask, kind: 'topic' | 'file', readerOf: () =>
 }
 
 const lastRecord = async (held: HeldTask, reader: LogReader, { topic, partition, next, last }: Checked, kind: 'topic' | 'file'): Promise<LogRecord | undefined> => {
+  const waitingFor = `line ${last.offset} of ${topic} is looked for: whether it is still the one that was read`
   try {
     for (;;) {
       const [fetched] = await reader.fetch([{ topic, partition, offset: last.offset, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: 0, answerQuiet: kind === 'file' })
-      // Without an answer the line far inside its file is still being looked for.
       if (fetched !== undefined || kind === 'topic') return fetched?.records.find((record) => record.offset === last.offset)
+      // The line is far inside its file, and still being looked for.
+      held.waitingFor = waitingFor
     }
   } catch (error) {
     if (!isTidemarkError(error) || error.code !== 'LOG_OUT_OF_RANGE') throw error
@@ -64,5 +66,7 @@ const lastRecord = async (held: HeldTask, reader: LogReader, { topic, partition,
       code: 'TASK_SOURCE_GONE', blame: 'user', action: 'fail-job', ...held.ref, topic, offset: next, cause: error, details: { start, end, next },
       hint: 'Nothing was skipped. Choose: bring the records back; submit from an older checkpoint whose input still exists; or cancel and submit to start empty.',
     })
+  } finally {
+    if (held.waitingFor === waitingFor) held.waitingFor = undefined
   }
 }
