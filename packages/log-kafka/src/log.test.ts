@@ -52,9 +52,12 @@ describeWith(['kafka', 'kcat'], 'Kafka log', (server) => {
   test('topics: created with settings, described, listed, deleted; creating again is no error, with other partitions it is', async () => {
     const topic = await at.topic(3, { 'max.message.bytes': '123456', 'retention.ms': '-1', 'cleanup.policy': 'delete' })
     const compacted = await at.topic(1, { 'cleanup.policy': 'compact,delete' })
-    expect(await at.log.describeTopics([topic, compacted, `${topic}-missing`])).toEqual(new Map([
+    const forEver = await at.topic(1, { 'cleanup.policy': 'compact', 'retention.ms': '1000' })
+    expect(await at.log.describeTopics([topic, compacted, forEver, `${topic}-missing`])).toEqual(new Map([
       [topic, { topic, partitions: 3, compacted: false, maxMessageBytes: 123_456, retentionMs: -1, replicationFactor: 1 }],
       [compacted, { topic: compacted, partitions: 1, compacted: true, maxMessageBytes: 1_048_588, retentionMs: 604_800_000, replicationFactor: 1 }],
+      // By time nothing of it is deleted, whatever its retention.ms is.
+      [forEver, { topic: forEver, partitions: 1, compacted: true, maxMessageBytes: 1_048_588, retentionMs: -1, replicationFactor: 1 }],
     ]))
     expect(await at.log.listTopics()).toEqual(expect.arrayContaining([topic, compacted]))
     expect((await at.log.listTopics()).filter((name) => name.startsWith('__'))).toEqual([])

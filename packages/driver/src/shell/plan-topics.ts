@@ -55,8 +55,7 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
     if (found?.compacted) notes.push(`topic ${topic} is compacted: records between two that are there may be missing`)
   }
   const sinks = new Set(plan.nodes.flatMap((node) => node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []))
-  // Of a compacted topic time removes nothing, unless it is asked for as well.
-  const keeping = [...sinks].flatMap((topic) => topics.get(topic) ?? []).filter(({ retentionMs, compacted }) => retentionMs >= 0 && !compacted)
+  const keeping = [...sinks].flatMap((topic) => topics.get(topic) ?? []).filter(({ retentionMs }) => retentionMs >= 0)
   if (keeping.length > 0) notes.push(`results are deleted by their event time, old ones soon after they are written: kept are ${keeping.map(({ topic, retentionMs }) => `${formatDuration(retentionMs)} of ${topic}`).join(', ')} (retention.ms, -1: for ever)`)
   const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
   if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${howMany(replication, 'replica')}: what they hold is lost with that many disks`)

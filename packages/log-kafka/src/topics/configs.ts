@@ -56,9 +56,11 @@ export class TopicConfigs {
   }
 }
 
+const policies = (entries: ReadonlyMap<string, string>): string[] => (entries.get('cleanup.policy') ?? 'delete').split(',').map((one) => one.trim())
 const parse = (entries: ReadonlyMap<string, string>): TopicConfig => ({
-  compacted: (entries.get('cleanup.policy') ?? '').split(',').includes('compact'),
+  compacted: policies(entries).includes('compact'),
   maxMessageBytes: Number(entries.get('max.message.bytes') ?? UNREADABLE.maxMessageBytes),
-  retentionMs: Number(entries.get('retention.ms') ?? UNREADABLE.retentionMs),
+  // Where nothing is deleted by time it says nothing.
+  retentionMs: policies(entries).includes('delete') ? Number(entries.get('retention.ms') ?? UNREADABLE.retentionMs) : -1,
   compressionType: entries.get('compression.type') ?? UNREADABLE.compressionType,
 })
