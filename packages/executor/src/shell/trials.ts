@@ -50,7 +50,9 @@ const forkTrial = (told: ToTrial): TrialProcess => {
     child.on('error', reject)
     child.on('exit', (code, signal) => resolve({ code, signal }))
   })
-  child.send(told, () => {})
+  // Where the system has no handle left there is no channel either, and the error comes a moment later: whoever waits for the end hears of it.
+  ended.catch(() => {})
+  if (child.connected) child.send(told, () => {})
   return { residentBytes: () => residentBytes(child.pid), kill: () => void child.kill('SIGKILL'), ended }
 }
 
