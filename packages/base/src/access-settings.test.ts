@@ -41,8 +41,8 @@ describe('access', () => {
 
   test('mistakes → all at once', () => {
     expect(problems({ TIDEMARK_KAFKA_TLS: 'yes', TIDEMARK_KAFKA_SASL: 'PLAIN', TIDEMARK_S3_REGION: 'Frankfurt am Main' })).toEqual([
-      expect.stringMatching(/^TIDEMARK_KAFKA_TLS = "yes": true, false, or the path .*; this file can't be read: ENOENT$/), 'TIDEMARK_KAFKA_SASL = "PLAIN": one of plain, scram-sha-256, scram-sha-512 is wanted',
-      'TIDEMARK_S3_REGION = "Frankfurt am Main": the name of a region is wanted',
+      'TIDEMARK_KAFKA_SASL = "PLAIN": one of plain, scram-sha-256, scram-sha-512 is wanted', 'TIDEMARK_S3_REGION = "Frankfurt am Main": the name of a region is wanted',
+      expect.stringMatching(/^TIDEMARK_KAFKA_TLS = "yes": true, false, or the path .*; this file can't be read: ENOENT$/),
     ])
     expect(problems({ TIDEMARK_KAFKA_TLS: noCa, ...USER })).toEqual([
       expect.stringMatching(/there is no -----BEGIN CERTIFICATE----- in this file$/), 'TIDEMARK_KAFKA_USER is not used without TIDEMARK_KAFKA_SASL: one of plain, scram-sha-256, scram-sha-512', expect.stringMatching(/^TIDEMARK_KAFKA_PASSWORD is not used/),

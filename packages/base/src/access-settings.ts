@@ -23,7 +23,7 @@ const TLS: SettingSpec<string | undefined> = {
   env: 'TIDEMARK_KAFKA_TLS', fallback: undefined, about: 'TLS to Kafka: true, or the path of a file of CA certificates (PEM) to trust instead of the usual ones. Default: false',
   parse: (text) => {
     if (text === 'false') return undefined
-    if (text !== 'true') certificates(text)
+    if (text.trim() === '') throw new RangeError(TLS_WANTED)
     return text
   },
 }
@@ -38,13 +38,23 @@ export const ACCESS_SETTINGS = {
 
 export type AccessSettings = Settings<typeof ACCESS_SETTINGS>
 
-/** How these stand to each other; sentences that name them. */
-export const checkAccess = ({ kafkaSasl, kafkaUser, kafkaPassword }: AccessSettings): string[] => {
+const tlsProblem = (kafkaTls: string): string[] => {
+  try {
+    certificates(kafkaTls)
+    return []
+  } catch (error) {
+    return [`TIDEMARK_KAFKA_TLS = ${JSON.stringify(kafkaTls)}: ${error instanceof Error ? error.message : String(error)}`]
+  }
+}
+
+/** For who opens Kafka: what is missing or does not go together; sentences that name the settings. Elsewhere they may be half there: a password that only the servers have. */
+export const checkAccess = ({ kafkaTls, kafkaSasl, kafkaUser, kafkaPassword }: AccessSettings): string[] => {
   const given = [['TIDEMARK_KAFKA_USER', kafkaUser], ['TIDEMARK_KAFKA_PASSWORD', kafkaPassword]] as const
-  return given.flatMap(([name, value]) => {
+  const tls = kafkaTls === undefined || kafkaTls === 'true' ? [] : tlsProblem(kafkaTls)
+  return [...tls, ...given.flatMap(([name, value]) => {
     if (kafkaSasl !== undefined && value === '') return [`TIDEMARK_KAFKA_SASL (${kafkaSasl}) needs ${name}`]
     return kafkaSasl === undefined && value !== '' ? [`${name} is not used without TIDEMARK_KAFKA_SASL: one of ${MECHANISMS.join(', ')}`] : []
-  })
+  })]
 }
 
 /** Options of the log on Kafka. */

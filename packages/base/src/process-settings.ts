@@ -17,7 +17,7 @@ export const CLI_SETTINGS = {
   s3Endpoint: s3Endpoint('objects are kept in the folder.'),
   s3AccessKey: setting.text('TIDEMARK_S3_ACCESS_KEY', '', 'Access key of the object store.'),
   s3SecretKey: SECRET_KEY,
-  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', { secret: true }),
+  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it: a lock file in the folder.', { secret: 'url' }),
   leaseKey: leaseKey('Name of the lease in Redis. Default: tidemark'),
   s3Bucket: setting.bucket('TIDEMARK_S3_BUCKET'),
   ...ACCESS_SETTINGS,
@@ -37,7 +37,7 @@ const serverSettings = (folderHolds: string) => ({
 /** Of a driver process. */
 export const DRIVER_SETTINGS = {
   ...serverSettings('the embedded log, store and lease'),
-  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', { secret: true }),
+  redis: setting.url('TIDEMARK_REDIS', ['redis', 'rediss'], 'Redis URL of the leader lease. Without it a lock file in TIDEMARK_DIR.', { secret: 'url' }),
   leaseKey: leaseKey('Name of the lease in Redis; clusters that share a Redis need one each. Default: tidemark'),
   leaseMs: setting.durationMs('TIDEMARK_LEASE', 2_000, 'How long a lease holds unless renewed. Default: 2s'),
   listen: setting.address('TIDEMARK_LISTEN', '127.0.0.1:7400', 'host:port for executors and clients; port 0 picks a free one. Default: 127.0.0.1:7400', 0),

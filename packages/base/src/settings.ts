@@ -13,7 +13,8 @@ export interface SettingSpec<T> {
   /** What a value that is a number counts; written behind it as it may be typed: `2000ms`. */
   readonly unit?: 'ms'
   /** Its value is not repeated in a message: it may hold a password. */
-  readonly secret?: boolean
+  /** Never shown; `url`: but for what says who may use it. */
+  readonly secret?: boolean | 'url'
 }
 
 export type SettingSpecs = Readonly<Record<string, SettingSpec<unknown>>>
@@ -84,7 +85,7 @@ export const setting = {
     },
   }),
   /** `instead`: who may use it, and how, does not stand in this one; says where it does. */
-  url: (env: string, protocols: readonly string[], about: string, { secret = false, instead }: { readonly secret?: boolean, readonly instead?: string } = {}): SettingSpec<string | undefined> => ({
+  url: (env: string, protocols: readonly string[], about: string, { secret = false, instead }: { readonly secret?: 'url' | false, readonly instead?: string } = {}): SettingSpec<string | undefined> => ({
     env, about, fallback: undefined, secret,
     parse: (text) => {
       const url = URL.canParse(text) ? new URL(text) : undefined
@@ -115,7 +116,7 @@ export const settingProblem = (spec: SettingSpec<unknown>, text: string, origin:
     spec.parse(text)
     return undefined
   } catch (error) {
-    return `${spec.secret === true || CREDENTIALS.test(text) ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
+    return `${(spec.secret ?? false) !== false || CREDENTIALS.test(text) ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
   }
 }
 

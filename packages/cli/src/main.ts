@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, readSettings, realClock, silentLogger } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -37,9 +37,12 @@ import { VERSION } from './version.ts'
 
 type Flags = Readonly<Record<string, unknown>>
 
-const openLog = ({ kafka, folder, ...access }: Servers, logger: Logger = silentLogger): Log => kafka === undefined
-  ? openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
-  : openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', ...kafkaAccess(access), clock: realClock, logger })
+const openLog = ({ kafka, folder, ...access }: Servers, logger: Logger = silentLogger): Log => {
+  if (kafka === undefined) return openLocalLog({ path: join(folder, LOG_FILE), clock: realClock })
+  const problems = checkAccess(access)
+  if (problems.length > 0) throw settingsInvalid(problems)
+  return openKafkaLog({ brokers: kafka, clientId: 'tidemark-cli', ...kafkaAccess(access), clock: realClock, logger })
+}
 
 const openStore = ({ s3Endpoint, s3AccessKey, s3SecretKey, s3Bucket, s3Region, folder }: Servers): ObjectStore => s3Endpoint === undefined
   ? openLocalStore({ root: join(folder, STORE_FOLDER) })

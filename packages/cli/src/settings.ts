@@ -1,5 +1,5 @@
 // Settings of the command line: flags before TIDEMARK_* before tidemark.config.ts before defaults.
-import { checkAccess, CLI_SETTINGS, flagOf, keyOf, readSettings } from '@tidemark/base'
+import { CLI_SETTINGS, flagOf, keyOf, readSettings } from '@tidemark/base'
 import type { Settings, SettingSpecs } from '@tidemark/base'
 import type { ConfigFile } from './config-file.ts'
 
@@ -19,4 +19,4 @@ export const withConfig = (config: ConfigFile, environment: Environment): Enviro
 
 /** `SETTINGS_INVALID`, with the file's mistakes too. */
 export const readServers = (flags: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): Servers =>
-  readSettings(CLI_SETTINGS, flagsOf(CLI_SETTINGS, flags), withConfig(config, environment), checkAccess, config.problems)
+  readSettings(CLI_SETTINGS, flagsOf(CLI_SETTINGS, flags), withConfig(config, environment), undefined, config.problems)

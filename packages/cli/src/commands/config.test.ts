@@ -51,15 +51,19 @@ describe('config', () => {
     expect(() => configRows({}, {}, readConfig('x', { s3Endpoint: url }))).toThrow(refused)
   })
 
-  test('config, a user of Kafka → how it is shown, and not its password; without that a mistake, for the commands too', () => {
+  test('config, a user of Kafka → how it is shown, and not its password; without that a mistake, and none for a command that does not open Kafka', () => {
     const user = { TIDEMARK_KAFKA_USER: 'me', TIDEMARK_KAFKA_PASSWORD: 'word' }
     const file = readConfig('x', { kafkaTls: true, kafkaSasl: 'scram-sha-512' })
     expect(['kafkaTls', 'kafkaSasl', 'kafkaUser', 'kafkaPassword', 's3Region'].map((setting) => row(configRows({}, user, file), setting))).toEqual([
       ['true', 'file', 'tidemark.config.ts'], ['scram-sha-512', 'file', 'tidemark.config.ts'], ['me', 'environment', 'TIDEMARK_KAFKA_USER'], ['…', 'environment', 'TIDEMARK_KAFKA_PASSWORD'], ['us-east-1', 'default', null],
     ])
-    for (const read of [() => configRows({}, user, NO_CONFIG), () => readServers({}, user, NO_CONFIG)]) {
-      expect(read).toThrow(expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.not.stringContaining('word'), details: { problems: [expect.stringMatching(/^TIDEMARK_KAFKA_USER /), expect.stringMatching(/^TIDEMARK_KAFKA_PASSWORD /)] } }))
-    }
+    expect(() => configRows({}, user, NO_CONFIG)).toThrow(expect.objectContaining({ code: 'SETTINGS_INVALID', message: expect.not.stringContaining('word'), details: { problems: [expect.stringMatching(/^TIDEMARK_KAFKA_USER /), expect.stringMatching(/^TIDEMARK_KAFKA_PASSWORD /)] } }))
+    expect(readServers({}, { ...user, TIDEMARK_KAFKA_TLS: '/not/here.pem' }, NO_CONFIG)).toMatchObject({ kafkaTls: '/not/here.pem' })
+  })
+
+  test('config, a password or a secret key that looks like a URL → nothing of it is shown', () => {
+    const secrets = { TIDEMARK_KAFKA_SASL: 'plain', TIDEMARK_KAFKA_USER: 'me', TIDEMARK_KAFKA_PASSWORD: 'abc://def', TIDEMARK_S3_SECRET_KEY: 'abc://def' }
+    expect(['kafkaPassword', 's3SecretKey'].map((setting) => row(configRows({}, secrets, NO_CONFIG), setting))).toEqual([['…', 'environment', 'TIDEMARK_KAFKA_PASSWORD'], ['…', 'environment', 'TIDEMARK_S3_SECRET_KEY']])
   })
 
   test('config, durations → with their unit, as they may be typed; a script gets number and unit', () => {

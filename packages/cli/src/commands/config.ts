@@ -45,8 +45,8 @@ const shownUrl = ({ protocol, username, password, host, pathname, search, hash }
 
 const shown = (spec: SettingSpec<unknown>, value: unknown): string | number | null => {
   if (typeof value !== 'string') return typeof value === 'number' ? value : null
-  if (spec.secret !== true || value === '') return value
-  return URL.canParse(value) && value.includes('://') ? shownUrl(new URL(value)) : SECRET
+  if (value === '' || (spec.secret ?? false) === false) return value
+  return spec.secret === 'url' && URL.canParse(value) ? shownUrl(new URL(value)) : SECRET
 }
 
 export const configRows = (given: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): ConfigRow[] => {
