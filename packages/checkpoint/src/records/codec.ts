@@ -46,7 +46,7 @@ export const encodeRecord = (record: JournalRecord): Buffer[] => {
   const parts = Math.max(1, Math.ceil(length / room))
   if (parts > (kind === 'commit' ? RECORD_PARTS_MAX : 1)) {
     throw new TidemarkError(`a ${kind} record of ${length} bytes is larger than ${RECORD_PARTS_MAX} parts of ${RECORD_PART_BYTES_MAX} bytes`, {
-      code: 'JOURNAL_RECORD_TOO_LARGE', blame: 'user', action: 'fail-job', ...record.task, hint: 'Lower batchStateBytesMax, or keep less state under one key.',
+      code: 'JOURNAL_RECORD_TOO_LARGE', blame: 'user', action: 'fail-job', ...record.task, hint: "Lower the job's batchStateMax, or keep less state under one key.",
     })
   }
   return Array.from({ length: parts }, (_, part) =>

@@ -103,7 +103,7 @@ const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>
         bytes += record.value.length
         if (bytes > bytesMax) {
           throw new TidemarkError(`more than ${bytesMax} bytes are in flight before ${held.key}`, {
-            code: 'CHECKPOINT_IN_FLIGHT_TOO_LARGE', blame: 'environment', action: 'retry', ...held.ref, hint: 'The task is far behind its upstream. Let it catch up, or raise checkpointInFlightBytesMax.',
+            code: 'CHECKPOINT_IN_FLIGHT_TOO_LARGE', blame: 'environment', action: 'retry', ...held.ref, hint: "The task is far behind its upstream. Let it catch up, or raise the job's checkpointInFlightMax.",
           })
         }
       }
