@@ -5,7 +5,7 @@ export type Key = string | number
 
 /** One value per key. */
 export interface ValueState<S> {
-  /** The value of this key; the handler's initial state while there is none. A value changed in place is kept only by `set`. */
+  /** The value of this key; the handler's initial state while there is none. Say with `set` what is to be kept: one that is changed in place is not copied, and may be kept without it. */
   get(): S
   /** Kept with the batch: committed, or undone, together with its outputs and positions. Plain data only (what msgpack carries). */
   set(value: S): void

@@ -52,7 +52,8 @@ export type SourceSpec<T> =
 export const topic = <T>(name: string, options: TopicOptions<T>): SourceSpec<T> => ({ kind: 'topic', topic: name, options })
 
 /**
- * Files of lines (NDJSON with `json()`), each file one partition, in this order. Read as they are: a file must not change while it is read.
+ * Files of lines (NDJSON with `json()`), each file one partition, in this order. Read as they are: a file must not change while it is read,
+ * but for lines that are added; a last line without a newline waits for it.
  * A relative path is relative to the working directory of the executor that reads it.
  *
  * @example
