@@ -153,7 +153,7 @@ test.each([
 ] as const)('submit: a restore that reads %s for a source of the checkpoint → refused, and the job that runs goes on', async (_what, plan, at, says) => {
   const first = begin(5, [])
   const { submit } = jobHandlers(ports, async () => first)
-  await submit({ plan: planOf(), bundle: bundle() })
+  await submit({ plan: readsTopic('in'), bundle: bundle() })
   await comesTo(first, 'running')
   await storeCheckpoint(ports, 1, 1, at)
   await ports.log.createTopics([{ topic: 'in2', partitions: 2 }])
@@ -171,7 +171,7 @@ test.each([
 ] as const)('submit: a restore that reads %s → taken', async (_what, plan, at) => {
   const first = begin(5, [])
   const { submit } = jobHandlers(ports, async () => first)
-  await submit({ plan: planOf(), bundle: bundle() })
+  await submit({ plan: readsTopic('in'), bundle: bundle() })
   await comesTo(first, 'running')
   await storeCheckpoint(ports, 1, 1, at)
   await ports.log.deleteTopics(['in'])

@@ -1,7 +1,7 @@
 // Takes a job: checks plan and topics, stores bundle, plan, run record and definition, all before the client is answered.
-import { howMany, jobId, TidemarkError } from '@tidemark/base'
+import { jobId, TidemarkError } from '@tidemark/base'
 import type { JobId, ObjectStore } from '@tidemark/base'
-import { assignedPartitions, formatRun, inputGaps, parseManifest, paths } from '@tidemark/checkpoint'
+import { formatRun, parseManifest, paths } from '@tidemark/checkpoint'
 import type { Definition, Manifest, Rules, RunRecord } from '@tidemark/checkpoint'
 import type { JobState, SubmitAnswer, SubmitRequest } from '@tidemark/wire'
 import { createHash } from 'node:crypto'
@@ -9,6 +9,7 @@ import { parsePlan, planHash } from 'tidemark'
 import type { LogicalPlan } from 'tidemark'
 import type { RunFacts } from '../core/protocol.ts'
 import { getIfThere, readDefinition } from './definition.ts'
+import { checkFits, tasksOf } from './fits.ts'
 import { checkTopicsOfPlan, runRecordOf } from './plan-topics.ts'
 import type { RunFrame } from './plan-topics.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
@@ -57,7 +58,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   const bundle = { key: paths.bundle(job, sha256), sha256, sizeBytes: request.bundle.length }
   const origin = request.fromCheckpoint === undefined ? undefined : await findCheckpoint(ports, job, request.fromCheckpoint)
   const record = runRecordOf(plan, topics, { run, planHash: hash, bundle, createdAt: clock.now(), ...(request.submissionId === undefined ? {} : { submissionId: request.submissionId }), ...fromOrigin(job, run, origin, leadership.rules) })
-  if (origin !== undefined) await checkFits(ports, record, origin.manifest)
+  const fits = origin === undefined ? [] : await checkFits(ports, record, plan, origin.manifest)
   if (origin !== undefined && leadership.rules.C4) await secureOrigin(ports, job, run, origin)
   const passed = await passedOver(ports, record)
 
@@ -67,7 +68,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
   await accept(ports, leadership, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch }, before === undefined)
   return {
-    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...passed, ...notes, ...readerNotes(plan)] },
+    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...fits, ...passed, ...notes, ...readerNotes(plan)] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
   }
 }
@@ -104,8 +105,6 @@ const secureOrigin = async ({ store }: DriverPorts, job: JobId, run: number, { k
   await store.put(originKey(job, run, body), body)
   if (await getIfThere(store, key) === undefined) throw await unknownCheckpoint(store, job, manifest.checkpoint)
 }
-
-const tasksOf = (manifest: Manifest): ReadonlyMap<string, number> => new Map([...Map.groupBy(manifest.parts, ({ stage }) => stage)].map(([stage, parts]) => [stage, parts.length]))
 
 export const busy = (job: JobId, state: JobState): TidemarkError =>
   new TidemarkError(`${job} is ${state}`, { code: 'JOB_BUSY', blame: 'user', action: 'retry', job, hint: 'Wait until that is over; `tidemark events` shows how it goes.' })
@@ -165,44 +164,6 @@ const passedOver = async ({ store }: DriverPorts, { job, run, from }: RunRecord)
 const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: number): Promise<TidemarkError> => {
   const there = await checkpointsOf(store, job)
   return new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
-}
-
-/** Sentences: positions of which their tasks would find no input. Partitions may have been added to a topic, and sources be new. */
-const differentSources = (record: RunRecord, manifest: Manifest): string[] => [...new Set(manifest.parts.flatMap(({ stage, partition, ref }) => {
-  const runStage = record.stages.find((one) => one.stage === stage)
-  const assigned = runStage === undefined ? [] : assignedPartitions(runStage, partition)
-  return ref.positions.flatMap((position): string[] => {
-    const input = runStage?.inputs.find((one) => one.input === position.input)
-    if (input === undefined) return [`${position.input} (${position.topic}) is no input of stage ${stage}, the checkpoint has a position in it`]
-    const mine = assigned.filter((one) => one.input === position.input)
-    const isThere = input.kind === 'shuffle' || (input.kind === 'topic' ? input.topic === position.topic : mine.some(({ topic, partition: read }) => topic === position.topic && read === position.partition))
-    if (isThere) return []
-    if (input.kind === 'topic') return [`${position.input} of stage ${stage} reads topic ${input.topic}, in the checkpoint ${position.topic}`]
-    return [`${position.input} of task ${stage}-${partition} reads ${mine.map(({ topic, partition: read }) => `${topic}/${read}`).join(', ')}, in the checkpoint ${position.topic}/${position.partition}`]
-  })
-}))]
-
-/** The state must find its tasks again, its positions their inputs, and the input behind them must still be there. */
-const checkFits = async ({ log }: DriverPorts, record: RunRecord, manifest: Manifest): Promise<void> => {
-  const has = tasksOf(manifest)
-  const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${howMany(partitions, 'task')}, the checkpoint ${has.get(stage) ?? 0}`)
-  if (has.size > record.stages.length) different.push(`the checkpoint has ${howMany(has.size, 'stage')}, the plan ${record.stages.length}`)
-  if (different.length === 0) different.push(...differentSources(record, manifest))
-  if (different.length > 0) {
-    throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, {
-      code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job,
-      hint: `A restore keeps stages, their numbers of tasks and what each source reads. Submit a plan that does. Begin empty: \`tidemark cancel ${record.job}\` first, then without \`--from\`. Run both: give this one another name.`,
-    })
-  }
-  const inputs = record.stages.flatMap((stage) => stage.inputs).filter(({ kind }) => kind === 'topic')
-  const starts = new Map<string, number>()
-  for (const topic of new Set(inputs.map((input) => input.topic))) for (const { partition, start } of await log.offsets(topic)) starts.set(`${topic}/${partition}`, start)
-  const gaps = inputGaps(manifest, new Set(inputs.map(({ input }) => input)), (topic, partition) => starts.get(`${topic}/${partition}`))
-  if (gaps.length > 0) {
-    throw new TidemarkError(`input behind checkpoint ${manifest.checkpoint} is gone: ${gaps.map(({ topic, partition, from, to }) => `${topic}/${partition} [${from}, ${to})`).join(', ')}`, {
-      code: 'CHECKPOINT_INPUT_GONE', blame: 'user', action: 'fail-job', job: record.job, details: { gaps }, hint: 'Retention removed it. Choose a newer checkpoint.',
-    })
-  }
 }
 
 const startNotes = (record: RunRecord, origin: Manifest | undefined): string[] => {
