@@ -47,7 +47,11 @@ export const aggregateFolding = (node: AggregateNode, functions: AggregateFuncti
     first: (value) => add(aggregators.map((aggregator) => aggregator.initial()), value),
     add,
     result: (accumulator, into) => {
-      for (const [i, aggregator] of aggregators.entries()) into[aggregator.field] = aggregator.result((accumulator as unknown[])[i])
+      for (const [i, aggregator] of aggregators.entries()) {
+        const result = aggregator.result((accumulator as unknown[])[i])
+        refusePromise(result, `aggregate "${node.name}"`)
+        into[aggregator.field] = result
+      }
     },
   }
 }

@@ -4,8 +4,8 @@ import { Packr } from 'msgpackr'
 /** One value with its key at most, bytes: fits a block. */
 export const SHUFFLED_BYTES_MAX = 800 * 1024
 
-// Records, so that a Map stays a Map.
-const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true })
+// Records, so that a Map stays a Map. Bytes in a value are its own: user code may change them, and an undone batch reads the block again.
+const packr = new Packr({ useRecords: true, moreTypes: true, useBigIntExtension: true, copyBuffers: true })
 
 export interface Shuffled {
   readonly value: unknown

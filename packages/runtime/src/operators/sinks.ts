@@ -22,12 +22,18 @@ export interface SinkTopic {
 /** What a codec made: text or bytes, else its record's error. */
 const encodedBy = (functions: SinkFunctions, node: SinkNode, value: unknown): Buffer | string => {
   const encoded: unknown = functions.encode(value)
-  if (typeof encoded === 'string' || Buffer.isBuffer(encoded)) return encoded
+  if (typeof encoded === 'string') return encoded
   refusePromise(encoded, `sink "${node.name}"`)
-  if (types.isUint8Array(encoded)) return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength)
+  // A copy: it is kept until the commit, and a codec may fill one buffer again and again.
+  if (types.isUint8Array(encoded)) return Buffer.from(encoded)
   throw new TidemarkError(`the codec of sink "${node.name}" made ${encoded === null ? 'null' : `a value of type ${typeof encoded}`}, neither a string nor a Buffer`, {
     code: 'JOB_ENCODE', blame: 'user', action: 'fail-job', hint: 'Its `encode` answers with text or bytes: a string, a Buffer or a Uint8Array.',
   })
+}
+
+const selected = <T>(key: T, node: SinkNode): T => {
+  refusePromise(key, `the key of sink "${node.name}"`)
+  return key
 }
 
 const lengthOf = (encoded: Buffer | string | null): number => encoded === null ? 0 : encoded.length
@@ -39,7 +45,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
   const hasKey = functions.key !== undefined
   return (value) => {
     scope.node = node.id
-    const key: Key | undefined = hasKey ? checkKey(functions.key?.(value)) : scope.key
+    const key: Key | undefined = hasKey ? checkKey(selected(functions.key?.(value), node)) : scope.key
     const encoded = encodedBy(functions, node, value)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)
@@ -68,7 +74,7 @@ export const outboxSink = (node: SinkNode, functions: SinkFunctions, scope: Scop
   return (value) => {
     scope.node = node.id
     const encoded = encodedBy(functions, node, value)
-    const record = typeof encoded === 'string' ? Buffer.from(encoded) : Buffer.from(encoded)
+    const record = typeof encoded === 'string' ? Buffer.from(encoded) : encoded
     records.push(record)
     outputs.bytes += record.length + 8
     outputs.emitted += 1

@@ -89,7 +89,7 @@ export const createTask = (options: TaskOptions): Task => {
     const node = sourceNode(nodes, input.node)
     const functions = options.functions.get(node.id)
     if (functions?.kind !== 'source') throw mismatch(`source "${node.name}" has no functions in the job's code`)
-    intakes.set(node.id, new SourceIntake({ push, scope, faults, tally, node: node.id, functions, outOfOrdernessMs: node.outOfOrdernessMs, futureTimestampBoundMs: settings.futureTimestampBoundMs }))
+    intakes.set(node.id, new SourceIntake({ push, scope, faults, tally, node: node.id, functions, ownBytes: node.codec === 'bytes' || node.codec === 'custom', outOfOrdernessMs: node.outOfOrdernessMs, futureTimestampBoundMs: settings.futureTimestampBoundMs }))
     idleAfterMs.set(node.id, node.idleAfterMs)
   }
   const made = (assigned: AssignedPartition): InputPartition => new InputPartition({ ...assigned, next: options.begin?.(assigned.input, assigned.topic, assigned.partition) ?? 0 }, ref)

@@ -7,6 +7,7 @@ import type { Block } from '@tidemark/checkpoint'
 import type { BytesSourceFunctions, GeneratorSourceFunctions, Key, NodeId } from 'tidemark'
 import type { Push, Scope } from '../operators/scope.ts'
 import { unpackShuffled } from '../operators/shuffled-value.ts'
+import { refusePromise } from '../operators/user-code.ts'
 import type { Upstreams } from '../watermarks/upstreams.ts'
 import { Stop, TakeBack } from './errors.ts'
 import type { FaultPolicy } from './fault-policy.ts'
@@ -23,6 +24,8 @@ interface Common {
 export interface SourceIntakeOptions extends Common {
   readonly node: NodeId
   readonly functions: BytesSourceFunctions | GeneratorSourceFunctions
+  /** It decodes by a user's code, or not at all: what that is given it may change, and an undone batch and other tasks read the same bytes again. */
+  readonly ownBytes: boolean
   readonly outOfOrdernessMs: number
   readonly futureTimestampBoundMs: number
 }
@@ -49,9 +52,13 @@ export class SourceIntake {
 
   constructor(options: SourceIntakeOptions) {
     this.#options = options
-    const { functions } = options
-    this.#decode = functions.source === 'generator' ? undefined : (bytes) => functions.decode(bytes)
-    this.#make = functions.source === 'generator' ? (partition, sequence) => functions.make(partition, sequence) : undefined
+    const { functions, node, ownBytes } = options
+    const sync = (value: unknown): unknown => {
+      refusePromise(value, `source ${node}`)
+      return value
+    }
+    if (functions.source === 'generator') this.#make = (partition, sequence) => sync(functions.make(partition, sequence))
+    else this.#decode = ownBytes ? (bytes) => sync(functions.decode(Buffer.from(bytes))) : (bytes) => functions.decode(bytes)
     const { timestamp } = functions
     this.#timestamp = timestamp === undefined ? undefined : (value) => timestamp.call(functions, value)
   }
@@ -73,7 +80,10 @@ export class SourceIntake {
     try {
       const value = this.#make === undefined ? this.#decoded(record) : this.#make(input.partition, record.offset)
       const time = this.#timestamp === undefined ? record.timestamp : this.#timestamp(value)
-      if (!Number.isFinite(time) || Math.abs(time) > TIME_MAX) throw timeError(time)
+      if (!Number.isFinite(time) || Math.abs(time) > TIME_MAX) {
+        refusePromise(time, `the timestamp of source ${node}`)
+        throw timeError(time)
+      }
       if (time > now + futureTimestampBoundMs) throw futureError(time, now, futureTimestampBoundMs)
       scope.time = time
       // What is generated has no other time that repeats.

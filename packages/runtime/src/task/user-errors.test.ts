@@ -1,8 +1,9 @@
 // What fails in user code: by policy, before and after an effect, in records, window results and values that are too large.
 import { describe, expect, test } from '@jest/globals'
 import type { Append, AppendRecord } from '@tidemark/base'
-import { aggregate, count, job, json, sum, topic, topicSink, tumbling } from 'tidemark'
-import type { Job, JobOptions } from 'tidemark'
+import { aggregate, count, job, json, string, sum, topic, topicSink, tumbling } from 'tidemark'
+import type { Codec, Job, JobOptions, Stream } from 'tidemark'
+import { recordChecksum } from './input.ts'
 import { AHEAD_MS_MAX } from './outputs.ts'
 import { stateHash } from './stage-task.ts'
 import { drain, feed, fixtureOf, ROOMY, valuesIn } from './task-fixture.ts'
@@ -123,12 +124,39 @@ describe('user errors', () => {
     expect(task.work(ROOMY, 0)).toEqual({ more: false, full: false })
   })
 
-  test('a promise stops the task whatever the policy', () => {
-    const async = job('errors').source('in', topic('in', { value: json<Item>() })).map((value) => Promise.resolve(value)).sink('out', topicSink('out', { value: json() }))
+  const later = <T>(value: T): T => Promise.resolve(value) as T
+  const items = (): Stream<Item> => job('errors').source('in', topic('in', { value: json<Item>() }))
+  const decodesLater: Codec<Item> = { decode: (bytes) => later(JSON.parse(bytes.toString()) as Item), encode: (value) => JSON.stringify(value) }
+  test.each([
+    ['map', items().map((value) => later(value)).sink('out', topicSink('out', { value: json() }))],
+    ['decode', job('errors').source('in', topic('in', { value: decodesLater })).sink('out', topicSink('out', { value: json() }))],
+    ['timestamp', job('errors').source('in', topic('in', { value: json<Item>(), timestamp: (value) => later(value.n) })).sink('out', topicSink('out', { value: json() }))],
+    ['the key of a sink', items().sink('out', topicSink('out', { value: json(), key: (value) => later(value.user) }))],
+    ['the result of an aggregate', items().keyBy((value) => value.user, { copartitioned: true }).aggregate('n', { n: aggregate({ initial: () => 0, add: (n: number) => n + 1, result: (n) => later(n) }) }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))],
+  ])('a promise of %s stops the task whatever the policy', (_what, async) => {
     const task = fixtureOf(async).task(0)
     feed(task, [item('a', 1)])
-    drain(task)
+    expect(drain(task).appends).toEqual([])
     expect(task.failure).toMatchObject({ code: 'JOB_ASYNC_FUNCTION', place: { offset: 0 } })
+  })
+
+  test('a codec that decodes in place → the record is what it was when it is taken again, and where it is compared', () => {
+    const swapped: Codec<string> = { decode: (bytes) => bytes.swap16().toString('utf16le'), encode: (text) => text }
+    const task = fixtureOf(job('errors').source('in', topic('in', { value: swapped })).sink('out', topicSink('out', { value: string() }))).task(0)
+    const sent = Buffer.from('one', 'utf16le').swap16()
+    feed(task, [{ key: 'k', value: Buffer.from(sent) }])
+    task.work(ROOMY, 0)
+    task.undo()
+    expect(drain(task).appends.flatMap(({ records }) => records.map(({ value }) => String(value)))).toEqual(['one'])
+    expect(task.content().positions[0]?.last?.checksum).toBe(recordChecksum({ key: Buffer.from('k'), value: sent }))
+  })
+
+  test('a codec that fills one buffer again and again → each record has its own bytes', () => {
+    const scratch = Buffer.alloc(3)
+    const reusing: Codec<Item> = { decode: () => ({ user: '', n: 0 }), encode: (value) => { scratch.write(value.user); return scratch } }
+    const task = fixtureOf(items().sink('out', topicSink('out', { value: reusing }))).task(0)
+    feed(task, [item('one', 1), item('two', 1)])
+    expect(drain(task).appends.flatMap(({ records }) => records.map(({ value }) => String(value)))).toEqual(['one', 'two'])
   })
 
   test('copartitioned: a record whose key is another stops the task and names it; equal text in UTF-8 passes', () => {
