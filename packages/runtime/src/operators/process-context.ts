@@ -24,6 +24,8 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
   #open = false
   #failed: { readonly error: unknown } | undefined
   #timestamp = 0
+  /** While timers fire: the watermark that they fire for. It is recorded once all of them have. */
+  #firingFor: number | undefined
   #key: Key = ''
 
   constructor(options: { readonly job: JobId, readonly node: NodeId, readonly functions: ProcessFunctions, readonly values: ValueTable, readonly pending: TimerTable, readonly scope: Scope, readonly lagMs: number, readonly copies: boolean, readonly next: Push }) {
@@ -70,8 +72,9 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
   }
 
   /** Points at the record, or timer, that the scope is at. */
-  enter(): void {
+  enter(firingFor?: number): void {
     this.#open = true
+    this.#firingFor = firingFor
     this.#cell = undefined
     this.#dice = undefined
     this.#failed = undefined
@@ -98,6 +101,7 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
   }
 
   get watermark(): number | undefined {
+    if (this.#firingFor !== undefined) return this.#firingFor
     return this.#scope.watermark === -Infinity ? undefined : this.#scope.watermark - this.#lagMs
   }
 

@@ -63,7 +63,7 @@ export class ProcessOperator implements Advancing {
       }
       faults.beginsAt(node.id, time, key)
       try {
-        this.#fire(time, key)
+        this.#fire(time, key, watermark)
         faults.afterEach()
       } catch (error) {
         // That the timer is gone is an effect already.
@@ -73,7 +73,7 @@ export class ProcessOperator implements Advancing {
     return true
   }
 
-  #fire(time: number, key: Key): void {
+  #fire(time: number, key: Key, watermark: number): void {
     const { pending, scope, functions, node } = this.#options
     pending.delete(key, time)
     scope.effects += 1
@@ -82,7 +82,7 @@ export class ProcessOperator implements Advancing {
     scope.time = time
     scope.now = time
     scope.node = node.id
-    this.#context.enter()
+    this.#context.enter(watermark)
     try {
       refusePromise(functions.onTimer(this.#context, time), `process "${node.name}"`)
     } finally {

@@ -50,6 +50,20 @@ describe('process', () => {
     expect(appends[0]?.records.map((record) => [record.key, record.timestamp])).toEqual([['b', 11], ['a', 15]])
   })
 
+  test('timers: while they fire the watermark is the one that they fire for, also of the first', () => {
+    const seen: (readonly [number, number | undefined])[] = []
+    const task = fixtureOf(jobOf<null>({
+      state: () => null,
+      onRecord: (ctx) => { ctx.timers.set(ctx.timestamp + 1) },
+      onTimer: (ctx, time) => { seen.push([time, ctx.watermark]) },
+    })).task(0)
+    feed(task, [click('a', 1), click('b', 7), click('c', 20)])
+    drain(task)
+    feed(task, [click('d', 40)])
+    drain(task)
+    expect(seen).toEqual([[2, 20], [8, 20], [21, 40]])
+  })
+
   test('timers: one that is set for a time that no log takes → it fires at once, its output has the earliest that one does', () => {
     const built = job('early').source('in', topic('in', { value: json<{ user: string }>(), outOfOrderness: 0 })).keyBy((value) => value.user, { copartitioned: true })
       .process<string, null>('timers', { state: () => null, onRecord: (ctx) => ctx.timers.set(-1e20), onTimer: (ctx) => ctx.emit(ctx.key) }).sink('out', topicSink('out', { value: json() }))
