@@ -39,10 +39,13 @@ const alerts = fraud
     state: () => ({ declined: 0, amount: 0, forgetAt: 0 }),
     onRecord(ctx, payment) {
       const before = ctx.state.get()
-      const forgetAt = before.declined === 0 ? ctx.timestamp + MINUTE_MS : before.forgetAt
-      if (before.declined === 0) ctx.timers.set(forgetAt)
-      const declined = before.declined + 1
-      const amount = before.amount + payment.amount
+      // The timer fires once the watermark has passed it: a payment of a later minute may come sooner.
+      const isFirst = before.declined === 0 || ctx.timestamp >= before.forgetAt
+      if (isFirst && before.declined > 0) ctx.timers.delete(before.forgetAt)
+      const forgetAt = isFirst ? ctx.timestamp + MINUTE_MS : before.forgetAt
+      if (isFirst) ctx.timers.set(forgetAt)
+      const declined = (isFirst ? 0 : before.declined) + 1
+      const amount = (isFirst ? 0 : before.amount) + payment.amount
       if (declined < DECLINED_MAX) {
         ctx.state.set({ declined, amount, forgetAt })
         return
