@@ -44,7 +44,11 @@ export const aggregateFolding = (node: AggregateNode, functions: AggregateFuncti
     return slots
   }
   return {
-    first: (value) => add(aggregators.map((aggregator) => aggregator.initial()), value),
+    first: (value) => add(aggregators.map((aggregator) => {
+      const initial = aggregator.initial()
+      refusePromise(initial, `aggregate "${node.name}"`)
+      return initial
+    }), value),
     add,
     result: (accumulator, into) => {
       for (const [i, aggregator] of aggregators.entries()) {

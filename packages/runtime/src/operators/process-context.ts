@@ -9,6 +9,7 @@ import { decodeValue, encodeValue } from '../state/value-codec.ts'
 import type { Cell, ValueTable } from '../state/value-table.ts'
 import type { Push, Scope } from './scope.ts'
 import { Dice } from './dice.ts'
+import { refusePromise } from './user-code.ts'
 
 export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
   readonly state: ValueState<unknown>
@@ -49,6 +50,7 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
         const at = cell()
         if (!at.has && at.initial === undefined && make !== undefined) {
           at.live = make()
+          refusePromise(at.live, `process ${options.node}`)
           at.initial = make
         }
         return at.live

@@ -132,6 +132,8 @@ describe('user errors', () => {
     ['decode', job('errors').source('in', topic('in', { value: decodesLater })).sink('out', topicSink('out', { value: json() }))],
     ['timestamp', job('errors').source('in', topic('in', { value: json<Item>(), timestamp: (value) => later(value.n) })).sink('out', topicSink('out', { value: json() }))],
     ['the key of a sink', items().sink('out', topicSink('out', { value: json(), key: (value) => later(value.user) }))],
+    ['the beginning of an aggregate', items().keyBy((value) => value.user, { copartitioned: true }).aggregate('n', { n: aggregate({ initial: () => later(0), add: (n: number) => n + 1, result: (n) => n }) }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))],
+    ['the state of a process', items().keyBy((value) => value.user, { copartitioned: true }).process<number, number>('p', { state: () => later(0), onRecord: (ctx) => ctx.emit(ctx.state.get()) }).sink('out', topicSink('out', { value: json() }))],
     ['the result of an aggregate', items().keyBy((value) => value.user, { copartitioned: true }).aggregate('n', { n: aggregate({ initial: () => 0, add: (n: number) => n + 1, result: (n) => later(n) }) }, { emit: 'updates' }).sink('out', topicSink('out', { value: json() }))],
   ])('a promise of %s stops the task whatever the policy', (_what, async) => {
     const task = fixtureOf(async).task(0)
