@@ -44,18 +44,10 @@ export const aggregateFolding = (node: AggregateNode, functions: AggregateFuncti
     return slots
   }
   return {
-    first: (value) => add(aggregators.map((aggregator) => {
-      const initial = aggregator.initial()
-      refusePromise(initial, `aggregate "${node.name}"`)
-      return initial
-    }), value),
+    first: (value) => add(aggregators.map((aggregator) => refusePromise(aggregator.initial(), `aggregate "${node.name}"`)), value),
     add,
     result: (accumulator, into) => {
-      for (const [i, aggregator] of aggregators.entries()) {
-        const result = aggregator.result((accumulator as unknown[])[i])
-        refusePromise(result, `aggregate "${node.name}"`)
-        into[aggregator.field] = result
-      }
+      for (const [i, aggregator] of aggregators.entries()) into[aggregator.field] = refusePromise(aggregator.result((accumulator as unknown[])[i]), `aggregate "${node.name}"`)
     },
   }
 }

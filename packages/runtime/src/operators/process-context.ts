@@ -49,8 +49,7 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
       get: () => {
         const at = cell()
         if (!at.has && at.initial === undefined && make !== undefined) {
-          at.live = make()
-          refusePromise(at.live, `process ${options.node}`)
+          at.live = refusePromise(make(), `process ${options.node}`)
           at.initial = make
         }
         return at.live

@@ -31,11 +31,6 @@ const encodedBy = (functions: SinkFunctions, node: SinkNode, value: unknown): Bu
   })
 }
 
-const selected = <T>(key: T, node: SinkNode): T => {
-  refusePromise(key, `the key of sink "${node.name}"`)
-  return key
-}
-
 const lengthOf = (encoded: Buffer | string | null): number => encoded === null ? 0 : encoded.length
 
 /** `rotation`: partition of records without a key; moves with the batches, so it follows from the position. */
@@ -45,7 +40,7 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
   const hasKey = functions.key !== undefined
   return (value) => {
     scope.node = node.id
-    const key: Key | undefined = hasKey ? checkKey(selected(functions.key?.(value), node)) : scope.key
+    const key: Key | undefined = hasKey ? checkKey(refusePromise(functions.key?.(value), `the key of sink "${node.name}"`)) : scope.key
     const encoded = encodedBy(functions, node, value)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)

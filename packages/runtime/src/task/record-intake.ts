@@ -53,12 +53,9 @@ export class SourceIntake {
   constructor(options: SourceIntakeOptions) {
     this.#options = options
     const { functions, node, ownBytes } = options
-    const sync = (value: unknown): unknown => {
-      refusePromise(value, `source ${node}`)
-      return value
-    }
-    if (functions.source === 'generator') this.#make = (partition, sequence) => sync(functions.make(partition, sequence))
-    else this.#decode = ownBytes ? (bytes) => sync(functions.decode(Buffer.from(bytes))) : (bytes) => functions.decode(bytes)
+    const what = `source ${node}`
+    if (functions.source === 'generator') this.#make = (partition, sequence) => refusePromise(functions.make(partition, sequence), what)
+    else this.#decode = ownBytes ? (bytes) => refusePromise(functions.decode(Buffer.from(bytes)), what) : (bytes) => functions.decode(bytes)
     const { timestamp } = functions
     this.#timestamp = timestamp === undefined ? undefined : (value) => timestamp.call(functions, value)
   }
