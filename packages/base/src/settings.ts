@@ -12,8 +12,7 @@ export interface SettingSpec<T> {
   readonly parse: (text: string) => T
   /** What a value that is a number counts; written behind it as it may be typed: `2000ms`. */
   readonly unit?: 'ms'
-  /** Its value is not repeated in a message: it may hold a password. */
-  /** Never shown; `url`: but for what says who may use it. */
+  /** Its value is not repeated in a message and never shown: it may hold a password. `url`: shown but for what says who may use it. */
   readonly secret?: boolean | 'url'
 }
 
