@@ -131,6 +131,17 @@ describeWhere(composeMissing === undefined, 'compose', composeMissing ?? '', () 
       const seen = (await typedAll(load)).at(-1) ?? ''
       expect(seen.trimEnd().split('\n').map((line) => JSON.parse(line) as Total)).toHaveLength(20)
 
+      // The job of the profile is the one that runs: given again, by another machine, it changes nothing.
+      const job = await until('the job of the profile is given', async () => {
+        const container = await typed('docker compose ps --all --format json demo-job')
+        return container.includes('"State":"exited"') ? container : undefined
+      })
+      expect(job).toContain('"ExitCode":0')
+      expect(await typed('docker compose logs --no-log-prefix demo-job')).toMatch(/^running-totals, run 1, is the same as what runs; nothing was changed$/m)
+      const processes = await typed('docker compose top')
+      expect(processes).toContain('tidemark')
+      expect(processes).not.toMatch(/\broot +\d+ +\d+ /)
+
       // The lines of the README around a kill of one, then the same for the others.
       const [kill, , bringBack] = executorKilled
       await detected('executor-1', () => typed(kill))
