@@ -53,6 +53,9 @@ export const DRIVER_SETTINGS = {
 /** A slot without work asks the log twice a second, and half of the silence must be plenty for an answer. */
 const LOG_SILENCE_MIN_MS = 2_000
 
+/** Every address of a machine: to listen on, not to be told to others, who would ask themselves. */
+const isEveryAddress = (host: string): boolean => /^(?:0+(?:\.0+){3}|\[[0:]+\])$/.test(host)
+
 /** How a driver's settings must stand to each other; sentences that name both. */
 export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>): string[] => {
   const problems = checkAccess(settings)
@@ -60,6 +63,8 @@ export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>):
   if (settings.reconnectGraceMs > settings.heartbeatTimeoutMs) problems.push(`TIDEMARK_RECONNECT_GRACE (${settings.reconnectGraceMs} ms) must be at most TIDEMARK_HEARTBEAT_TIMEOUT (${settings.heartbeatTimeoutMs} ms)`)
   if (settings.kafka !== undefined && (settings.s3Endpoint === undefined) !== (settings.redis === undefined)) problems.push('with Kafka, several machines take part: give TIDEMARK_S3_ENDPOINT and TIDEMARK_REDIS both, or neither to keep objects and lease in TIDEMARK_DIR')
   if (settings.logSilenceMaxMs < LOG_SILENCE_MIN_MS) problems.push(`TIDEMARK_LOG_SILENCE (${settings.logSilenceMaxMs} ms) must be at least ${LOG_SILENCE_MIN_MS} ms`)
+  const told = settings.advertise ?? settings.listen
+  if (isEveryAddress(told.slice(0, told.lastIndexOf(':')))) problems.push(`${settings.advertise === undefined ? 'TIDEMARK_LISTEN' : 'TIDEMARK_ADVERTISE'} (${told}) is every address of this machine, and none that others could be told: give TIDEMARK_ADVERTISE, host:port`)
   if (settings.leaseMs < 300) problems.push(`TIDEMARK_LEASE (${settings.leaseMs} ms) must be at least 300 ms`)
   return problems
 }
@@ -87,6 +92,7 @@ const SLOT_STUCK_MIN_MS = 1_000
 export const checkExecutorSettings = (settings: Settings<typeof EXECUTOR_SETTINGS>): string[] => {
   const { slotHeapMiB, slotMemoryMiB, slotStuckMs } = settings
   const problems = checkAccess(settings)
+  if (isEveryAddress(settings.probeHost)) problems.push(`TIDEMARK_PROBE_HOST (${settings.probeHost}) is every address of this machine: give the one under which the driver reaches it`)
   if (slotMemoryMiB > 0 && slotMemoryMiB <= slotHeapMiB) problems.push(`TIDEMARK_SLOT_MEMORY (${slotMemoryMiB} MiB) must be more than TIDEMARK_SLOT_HEAP (${slotHeapMiB} MiB): a slot that uses its heap would be killed for it`)
   if (slotStuckMs < SLOT_STUCK_MIN_MS) problems.push(`TIDEMARK_SLOT_STUCK (${slotStuckMs} ms) must be at least ${SLOT_STUCK_MIN_MS} ms: a pause to collect garbage would be taken for being stuck`)
   return problems

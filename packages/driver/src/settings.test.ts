@@ -32,6 +32,8 @@ const WRONG: readonly (readonly [string, Environment])[] = [
   ['a lease without a unit that exists', { TIDEMARK_LEASE: '2 sec' }],
   ['a port that there is not', { TIDEMARK_LISTEN: '127.0.0.1:74000' }],
   ['told to others: port 0', { TIDEMARK_ADVERTISE: 'host:0' }],
+  ['listening on every address, and no other to tell', { TIDEMARK_LISTEN: '0.0.0.0:7400' }],
+  ['told to others: every address', { TIDEMARK_ADVERTISE: '[::]:7400' }],
   ['heartbeats without a pause', { TIDEMARK_HEARTBEAT_INTERVAL: '0' }],
   ['heartbeats too rare for their time-out', { TIDEMARK_HEARTBEAT_INTERVAL: '1s' }],
   ['a duration that a timer can\'t count', { TIDEMARK_RELEASE_TIMEOUT: '30d' }],

@@ -26,6 +26,7 @@ const WRONG: readonly (readonly [string, Environment])[] = [
   ['killed before its heap is full', { TIDEMARK_SLOT_HEAP: '2048', TIDEMARK_SLOT_MEMORY: '1024' }],
   ['less memory than none', { TIDEMARK_SLOT_MEMORY: '-1' }],
   ['stuck at once', { TIDEMARK_SLOT_STUCK: '10ms' }],
+  ['a probe host that is every address', { TIDEMARK_PROBE_HOST: '0.0.0.0' }],
   ['a probe host with a port', { TIDEMARK_PROBE_HOST: 'host:7400' }],
   ['a probe port that is none', { TIDEMARK_PROBE_PORT: '70000' }],
 ]
