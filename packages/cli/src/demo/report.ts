@@ -1,4 +1,5 @@
 // The demo's last word: what went in, what came out, what was lost, and how to go on from there.
+import { isCompiled } from '@tidemark/base'
 import { facts, table } from '../format/table.ts'
 import { number, plural } from '../format/values.ts'
 import type { Paint } from '../terminal.ts'
@@ -53,11 +54,14 @@ export const reportLines = (result: DemoResult, paint: Paint): string[] => {
   ]
 }
 
-export const GOING_ON = [
-  '',
-  'Go on from here, in two terminals:',
-  '  npm run tidemark -- dev examples/running-totals.ts                a job in a cluster of its own, on this machine',
-  `  echo '{"user":"ann","amount":5,"ts":1700000000000}' | npm run --silent tidemark -- write orders --key user`,
-  '  npm run --silent tidemark -- read running-totals --follow         its results, read committed',
-  '  npm run --silent tidemark -- describe running-totals              tasks, owners, lag, state, last recoveries',
+/** As it is typed where this runs: installed as a package, or in the repository. */
+const [TIDEMARK, QUIETLY, EXAMPLES] = isCompiled(import.meta.url) ? ['npx tidemark', 'npx tidemark', 'node_modules/tidemark/examples'] as const : ['npm run tidemark --', 'npm run --silent tidemark --', 'examples'] as const
+
+const GOES_ON = [
+  [`${TIDEMARK} dev ${EXAMPLES}/running-totals.ts`, 'a job in a cluster of its own, on this machine'],
+  [`echo '{"user":"ann","amount":5,"ts":1700000000000}' | ${QUIETLY} write orders --key user`],
+  [`${QUIETLY} read running-totals --follow`, 'its results, read committed'],
+  [`${QUIETLY} describe running-totals`, 'tasks, owners, lag, state, last recoveries'],
 ] as const
+
+export const GOING_ON = ['', 'Go on from here, in two terminals:', ...GOES_ON.map(([line, what]) => what === undefined ? `  ${line}` : `  ${line.padEnd(64)}  ${what}`)]
