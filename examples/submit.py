@@ -25,7 +25,8 @@ with open(file, encoding="utf-8") as lines:
     answer = submit((json_format.Parse(line, Chunk()) for line in lines), timeout=60)
 print(answer.job, "run", answer.run, answer.outcome, flush=True)
 
-for event in watch(Watch(job=answer.job, follow=True), timeout=60):
+# Of a job that ran already nothing new may happen.
+for event in [] if answer.outcome == "unchanged" else watch(Watch(job=answer.job, follow=True), timeout=60):
     print(event.sequence, event.event, event.message, flush=True)
     if event.event == "task.running":
         break
