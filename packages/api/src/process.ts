@@ -31,9 +31,12 @@ export interface ProcessContext<K extends Key, S, Out> {
   emit(out: Out): void
   /** A "now" that repeats when the record is processed again: the log's time of the record, ms since 1970; in `onTimer` the timer's. */
   readonly now: number
-  /** In [0, 1); follows from (job, source position), so that it repeats when the record is processed again. */
+  /**
+   * In [0, 1), another one at each call; follows from (job, source position), so that all of them repeat when the record is processed again. In `onTimer`
+   * from (job, key, time): a timer that is set anew for a time for which it has fired already rolls the same again.
+   */
   random(): number
-  /** Shaped as a version 4 UUID; follows from (job, source position) as `random` does. */
+  /** Shaped as a version 4 UUID, another one at each call; follows from the same as `random` does. */
   uuid(): string
 }
 

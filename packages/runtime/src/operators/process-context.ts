@@ -21,7 +21,9 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
   readonly #next: Push
   readonly #copies: boolean
   #cell: Cell | undefined
+  /** Of all values that one record, result or timer makes of this operator's input: one stream, or each would roll the same. */
   #dice: Dice | undefined
+  #turn = 0
   #open = false
   #failed: { readonly error: unknown } | undefined
   #timestamp = 0
@@ -77,7 +79,8 @@ export class OperatorContext implements ProcessContext<Key, unknown, unknown> {
     this.#open = true
     this.#firingFor = firingFor
     this.#cell = undefined
-    this.#dice = undefined
+    if (this.#turn !== this.#scope.turn) this.#dice = undefined
+    this.#turn = this.#scope.turn
     this.#failed = undefined
     this.#timestamp = this.#scope.time
     this.#key = this.#scope.key as Key

@@ -21,6 +21,8 @@ export class Scope {
   effects = 0
   /** Values dropped for being late, in the open batch. */
   lateDrops = 0
+  /** Grows with each record, window's result and timer that is begun, also when one is begun again: tells the values that one of them makes from those of the next. */
+  turn = 0
   /** Node whose user code runs, for errors. */
   node: NodeId = ''
   /** Stage watermark as recorded, ms; -Infinity before there is one. */
@@ -35,6 +37,7 @@ export class Scope {
 
   /** The record under way is that of a source. */
   fromSource(input: NodeId, partition: number, offset: number): void {
+    this.turn += 1
     this.#input = input
     this.#partition = partition
     this.#offset = offset
@@ -47,6 +50,7 @@ export class Scope {
 
   /** It was sent by another stage; `origin` names where it came from, the same in each run. */
   fromOrigin(origin: string): void {
+    this.turn += 1
     this.#origin = origin
     this.#sent = 0
     this.fate = 0
@@ -55,6 +59,7 @@ export class Scope {
 
   /** It is a window's result, or a timer: (operator, window start or time, key) names it. */
   fromOperator(node: NodeId, at: number, key: Key): void {
+    this.turn += 1
     this.#input = node
     this.#offset = at
     this.#resultKey = key
@@ -67,7 +72,10 @@ export class Scope {
 
   /** The same whenever this record is processed again, in this run or another. */
   get origin(): string {
-    return this.#origin ?? (this.#resultKey === undefined ? `${this.#input}:${this.#partition}:${this.#offset}` : `${this.#input}:${this.#offset}:${this.#resultKey}`)
+    if (this.#origin !== undefined) return this.#origin
+    if (this.#resultKey === undefined) return `${this.#input}:${this.#partition}:${this.#offset}`
+    // 1 and '1' are two keys.
+    return `${this.#input}:${this.#offset}${typeof this.#resultKey === 'number' ? '#' : ':'}${this.#resultKey}`
   }
 
   /** For a record sent on from here: its own origin. */

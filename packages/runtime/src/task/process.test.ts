@@ -211,6 +211,39 @@ describe('process', () => {
     expect(now).toBe(1)
   })
 
+  test('random, uuid: a record that becomes several values without a shuffle → another one at each call, in each operator; the same again after an undo, and however records are batched', () => {
+    const built = job('clicks').source('in', topic('in', { value: json<Click>() })).flatMap((value) => [value, value, value]).keyBy((value) => value.user, { copartitioned: true })
+      .process<string[]>('first', { onRecord: (ctx) => { for (let i = 0; i < 2; i += 1) ctx.emit([ctx.key, ctx.uuid(), String(ctx.random())]) } })
+      .keyBy(([user]) => String(user), { copartitioned: true })
+      .process<string[]>('second', { onRecord: (ctx, [, ...rolled]) => ctx.emit([...rolled, ctx.uuid(), String(ctx.random())]) })
+      .sink('out', topicSink('out', { value: json() }))
+    const fixture = fixtureOf(built)
+    const rolls = (size: number): unknown[] => {
+      const task = fixture.task(0)
+      const clicks = [click('a', 1), click('b', 2)]
+      return [0, 1].filter((at) => at % size === 0).flatMap((at) => {
+        feed(task, clicks.slice(at, at + size))
+        task.work(ROOMY, 0)
+        task.undo()
+        return valuesIn(drain(task).appends, 'out')
+      })
+    }
+    const all = rolls(2)
+    expect(all).toHaveLength(12)
+    expect(new Set(all.flat())).toHaveProperty('size', 48)
+    expect(rolls(1)).toEqual(all)
+  })
+
+  test('random, uuid: timers of 1 and of \'1\' for the same time → another one each, they are two keys', () => {
+    const built = job('clicks').source('in', topic('in', { value: json<number | string>(), outOfOrderness: 0 })).keyBy((value) => value, { copartitioned: true })
+      .process<string>('later', { onRecord: (ctx) => ctx.timers.set(5), onTimer: (ctx) => ctx.emit(ctx.uuid()) }).sink('out', topicSink('out', { value: json() }))
+    const task = fixtureOf(built).task(0)
+    feed(task, [1, '1'].map((value) => ({ key: '1', value, timestamp: 5 })))
+    const rolled = valuesIn(drain(task, { now: 20 }).appends, 'out')
+    expect(rolled).toHaveLength(2)
+    expect(new Set(rolled)).toHaveProperty('size', 2)
+  })
+
   test('a context that is kept is refused, and an error behind emit is not the handler\'s to swallow', () => {
     let kept: { emit(out: unknown): void } | undefined
     const built = job('clicks').source('in', topic('in', { value: json<Click>() })).keyBy((value) => value.user, { copartitioned: true })
