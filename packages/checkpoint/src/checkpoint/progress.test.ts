@@ -66,13 +66,21 @@ describe('checkpoint of one number', () => {
     expect(progress.phase).toBe('given-up')
     expect(commands.slice(-2)).toEqual([{ kind: 'give-up', reason: 'checkpoint 10 is given up: the part of task s1-0 was lost 3 times, now because: the store refuses' }, { kind: 'complete', tasks: [s00, s01] }])
   })
-  test('the last of a run that is drained, lost by its owner again and again: the task walks again each time, for no other makes up for it', () => {
+  test('the last of a run that is drained, lost by its owner again and again: twice the task walks again at once, then each time after a pause, for no other makes up for it', () => {
     let { progress } = beginCheckpoint(runRecord, 10, facts.outputs, ALL_RULES, true)
-    for (let times = 0; times < 20; times += 1) {
-      const step = advanceCheckpoint(progress, { kind: 'lost', task: s10, reason: 'the store refuses', owned: true })
-      expect(kinds(step.commands)).toEqual(['begin', 'complete'])
+    const say = (fact: CheckpointFact): string[] => {
+      const step = advanceCheckpoint(progress, fact)
       progress = step.progress
+      return kinds(step.commands)
     }
+    const lost: CheckpointFact = { kind: 'lost', task: s10, reason: 'the store refuses', owned: true }
+    for (let times = 0; times < 2; times += 1) expect(say(lost)).toEqual(['begin', 'complete'])
+    for (let times = 0; times < 20; times += 1) {
+      expect(say(lost)).toEqual(['pause'])
+      expect(say(cut(s11))).toEqual([])
+      expect(say({ kind: 'owned', task: s10 })).toEqual(['begin', 'complete'])
+    }
+    expect(say(cut(s10))).toEqual(['complete'])
   })
   test('lost after an upstream was told to complete: this number is given up, others finish their parts', () => {
     const { progress, commands } = after([cut(s10), cut(s11), { kind: 'lost', task: s10, reason: 'died', owned: false }])

@@ -35,24 +35,26 @@ export type CheckpointCommand =
   | { readonly kind: 'begin', readonly tasks: readonly TaskId[] }
   /** C1: everybody downstream of these has its cut. */
   | { readonly kind: 'complete', readonly tasks: readonly TaskId[] }
+  /** Its owner loses its part each time: it is told nothing until the caller, after a pause, says `owned`. */
+  | { readonly kind: 'pause', readonly task: TaskId }
   /** C2: store the blocks at or below their writers' cuts. */
   | { readonly kind: 'store-in-flight', readonly task: TaskId, readonly ref: SnapshotRef, readonly cuts: readonly Cut[] }
   | { readonly kind: 'write-manifest', readonly parts: readonly ManifestPart[], readonly inFlight: readonly ManifestInFlight[], readonly outputs: readonly ManifestOutput[] }
   /** For people and the alarm on age; the next checkpoint has the next number. */
   | { readonly kind: 'give-up', readonly reason: string }
 
-/** So often a part that its owner has lost is asked for again; then this number is given up, and the next one comes in its time. */
+/** So often a part that its owner has lost is asked for again at once; then this number is given up, and the next one comes in its time. The last of a run goes on, with pauses. */
 const AGAIN_MAX = 2
 
 type Phase = 'walking' | 'collecting' | 'writing' | 'done' | 'given-up'
 
 interface TaskState {
   readonly task: CheckpointTask
-  /** Without an owner since its part was lost: told nothing until it has one again. */
+  /** Without an owner since its part was lost, or with one that loses it each time: told nothing until `owned` is said. */
   readonly away: boolean
   /** Told to complete: from here on it may have its cut, reported or not. */
   readonly told: boolean
-  /** Parts that it lost while it had an owner: each told again at once. */
+  /** Parts that it lost while it had an owner. */
   readonly losses: number
   readonly cut?: number
   readonly part?: ManifestPart
@@ -172,9 +174,11 @@ const lost = (progress: CheckpointProgress, { task, reason, owned: isOwned }: Ch
   // Its part is named: a committed record has it, whatever became of the owner.
   if (state.part !== undefined) return { progress, commands: [] }
   if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${key(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
-  if (isOwned && !progress.last && state.losses >= AGAIN_MAX) return giveUp(progress, `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`)
+  const often = isOwned && state.losses >= AGAIN_MAX
+  if (often && !progress.last) return giveUp(progress, `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`)
   const { cut: _cut, ...rest } = state
-  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned, losses: state.losses + (isOwned ? 1 : 0) }) }
+  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned || often, losses: state.losses + (isOwned ? 1 : 0) }) }
+  if (often) return { progress: again, commands: [{ kind: 'pause', task: idOf(task) }] }
   return isOwned ? owned(again, task) : { progress: again, commands: [] }
 }
 

@@ -16,7 +16,7 @@ const LAST_IN_FLIGHT_BYTES_MAX = Number.MAX_SAFE_INTEGER
  * whoever stores it says so when it comes to nothing, and this is for a word that was lost.
  */
 const LAST_COLLECTING_TIMEOUTS = 10
-/** A last checkpoint that was given up is tried again this long after it began, ms. */
+/** A last checkpoint that was given up is tried again this long after it began, and so long after it was lost a part that its owner loses each time, ms. */
 const LAST_RETRY_MS = 1_000
 
 interface Current {
@@ -29,6 +29,8 @@ interface Current {
   readonly last: boolean
   /** Undefined while the outputs' offsets are read. */
   progress: CheckpointProgress | undefined
+  /** Tasks that wait until they are told to begin again, and until when, by name. */
+  readonly pauses: Map<string, { readonly task: TaskId, readonly untilMs: number }>
 }
 
 export class Checkpoints {
@@ -61,7 +63,8 @@ export class Checkpoints {
         else this.#end(job, current, `checkpoint ${current.number} is given up: the offsets of its outputs could not be read in time`)
       } else if (current !== undefined && job.state === 'draining' && !current.last && (current.progress === undefined || current.progress.phase === 'walking')) {
         this.#end(job, current, `checkpoint ${current.number} is given up: the job is drained, its last one comes instead`)
-      } else if (isLive(job.state) && current === undefined) this.#beginWhenDue(job)
+      } else if (current !== undefined) this.#beginAgain(job, current)
+      else if (isLive(job.state)) this.#beginWhenDue(job)
     }
   }
 
@@ -78,9 +81,17 @@ export class Checkpoints {
     // A task that waits for an owner would hold it up: the checkpoint waits for the first moment when all have one.
     else if (now >= due && [...job.tasks.values()].every(({ place }) => place?.phase === 'running')) {
       job.checkpointNumber += 1
-      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, untilMs: now + job.run.settings.checkpointTimeoutMs, last: job.state === 'draining', progress: undefined })
+      this.#current.set(job.id, { number: job.checkpointNumber, run: job.run.record.run, startedAtMs: now, untilMs: now + job.run.settings.checkpointTimeoutMs, last: job.state === 'draining', progress: undefined, pauses: new Map() })
       this.#dueAtMs.set(job.id, now + (job.state === 'draining' ? LAST_RETRY_MS : job.run.settings.checkpointIntervalMs))
       this.#out.push({ kind: 'read-outputs', job: job.id, run: job.run.record.run, checkpoint: job.checkpointNumber })
+    }
+  }
+
+  #beginAgain(job: JobEntry, current: Current): void {
+    for (const [name, { task, untilMs }] of current.pauses) {
+      if (this.#out.nowMs < untilMs) continue
+      current.pauses.delete(name)
+      this.#advance(job, current, { kind: 'owned', task })
     }
   }
 
@@ -121,11 +132,13 @@ export class Checkpoints {
   /** The task has lost its owner, or has a new one that runs. */
   ownerLost(ref: TaskRef, reason: string): void {
     const current = this.#current.get(ref.job)
+    current?.pauses.delete(nameOf(ref))
     if (current) this.#fact(ref, current.number, { kind: 'lost', task: idOf(ref), reason, owned: false })
   }
 
   ownerFound(ref: TaskRef): void {
     const current = this.#current.get(ref.job)
+    current?.pauses.delete(nameOf(ref))
     if (current) this.#fact(ref, current.number, { kind: 'owned', task: idOf(ref) })
   }
 
@@ -191,6 +204,7 @@ export class Checkpoints {
       switch (command.kind) {
         case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks, ...(current.last ? { last: true } : {}) })); break
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
+        case 'pause': current.pauses.set(nameOf(command.task), { task: command.task, untilMs: this.#out.nowMs + LAST_RETRY_MS }); break
         case 'store-in-flight': {
           const { ref, cuts } = command
           if (current.last) current.untilMs = current.startedAtMs + LAST_COLLECTING_TIMEOUTS * job.run.settings.checkpointTimeoutMs
@@ -213,8 +227,8 @@ export class Checkpoints {
 
   /** One message for each executor that owns some of these tasks. */
   #toOwners(job: JobEntry, ids: readonly TaskId[], message: (tasks: readonly TaskRef[]) => Parameters<Out['send']>[1] | undefined): void {
-    const wanted = new Set(ids.map(({ stage, partition }) => `${stage}-${partition}`))
-    const entries: TaskEntry[] = [...job.tasks.values()].filter(({ ref }) => wanted.has(`${ref.stage}-${ref.partition}`))
+    const wanted = new Set(ids.map(nameOf))
+    const entries: TaskEntry[] = [...job.tasks.values()].filter(({ ref }) => wanted.has(nameOf(ref)))
     for (const [owner, tasks] of Map.groupBy(entries, ({ place }) => place?.executor)) {
       const told = owner === undefined ? undefined : message(tasks.map(({ ref }) => ref))
       if (owner !== undefined && told) this.#out.send(this.#executors.get(owner), told)
@@ -223,3 +237,4 @@ export class Checkpoints {
 }
 
 const idOf = ({ stage, partition }: TaskRef): TaskId => ({ stage, partition })
+const nameOf = ({ stage, partition }: TaskId): string => `${stage}-${partition}`

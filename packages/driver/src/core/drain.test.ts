@@ -67,6 +67,37 @@ test('a checkpoint is under way when a drain begins → it is given up for the l
   expect(ofKind(cluster.pass(1_050, ['a']), 'read-outputs')).toEqual([expect.objectContaining({ checkpoint: 3 })])
 })
 
+test('a store that refuses each part at once, while a job is drained → its task walks its state again twice at once, then once a second, until the store takes it', () => {
+  const cluster = running()
+  drain(cluster)
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const refused = (): DriverCommand[] => cluster.says('a', { kind: 'snapshot-failed', task: { job: JOB, run: 1, stage: 's0' as never, partition: 0 }, checkpoint: 1, reason: 'the bucket is full' })
+  const begun = (commands: readonly DriverCommand[]): number => cluster.told('a', 'snapshot-begin', commands).length
+  expect([begun(refused()), begun(refused())]).toEqual([1, 1])
+  for (let times = 0; times < 5; times += 1) {
+    expect(begun([...refused(), ...cluster.pass(950, ['a'])])).toBe(0)
+    const again = cluster.pass(100, ['a'])
+    expect(cluster.told('a', 'snapshot-begin', again)).toEqual([expect.objectContaining({ last: true, checkpoint: 1, tasks: [expect.objectContaining({ partition: 0 })] })])
+    expect(cluster.told('a', 'snapshot-complete', again)).toHaveLength(1)
+  }
+  // Nothing is told a second time: whoever walks is let walk.
+  expect(begun(cluster.pass(5_000, ['a']))).toBe(0)
+  expect(ofKind(takes(cluster, 1), 'write-checkpoint')).toEqual([expect.objectContaining({ last: true })])
+})
+
+test('the same, and the task loses its owner in the pause → the next owner is told at once, and not again when the pause is over', () => {
+  const cluster = running()
+  drain(cluster)
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  for (let times = 0; times < 3; times += 1) cluster.says('a', { kind: 'snapshot-failed', task: { job: JOB, run: 1, stage: 's0' as never, partition: 0 }, checkpoint: 1, reason: 'the bucket is full' })
+  cluster.join('b')
+  cluster.breaks('a')
+  const moved = cluster.event({ kind: 'probed', executor: executorId('a'), answer: { kind: 'refused', reason: 'x' } })
+  expect(cluster.told('b', 'snapshot-begin', moved)).toEqual([])
+  expect(cluster.told('b', 'snapshot-begin', cluster.runs('b'))).toHaveLength(2)
+  expect(cluster.told('b', 'snapshot-begin', cluster.pass(2_000, ['b']))).toEqual([])
+})
+
 test.each(['before its last checkpoint begins', 'before it completes'])('a stream breaks %s and is there again → its tasks are told again at once, who has named its part is not', (when) => {
   const cluster = running()
   drain(cluster)
