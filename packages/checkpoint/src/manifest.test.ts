@@ -30,6 +30,15 @@ describe('manifest', () => {
     expect(parseManifest(formatManifest(manifest), 'file')).toEqual(manifest)
     expect(objectsOf(manifest)).toHaveLength(6)
   })
+  test('round trip: what a part owes to sinks is kept, nothing is not the same as unknown, and a wrong word of it is told', () => {
+    const outboxes = [[{ sink: 'archive', entries: 2 }], [], undefined]
+    const manifest = buildManifest(runRecord, { ...facts, parts: facts.parts.map((part, i) => {
+      const outbox = outboxes[i]
+      return outbox === undefined ? part : { ...part, outbox }
+    }) })
+    expect(parseManifest(formatManifest(manifest), 'file').parts.map(({ outbox }) => outbox)).toEqual([...outboxes, undefined])
+    expect(parsed((wrong) => { wrong.parts = [{ ...facts.parts[0], outbox: [{ sink: '', entries: 0 }] }] })).toMatch(/parts\[0\]\.outbox\[0\]\.sink is "".*\n.*parts\[0\]\.outbox\[0\]\.entries is 0/)
+  })
   test('parts: a task without one, with two, of another checkpoint or of no task is refused', () => {
     expect(build({ parts: facts.parts.slice(1) })).toContain('task s0-0 has 0 parts')
     expect(build({ parts: [...facts.parts, ...facts.parts.slice(0, 1)] })).toContain('task s0-0 has 2 parts')

@@ -11,6 +11,12 @@ import type { Rules } from './rules.ts'
 
 const MANIFEST_FORMAT_VERSION = 1
 
+/** What a task's outbox holds for one sink: whoever goes on from here delivers it. */
+export interface OwedToSink {
+  readonly sink: string
+  readonly entries: number
+}
+
 /** One task's part: its snapshot, and what the batch at which that is exact said. */
 export interface ManifestPart {
   readonly stage: StageId
@@ -18,6 +24,8 @@ export interface ManifestPart {
   readonly ref: SnapshotRef
   readonly upstreams: readonly UpstreamMark[]
   readonly watermark?: number
+  /** By sink; absent where it was taken before parts said so. */
+  readonly outbox?: readonly OwedToSink[]
 }
 
 /** What a task that reads a shuffle had still to read of it (C2). */
@@ -117,6 +125,7 @@ const readManifest = (root: Checked): Manifest => {
     jobVersion: root.field('jobVersion').text(), schemas: root.field('schemas').record((field) => field.integer(1)), driverEpoch: root.field('driverEpoch').integer(0), timestamp: root.field('timestamp').integer(0),
     parts: root.field('parts').list((at) => ({
       stage: readStage(at.field('stage')), partition: at.field('partition').integer(0), ref: readRef(at.field('ref')), upstreams: at.field('upstreams').list(readMark), ...at.maybe('watermark', (field) => field.number()),
+      ...at.maybe('outbox', (field) => field.list((owed) => ({ sink: owed.field('sink').text(/./), entries: owed.field('entries').integer(1) }))),
     })),
     inFlight: root.field('inFlight').list((at) => ({
       stage: readStage(at.field('stage')), partition: at.field('partition').integer(0), objects: at.field('objects').list(readObject), blocks: at.field('blocks').integer(0), bytes: at.field('bytes').integer(0),

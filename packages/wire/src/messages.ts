@@ -59,13 +59,14 @@ export interface TaskStatus {
   readonly totals: Readonly<Record<string, number>>
 }
 
-/** A part of a checkpoint, as its task's owner reports it once a committed record names it. JSON of checkpoint's `SnapshotRef`. */
+/** A part of a checkpoint, as its task's owner reports it once a committed record names it. JSON of checkpoint's `SnapshotRef`; `outbox`: of its `OwedToSink`s, absent from an older engine. */
 export interface SnapshotPart {
   readonly task: TaskRef
   readonly checkpoint: number
   readonly ref: unknown
   readonly upstreams: unknown
   readonly watermark?: number
+  readonly outbox?: unknown
 }
 
 /** What the process of a slot hears of the log: the driver compares. */

@@ -31,7 +31,7 @@ const EXECUTOR: { readonly [K in ExecutorMessage['kind']]: readonly Extract<Exec
   'given-up': [{ kind: 'given-up', task, generation, reason: '', ended: false }, { kind: 'given-up', task, generation, reason: 'ended', ended: true }],
   failed: [{ kind: 'failed', task, generation, error: { code: 'X', message: 'm', blame: 'user', action: 'fail-job', hint: 'h' } }, { kind: 'failed', task, generation, error: { code: 'X', message: 'm', blame: 'bug', action: 'exit' } }],
   'snapshot-cut': [{ kind: 'snapshot-cut', task, checkpoint: 1, batchId: 9 }],
-  'snapshot-named': [{ kind: 'snapshot-named', part: { task, checkpoint: 1, ref: { objects: [{ key: 'k' }] }, upstreams: [], watermark: 0 } }, { kind: 'snapshot-named', part: { task, checkpoint: 1, ref: null, upstreams: [1] } }],
+  'snapshot-named': [{ kind: 'snapshot-named', part: { task, checkpoint: 1, ref: { objects: [{ key: 'k' }] }, upstreams: [], watermark: 0, outbox: [{ sink: 'archive', entries: 2 }] } }, { kind: 'snapshot-named', part: { task, checkpoint: 1, ref: null, upstreams: [1] } }],
   'snapshot-failed': [{ kind: 'snapshot-failed', task, checkpoint: 1, reason: 'store unreachable' }],
   'in-flight-stored': [{ kind: 'in-flight-stored', task, checkpoint: 1, objects: [], blocks: 0, bytes: 0 }],
   draining: [{ kind: 'draining' }],

@@ -58,6 +58,12 @@ const runs = (fixture: SlotFixture, { events }: RunningSlot, tasks: readonly Tas
 const beginLast = ({ slot }: RunningSlot, checkpoint: number, tasks: readonly TaskRef[]): void => slot.handle({ kind: 'snapshot-begin', checkpoint, tasks, last: true })
 const isCut = ({ events }: RunningSlot, checkpoint: number): boolean => events.some((event) => event.kind === 'snapshot-cut' && event.checkpoint === checkpoint)
 const undelivered = (logged: readonly string[]): number => logged.filter((event) => event === 'drain.undelivered').length
+/** What its part says that sinks have not got. */
+const owed = async (fixture: SlotFixture, { events }: RunningSlot, checkpoint: number): Promise<unknown> => {
+  const parts = () => events.flatMap((event) => (event.kind === 'snapshot-named' && event.checkpoint === checkpoint ? [event.outbox] : []))
+  await fixture.until(() => parts().length > 0, 'its part named')
+  return parts()[0]
+}
 
 test('drain: a sink has been asked and never answers → the last checkpoint waits for fifteen seconds, not for ever, and what it has not goes along', async () => {
   const { fixture, counting, write } = await start(false)
@@ -77,6 +83,7 @@ test('drain: a sink has been asked and never answers → the last checkpoint wai
   pass(5_000)
   await fixture.until(() => isCut(running, 1), 'its cut')
   expect(undelivered(logged)).toBe(1)
+  expect(await owed(fixture, running, 1)).toEqual([{ sink: 'out', entries: 1 }])
 })
 
 test('drain: a task is taken over with entries that no sink has → it delivers nothing until it is told to begin its last checkpoint, and then all before its cut', async () => {
@@ -106,6 +113,7 @@ test('drain: a task is taken over with entries that no sink has → it delivers 
   await fixture.until(() => isCut(heir.running, 1), 'its cut')
   expect(heir.asked).toEqual(heir.asked.toSorted((a, b) => a - b))
   expect(undelivered(heir.logged)).toBe(0)
+  expect(await owed(fixture, heir.running, 1)).toEqual([])
 })
 
 /** A checkpoint with a block of each user in flight before the counting task; what it is a checkpoint of is gone then, as if another run were to begin. */

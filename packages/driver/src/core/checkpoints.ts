@@ -108,9 +108,9 @@ export class Checkpoints {
   }
 
   named(part: SnapshotPart): void {
-    const { task, checkpoint, ref, upstreams, watermark } = part
+    const { task, checkpoint, ref, upstreams, watermark, outbox } = part
     // Both came from the task's owner and went through the wire unread: the manifest's own checks judge them.
-    const known = { ...idOf(task), ref, upstreams, ...(watermark === undefined ? {} : { watermark }) } as ManifestPart
+    const known = { ...idOf(task), ref, upstreams, ...(watermark === undefined ? {} : { watermark }), ...(outbox === undefined ? {} : { outbox }) } as ManifestPart
     this.#fact(task, checkpoint, { kind: 'named', part: known })
   }
 

@@ -174,7 +174,7 @@ describe('checkpoints', () => {
     return cluster
   }
   const named = (cluster: Cluster, stage: string, partition: number) =>
-    cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: stage as never, partition }, checkpoint: 1, ref: ref(partition, 1), upstreams: [] } })
+    cluster.says('a', { kind: 'snapshot-named', part: { task: { job: JOB, run: 1, stage: stage as never, partition }, checkpoint: 1, ref: ref(partition, 1), upstreams: [], outbox: stage === 's1' ? [{ sink: 'archive', entries: 2 }] : [] } })
 
   test('sinks first, then sources, then what is in flight, then the manifest (C1, C2)', () => {
     const cluster = begun()
@@ -190,6 +190,7 @@ describe('checkpoints', () => {
     expect(cluster.core.describe('orders', cluster.now)?.checkpointUnderWay).toMatchObject({ checkpoint: 1, partsNamed: 4, parts: 4 })
     const last = [0, 1].flatMap((partition) => cluster.says('a', { kind: 'in-flight-stored', task: { job: JOB, run: 1, stage: 's1' as never, partition }, checkpoint: 1, objects: [], blocks: 0, bytes: 0 }))
     expect(ofKind(last, 'write-checkpoint').map(({ checkpoint, parts, inFlight }) => [checkpoint, parts.length, inFlight.length])).toEqual([[1, 4, 2]])
+    expect(ofKind(last, 'write-checkpoint').flatMap(({ parts }) => parts.map(({ stage, outbox }) => [stage, outbox?.length]))).toEqual([['s0', 0], ['s0', 0], ['s1', 1], ['s1', 1]])
     cluster.event({ kind: 'checkpoint-written', job: JOB, checkpoint: { checkpoint: 1, run: 1, takenAt: 1, bytes: 20, parts: 4 }, retained: [{ checkpoint: 1, run: 1, takenAt: 1, bytes: 20, parts: 4 }] })
     expect(stateOf(cluster)?.checkpoint).toBe(1)
     expect(ofKind(cluster.pass(30_050, ['a']), 'read-outputs').map(({ checkpoint }) => checkpoint)).toEqual([2])

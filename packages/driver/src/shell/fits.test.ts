@@ -1,8 +1,10 @@
-// What of a checkpoint has to find its place in a plan that goes on from it: the state of each operator.
+// What of a checkpoint has to find its place in a plan that goes on from it: the state of each operator, and what sinks have not got yet.
 import { beforeEach, expect, test } from '@jest/globals'
 import type { Duration } from '@tidemark/base'
-import { count, job, json, max, sum, topic, topicSink, tumbling } from 'tidemark'
-import type { AggregateFields, KeyedStream, LogicalPlan } from 'tidemark'
+import { paths } from '@tidemark/checkpoint'
+import type { OwedToSink } from '@tidemark/checkpoint'
+import { count, fileSink, job, json, max, stdoutSink, sum, topic, topicSink, tumbling } from 'tidemark'
+import type { AggregateFields, KeyedStream, LogicalPlan, SinkSpec } from 'tidemark'
 import { bundle, JOB, lead, memoryPorts, storeCheckpoint } from './cluster.sample.ts'
 import type { TestPorts } from './cluster.sample.ts'
 import { newestRun, readRun } from './start-run.ts'
@@ -55,5 +57,48 @@ test.each([['an operator more', TWO, withMore()], ['windows that wait longer', w
 test('submit: a restore, and the plan of the checkpoint is gone → taken, and said that it was not compared', async () => {
   await runs(TWO)
   await ports.store.delete([(await readRun(ports, JOB, 1)).plan])
-  expect(await restore(aggregates({ total }))).toMatchObject({ answer: { run: 2, notes: expect.arrayContaining(["the plan of run 1 can't be read: whether its operators are those of this plan is not known"]) } })
+  expect(await restore(aggregates({ total }))).toMatchObject({ answer: { run: 2, notes: expect.arrayContaining(["the plan of run 1 can't be read: whether its operators and sinks are those of this plan is not known"]) } })
+})
+
+const sinks = (archive: SinkSpec<unknown> | undefined): LogicalPlan => {
+  const totals = orders().aggregate('per-user', { orders: orderCount, total })
+  if (archive !== undefined) totals.sink('archive', archive)
+  return totals.sink('out', topicSink('out', { value: json() })).plan()
+}
+const FILES = sinks(fileSink('/archive'))
+/** What the parts of that checkpoint say of their outboxes; undefined: nothing, as those of an older engine. */
+const owes = async (...outboxes: readonly (readonly OwedToSink[] | undefined)[]): Promise<void> => {
+  const key = paths.manifest(JOB, 1)
+  const manifest = JSON.parse(String(await ports.store.get(key))) as { parts: object[] }
+  await ports.store.put(key, Buffer.from(JSON.stringify({ ...manifest, parts: manifest.parts.map((part, i) => ({ ...part, outbox: outboxes[i] })) })))
+}
+const BOTH = [[{ sink: 'archive', entries: 1 }], [{ sink: 'archive', entries: 2 }]] as const
+
+test.each([
+  ['that is gone', sinks(undefined), 'no such sink'],
+  ['that is a topic now', sinks(topicSink('out', { value: json() })), 'a topic under its name'],
+  ['of another kind', sinks(stdoutSink()), 'stdout under its name'],
+] as const)('submit: a restore, and the checkpoint holds output for a sink %s → refused with its name, and no run begins: it would be lost, or printed', async (_what, plan, has) => {
+  await runs(FILES)
+  await owes(...BOTH)
+  await expect(restore(plan)).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPATIBLE', message: `checkpoint 1 does not fit: the checkpoint holds output of 3 batches that sink archive (file) has not got yet, the plan has ${has}`, hint: expect.stringContaining('tidemark cancel orders') })
+  expect(await newestRun(ports, JOB)).toBe(1)
+  // The plan of that run is gone: what kind the sink was is not known, that it can't be given anything is.
+  await ports.store.delete([(await readRun(ports, JOB, 1)).plan])
+  if (has !== 'stdout under its name') await expect(restore(plan)).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPATIBLE', message: expect.stringContaining('that sink archive has not got yet') })
+})
+
+test('submit: a restore without a sink that has got all, with one that has another folder, or with one more → taken', async () => {
+  await runs(FILES)
+  await owes([], [])
+  expect(await restore(sinks(undefined))).toMatchObject({ answer: { outcome: 'restored' } })
+  await owes(...BOTH)
+  expect(await restore(sinks(fileSink('/elsewhere')))).toMatchObject({ answer: { outcome: 'restored' } })
+})
+
+test('submit: a restore without a sink from a checkpoint that does not say what it owes → refused, for it may owe it something', async () => {
+  await runs(FILES)
+  await owes([], undefined)
+  await expect(restore(sinks(undefined))).rejects.toMatchObject({ code: 'CHECKPOINT_INCOMPATIBLE', message: expect.stringContaining('the checkpoint may hold output that sink archive (file) has not got yet, the plan has no such sink') })
+  expect(await restore(FILES)).toMatchObject({ answer: { outcome: 'restored' } })
 })

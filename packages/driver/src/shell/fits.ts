@@ -52,6 +52,23 @@ const differentSources = (record: RunRecord, manifest: Manifest): string[] => [.
   })
 }))]
 
+const sinksOf = (plan: LogicalPlan): ReadonlyMap<string, string> => new Map(plan.nodes.flatMap((node) => node.kind === 'sink' ? [[node.name, node.sink.kind] as const] : []))
+
+/** Sentences: sinks outside the log that have not got all that the checkpoint holds for them, and are not there to be given it. The folder of one may be another. */
+const differentSinks = (manifest: Manifest, before: LogicalPlan | undefined, now: LogicalPlan): string[] => {
+  const [had, has] = [before === undefined ? new Map<string, string>() : sinksOf(before), sinksOf(now)]
+  const owed = new Map<string, number>()
+  for (const { sink, entries } of manifest.parts.flatMap(({ outbox }) => outbox ?? [])) owed.set(sink, (owed.get(sink) ?? 0) + entries)
+  // Of a part that does not say what it owes, each sink of its plan may be owed something.
+  const may = manifest.parts.some(({ outbox }) => outbox === undefined) ? [...had].flatMap(([sink, kind]) => kind === 'topic' ? [] : [sink]) : []
+  return [...new Set([...owed.keys(), ...may])].flatMap((sink): string[] => {
+    const [was, is, entries] = [had.get(sink), has.get(sink), owed.get(sink)]
+    if (is !== undefined && is !== 'topic' && is === (was ?? is)) return []
+    const holds = entries === undefined ? 'may hold output' : `holds output of ${howMany(entries, 'batch', 'batches')}`
+    return [`the checkpoint ${holds} that sink ${sink}${was === undefined ? '' : ` (${was})`} has not got yet, the plan has ${is === undefined ? 'no such sink' : `${is === 'topic' ? 'a topic' : is} under its name`}`]
+  })
+}
+
 /** The plan of the run that the checkpoint is of; undefined: it can't be read any more. */
 const planBefore = async (ports: Pick<DriverPorts, 'store'>, { job, run }: Manifest): Promise<LogicalPlan | undefined> => {
   const record = await getIfThere(ports.store, paths.run(job, run))
@@ -65,8 +82,8 @@ const planBefore = async (ports: Pick<DriverPorts, 'store'>, { job, run }: Manif
 }
 
 /**
- * The state must find its tasks and operators again, its positions their inputs, and the input behind them must still be there. Resolves with what can't be
- * told, sentences; `CHECKPOINT_INCOMPATIBLE` or `CHECKPOINT_INPUT_GONE`.
+ * The state must find its tasks and operators again, its positions their inputs, what sinks have not got yet these sinks, and the input behind must still be
+ * there. Resolves with what can't be told, sentences; `CHECKPOINT_INCOMPATIBLE` or `CHECKPOINT_INPUT_GONE`.
  */
 export const checkFits = async (ports: Pick<DriverPorts, 'log' | 'store'>, record: RunRecord, plan: LogicalPlan, manifest: Manifest): Promise<string[]> => {
   const { log } = ports
@@ -74,11 +91,11 @@ export const checkFits = async (ports: Pick<DriverPorts, 'log' | 'store'>, recor
   const different = record.stages.filter(({ stage, partitions }) => has.get(stage) !== partitions).map(({ stage, partitions }) => `stage ${stage} has ${howMany(partitions, 'task')}, the checkpoint ${has.get(stage) ?? 0}`)
   if (has.size > record.stages.length) different.push(`the checkpoint has ${howMany(has.size, 'stage')}, the plan ${record.stages.length}`)
   const before = await planBefore(ports, manifest)
-  if (different.length === 0) different.push(...differentSources(record, manifest), ...before === undefined ? [] : differentState(before, plan))
+  if (different.length === 0) different.push(...differentSources(record, manifest), ...before === undefined ? [] : differentState(before, plan), ...differentSinks(manifest, before, plan))
   if (different.length > 0) {
     throw new TidemarkError(`checkpoint ${manifest.checkpoint} does not fit: ${different.join('; ')}`, {
       code: 'CHECKPOINT_INCOMPATIBLE', blame: 'user', action: 'fail-job', job: record.job,
-      hint: `A restore keeps stages, their numbers of tasks, what each source reads, and the stateful operators: names, windows, aggregates and their order. Submit a plan that does. Begin empty: \`tidemark cancel ${record.job}\` first, then without \`--from\`. Run both: give this one another name.`,
+      hint: `A restore keeps stages, their numbers of tasks, what each source reads, and the stateful operators: names, windows, aggregates and their order; and each sink outside the log until it has got what the checkpoint holds for it, as after \`tidemark cancel ${record.job}\`, which waits for that. Submit a plan that does. Begin empty: \`tidemark cancel ${record.job}\` first, then without \`--from\`. Run both: give this one another name.`,
     })
   }
   const inputs = record.stages.flatMap((stage) => stage.inputs).filter(({ kind }) => kind === 'topic')
@@ -90,5 +107,5 @@ export const checkFits = async (ports: Pick<DriverPorts, 'log' | 'store'>, recor
       code: 'CHECKPOINT_INPUT_GONE', blame: 'user', action: 'fail-job', job: record.job, details: { gaps }, hint: 'Retention removed it. Choose a newer checkpoint.',
     })
   }
-  return before === undefined ? [`the plan of run ${manifest.run} can't be read: whether its operators are those of this plan is not known`] : []
+  return before === undefined ? [`the plan of run ${manifest.run} can't be read: whether its operators and sinks are those of this plan is not known`] : []
 }

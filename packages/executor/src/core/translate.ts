@@ -37,8 +37,8 @@ export const driverMessageOf = (event: Exclude<SlotEvent, { readonly kind: 'stat
     case 'failed':
       return { ...event, error: errorMessageOf(event.error) }
     case 'snapshot-named': {
-      const { task, checkpoint, ref, upstreams, watermark } = event
-      return { kind: 'snapshot-named', part: { task, checkpoint, ref, upstreams, ...(watermark === undefined ? {} : { watermark }) } }
+      const { task, checkpoint, ref, upstreams, watermark, outbox } = event
+      return { kind: 'snapshot-named', part: { task, checkpoint, ref, upstreams, ...(watermark === undefined ? {} : { watermark }), outbox } }
     }
     default:
       return event

@@ -1,6 +1,6 @@
 // What a slot is told and what it tells. The executor passes these on between the driver and its slot processes.
 import type { EditedOffset, JobId, TaskRef, TidemarkError } from '@tidemark/base'
-import type { Generation, ObjectRef, SnapshotRef, UpstreamMark } from '@tidemark/checkpoint'
+import type { Generation, ObjectRef, OwedToSink, SnapshotRef, UpstreamMark } from '@tidemark/checkpoint'
 import type { TaskPhase } from './held-task.ts'
 import type { LogWord } from './log-watch.ts'
 
@@ -69,6 +69,6 @@ export type SlotEvent =
   | { readonly kind: 'given-up', readonly task: TaskRef, readonly generation: Generation, readonly reason: string, readonly ended: boolean }
   | { readonly kind: 'failed', readonly task: TaskRef, readonly generation: Generation, readonly error: TidemarkError }
   | { readonly kind: 'snapshot-cut', readonly task: TaskRef, readonly checkpoint: number, readonly batchId: number }
-  | { readonly kind: 'snapshot-named', readonly task: TaskRef, readonly checkpoint: number, readonly ref: SnapshotRef, readonly upstreams: readonly UpstreamMark[], readonly watermark?: number }
+  | { readonly kind: 'snapshot-named', readonly task: TaskRef, readonly checkpoint: number, readonly ref: SnapshotRef, readonly upstreams: readonly UpstreamMark[], readonly watermark?: number, readonly outbox: readonly OwedToSink[] }
   | { readonly kind: 'snapshot-failed', readonly task: TaskRef, readonly checkpoint: number, readonly reason: string }
   | { readonly kind: 'in-flight-stored', readonly task: TaskRef, readonly checkpoint: number, readonly objects: readonly ObjectRef[], readonly blocks: number, readonly bytes: number }

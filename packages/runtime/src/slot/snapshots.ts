@@ -2,7 +2,7 @@
 // goes on, named by the next commit record (invariant 3). A failed transaction throws the walk away, and an upload not yet named (S2).
 import { asTidemarkError } from '@tidemark/base'
 import { paths, SnapshotEncoder, trimPlan } from '@tidemark/checkpoint'
-import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { CommitRecord, OwedToSink, SnapshotRef } from '@tidemark/checkpoint'
 import type { SnapshotWalk } from '../task/task.ts'
 import { wholeMs } from '../watermarks/stage-watermark.ts'
 import type { HeldTask } from './held-task.ts'
@@ -28,6 +28,7 @@ interface Taking {
   state: 'walking' | 'uploading' | 'durable'
   /** Content of the batch it is exact at; set with the cut. */
   content: SnapshotContent | undefined
+  outbox: readonly OwedToSink[]
 }
 
 export class Snapshots {
@@ -55,7 +56,7 @@ export class Snapshots {
       return
     }
     this.#drop(held, this.#taking.get(held.key)?.checkpoint === checkpoint ? undefined : `checkpoint ${checkpoint} began`)
-    this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined })
+    this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined, outbox: [] })
     this.#ports.faults.reach('snapshot.begun')
   }
 
@@ -100,6 +101,7 @@ export class Snapshots {
     const { block, keys } = taking.walk.finish()
     taking.encoder.add(block)
     taking.content = held.task.content()
+    taking.outbox = held.task.owed()
     held.cut()
     if (held.drain.stands && taking.content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: taking.content.outbox.entries }, 'drain.undelivered')
     taking.state = 'uploading'
@@ -143,6 +145,7 @@ export class Snapshots {
     const content = taking?.content
     this.#ports.emit({
       kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.checkpoint, ref: unnamed, upstreams: content?.upstreams ?? [], ...(content?.watermark === undefined ? {} : { watermark: wholeMs(content.watermark) }),
+      outbox: taking?.outbox ?? [],
     })
     void this.#trim(held, record)
   }

@@ -1,4 +1,5 @@
 // A task's outbox: entries live in a state table; an acknowledgement becomes part of the next batch, and outlives a batch that is taken back.
+import type { OwedToSink } from '@tidemark/checkpoint'
 import { entryName } from '../state/outbox-table.ts'
 import type { EntryName, OutboxTable } from '../state/outbox-table.ts'
 import type { Outputs } from './outputs.ts'
@@ -22,6 +23,10 @@ export class Outbox {
 
   get size(): { readonly entries: number, readonly bytes: number } {
     return { entries: this.#table.keyCount, bytes: this.#table.bytes }
+  }
+
+  get bySink(): OwedToSink[] {
+    return [...Map.groupBy(this.#table.list(), ({ sink }) => sink)].map(([sink, entries]) => ({ sink, entries: entries.length }))
   }
 
   get owes(): boolean {

@@ -2,7 +2,7 @@
 import { invariantBroken } from '@tidemark/base'
 import type { FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
 import { addBooks, assertBalanced, emptyBooks } from '@tidemark/checkpoint'
-import type { BatchContent, Books, CommitRecord, Generation, SourcePosition } from '@tidemark/checkpoint'
+import type { BatchContent, Books, CommitRecord, Generation, OwedToSink, SourcePosition } from '@tidemark/checkpoint'
 import type { Announcement, ShuffleWriter } from '../operators/shuffle-writer.ts'
 import type { InputPartition } from './input.ts'
 import type { Outbox } from './outbox.ts'
@@ -293,6 +293,10 @@ export class StageTask implements Task {
 
   undelivered(): readonly OutboxEntry[] {
     return this.#parts.outbox.undelivered(this.batchId)
+  }
+
+  owed(): readonly OwedToSink[] {
+    return this.#parts.outbox.bySink
   }
 
   acknowledge(entry: Pick<OutboxEntry, 'sink' | 'run' | 'batchId'>): void {

@@ -1,7 +1,7 @@
 // What the slot needs of a task. A task is everything about one partition of one stage but the log: positions, watermarks, operators,
 // keyed state, books, the undo of a batch. It does no input or output and is never entered while a transaction is under way.
 import type { Append, FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
-import type { BatchContent, CommitRecord, Generation } from '@tidemark/checkpoint'
+import type { BatchContent, CommitRecord, Generation, OwedToSink } from '@tidemark/checkpoint'
 
 /** One thing to fetch: a partition of a topic, or of a source that has a reader of its own. */
 export interface TaskInput {
@@ -114,6 +114,8 @@ export interface Task {
 
   /** Entries that a sink has not acknowledged, oldest first. */
   undelivered(): readonly OutboxEntry[]
+  /** What the state holds for sinks as of the last committed batch: also entries whose acknowledgement is not recorded yet. */
+  owed(): readonly OwedToSink[]
   /** The sink has them; leaves the state with the next batch. */
   acknowledge(entry: Pick<OutboxEntry, 'sink' | 'run' | 'batchId'>): void
 

@@ -44,7 +44,7 @@ export const executorMessage: Field<ExecutorMessage> = variants<ExecutorMessage>
   'group-edited': message<Executor<'group-edited'>>({ job: text<JobId>(), group: text(), offsets: list(message<EditedOffset>({ topic: text(), partition: integer, offset: integer })) }),
   'snapshot-cut': message<Executor<'snapshot-cut'>>({ task: taskRef, checkpoint: integer, batchId: integer }),
   'snapshot-named': message<Executor<'snapshot-named'>>({
-    part: message<SnapshotPart>({ task: taskRef, checkpoint: integer, ref: json, upstreams: json, watermark: optional(integer) }),
+    part: message<SnapshotPart>({ task: taskRef, checkpoint: integer, ref: json, upstreams: json, watermark: optional(integer), outbox: optional(json) }),
   }),
   'snapshot-failed': message<Executor<'snapshot-failed'>>({ task: taskRef, checkpoint: integer, reason: text() }),
   'in-flight-stored': message<Executor<'in-flight-stored'>>({ task: taskRef, checkpoint: integer, objects: json, blocks: integer, bytes: integer }),

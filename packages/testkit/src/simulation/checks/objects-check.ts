@@ -53,7 +53,18 @@ export class ObjectsCheck {
 
   added(key: string): void {
     const body = this.#cluster.objects.get(key)?.body
-    if (body !== undefined && paths.parseManifest(key)) this.#complete(key, body, 'it was written')
+    if (body === undefined || !paths.parseManifest(key)) return
+    this.#complete(key, body, 'it was written')
+    this.#owed(key, parseManifest(body, key))
+  }
+
+  /** What sinks have not got yet is known to who restores it. */
+  #owed(key: string, { job, run, parts }: Manifest): void {
+    for (const { stage, partition, ref, outbox } of parts) {
+      const held = this.#journals.get(`${paths.journalTopic(job, run, stage)}/${partition}`)?.undeliveredAt(ref.batchId)
+      const said = outbox?.reduce((sum, { entries }) => sum + entries, 0)
+      if (held !== undefined && said !== held) this.#violations.add('owed', `in ${key} ${stage}-${partition} owes its sinks ${said ?? 'nobody knows how many'} entries, behind batch ${ref.batchId} it held ${held}`)
+    }
   }
 
   /** C1: no reader has taken a block that its writer's part does not know of. */
