@@ -12,7 +12,8 @@ const topicsUsed = (plan: LogicalPlan): { readonly path: string, readonly topic:
 })
 
 const refuse = (problems: readonly PlanProblem[]): TidemarkError => new TidemarkError(`the plan cannot run here:\n  ${problems.map(({ path, message, code }) => `${path}: ${message} (${code})`).join('\n  ')}`, {
-  code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems }, hint: 'Make the topics first: `tidemark topics create <topic> --partitions <n>`, or with your own tools.',
+  code: 'PLAN_INVALID', blame: 'user', action: 'fail-job', details: { problems },
+  ...(problems.every(({ code }) => code === 'PLAN_TOPIC_COMPACTED') ? {} : { hint: 'Make the topics first: `tidemark topics create <topic> --partitions <n>`, or with your own tools.' }),
 })
 
 /** One or two letters off; more, and it was another topic. */
@@ -34,7 +35,7 @@ export interface Surroundings {
   readonly notes: readonly string[]
 }
 
-/** Throws `PLAN_INVALID` with every topic that is missing or belongs to Tidemark itself. Makes the dead letter topic when it is not there. */
+/** Throws `PLAN_INVALID` with every topic that is missing, belongs to Tidemark itself, or loses dead letters. Makes the dead letter topic when it is not there. */
 export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Surroundings> => {
   const used = topicsUsed(plan)
   const { deadLetterTopic, onError } = plan.settings
@@ -44,6 +45,9 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
     if (paths.parseInternalTopic(topic)) return [{ path, code: 'PLAN_TOPIC_INTERNAL', message: `${topic} is an internal topic of a job` }]
     return topics.has(topic) ? [] : [{ path, code: 'PLAN_TOPIC_MISSING', message: `topic ${topic} does not exist in ${log.name}${meant(topic)}` }]
   })
+  if (onError === 'dead-letter' && topics.get(deadLetterTopic)?.compacted) {
+    problems.push({ path: 'settings.deadLetterTopic', code: 'PLAN_TOPIC_COMPACTED', message: `topic ${deadLetterTopic} is compacted: it takes no dead letter without a key, which would stop the job, and keeps only the newest of each key. Name another topic, or set its cleanup.policy to delete` })
+  }
   if (problems.length > 0) throw refuse(problems)
   const notes: string[] = []
   if (onError === 'dead-letter' && !topics.has(deadLetterTopic)) {

@@ -73,6 +73,15 @@ describe('submit', () => {
     await ports.log.createTopics([{ topic: 'kept', partitions: 1, config: { 'retention.ms': '604800000' } }])
     expect((await send({ output })).answer.notes.filter((note) => note.includes('event time'))).toEqual(notes)
   })
+  test.each(['compact', 'compact,delete'])('a topic of dead letters with cleanup.policy=%s → refused before anything is stored: it takes none without a key, and keeps one of each; a job that puts none there is taken', async (policy) => {
+    await ports.log.createTopics([{ topic: 'orders.dead-letters', partitions: 1, config: { 'cleanup.policy': policy } }])
+    await expect(send({ input: 'missing' })).rejects.toMatchObject({ code: 'PLAN_INVALID', details: { problems: [
+      expect.objectContaining({ code: 'PLAN_TOPIC_MISSING' }), { path: 'settings.deadLetterTopic', code: 'PLAN_TOPIC_COMPACTED', message: expect.stringMatching(/^topic orders\.dead-letters is compacted: .* cleanup\.policy to delete$/) },
+    ] } })
+    expect(await ports.store.list('jobs/')).toEqual([])
+    const plan = planOf()
+    expect(await submit(ports, leader, { plan: { ...plan, settings: { ...plan.settings, onError: 'skip' } }, bundle: bundle() }, () => undefined)).toMatchObject({ answer: { outcome: 'created' } })
+  })
   test('the same again → unchanged', async () => {
     await send()
     expect(await send({}, 'running')).toMatchObject({ answer: { run: 1, outcome: 'unchanged' }, run: undefined })
