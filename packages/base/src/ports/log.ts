@@ -21,6 +21,8 @@ export interface TopicDescription {
   /** -1: unlimited. */
   readonly retentionMs: number
   readonly replicationFactor: number
+  /** Who asks may not read its settings: `compacted`, `maxMessageBytes` and `retentionMs` are the log's defaults, and may be wrong. */
+  readonly settingsHidden?: true
 }
 
 export type Headers = Readonly<Record<string, Buffer | string>>

@@ -18,22 +18,24 @@ export interface TopicRow {
   readonly compacted: boolean
   /** -1: unlimited. */
   readonly retentionMs: number
+  /** Its settings may not be read: retention and compaction are Kafka's defaults, and may be wrong. */
+  readonly settingsHidden?: true
 }
 
 export const listTopics = async (context: Context, all: boolean): Promise<void> => {
   const rows = await withLog(context, async (log) => {
     const names = (await log.listTopics()).filter((topic) => all || !INTERNAL.test(topic)).toSorted()
     const known = await log.describeTopics(names)
-    return Promise.all([...known.values()].map(async ({ topic, partitions, compacted, retentionMs }): Promise<TopicRow> => {
+    return Promise.all([...known.values()].map(async ({ topic, partitions, compacted, retentionMs, settingsHidden }): Promise<TopicRow> => {
       const offsets = await log.offsets(topic)
-      return { topic, partitions, records: offsets.reduce((sum, { start, stable }) => sum + stable - start, 0), compacted, retentionMs }
+      return { topic, partitions, records: offsets.reduce((sum, { start, stable }) => sum + stable - start, 0), compacted, retentionMs, ...(settingsHidden ? { settingsHidden } : {}) }
     }))
   })
   const { terminal } = context
   if (context.json) return terminal.json(rows)
   if (rows.length === 0) return terminal.line('no topics')
   const lines = table([{ title: 'topic' }, { title: 'partitions', align: 'right' }, { title: 'offsets', align: 'right' }, { title: 'kept' }], rows.map((row) => [
-    row.topic, number(row.partitions), number(row.records), `${row.retentionMs < 0 ? 'for ever' : formatDuration(row.retentionMs)}${row.compacted ? ', compacted' : ''}`,
+    row.topic, number(row.partitions), number(row.records), row.settingsHidden ? 'can\'t be read' : `${row.retentionMs < 0 ? 'for ever' : formatDuration(row.retentionMs)}${row.compacted ? ', compacted' : ''}`,
   ]))
   for (const line of lines) terminal.line(line)
 }

@@ -59,8 +59,10 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
     if (found?.compacted) notes.push(`topic ${topic} is compacted: records between two that are there may be missing`)
   }
   const sinks = new Set(plan.nodes.flatMap((node) => node.kind === 'sink' && node.sink.kind === 'topic' ? [node.sink.topic] : []))
-  const keeping = [...sinks].flatMap((topic) => topics.get(topic) ?? []).filter(({ retentionMs }) => retentionMs >= 0)
+  const keeping = [...sinks].flatMap((topic) => topics.get(topic) ?? []).filter(({ retentionMs, settingsHidden }) => retentionMs >= 0 && !settingsHidden)
   if (keeping.length > 0) notes.push(`results are deleted by their event time, old ones soon after they are written: kept are ${keeping.map(({ topic, retentionMs }) => `${formatDuration(retentionMs)} of ${topic}`).join(', ')} (retention.ms, -1: for ever)`)
+  const hidden = [...topics.values()].filter(({ settingsHidden }) => settingsHidden).map(({ topic }) => topic)
+  if (hidden.length > 0) notes.push(`the settings of ${hidden.join(', ')} can't be read (Kafka's right DescribeConfigs is lacking): whether records are deleted there after a time, or compacted, is not known`)
   const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
   if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${howMany(replication, 'replica')}: what they hold is lost with that many disks`)
   return { topics, notes }

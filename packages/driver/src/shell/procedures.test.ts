@@ -73,6 +73,11 @@ describe('submit', () => {
     await ports.log.createTopics([{ topic: 'kept', partitions: 1, config: { 'retention.ms': '604800000' } }])
     expect((await send({ output })).answer.notes.filter((note) => note.includes('event time'))).toEqual(notes)
   })
+  test('an output topic whose settings may not be read → said, with its name, and nothing of how long it keeps its records', async () => {
+    const hides: Partial<Log> = { describeTopics: async (names) => new Map([...await ports.log.describeTopics(names)].map(([topic, about]) => [topic, topic === 'out' ? { ...about, retentionMs: 604_800_000, settingsHidden: true } : about])) }
+    const { answer } = await submit({ ...ports, log: instead<Log>(ports.log, hides) }, leader, { plan: planOf(), bundle: bundle() }, () => undefined)
+    expect(answer.notes.filter((note) => note.includes('event time') || note.includes('settings'))).toEqual(["the settings of out can't be read (Kafka's right DescribeConfigs is lacking): whether records are deleted there after a time, or compacted, is not known"])
+  })
   test.each(['compact', 'compact,delete'])('a topic of dead letters with cleanup.policy=%s → refused before anything is stored: it takes none without a key, and keeps one of each; a job that puts none there is taken', async (policy) => {
     await ports.log.createTopics([{ topic: 'orders.dead-letters', partitions: 1, config: { 'cleanup.policy': policy } }])
     await expect(send({ input: 'missing' })).rejects.toMatchObject({ code: 'PLAN_INVALID', details: { problems: [

@@ -10,10 +10,12 @@ export interface TopicConfig {
   /** -1: unlimited. */
   readonly retentionMs: number
   readonly compressionType: string
+  /** They may not be read: these are Kafka's own defaults. */
+  readonly hidden?: true
 }
 
-/** Kafka's own defaults: what a client without the right to read settings has to go by. */
-const UNREADABLE: TopicConfig = { compacted: false, maxMessageBytes: 1_048_588, retentionMs: 604_800_000, compressionType: 'producer' }
+/** What a client without the right to read settings has to go by. */
+const HIDDEN: TopicConfig = { compacted: false, maxMessageBytes: 1_048_588, retentionMs: 604_800_000, compressionType: 'producer', hidden: true }
 const KEPT_MS = 300_000
 const NAMES = ['cleanup.policy', 'max.message.bytes', 'retention.ms', 'compression.type']
 
@@ -48,7 +50,7 @@ export class TopicConfigs {
     for (const { errorCode, errorMessage, resourceName, configEntries } of answer.resources) {
       if (errorCode === CODE.UNKNOWN_TOPIC_OR_PARTITION) continue
       if (errorCode !== CODE.NONE && errorCode !== CODE.TOPIC_NOT_AUTHORISED) throw brokerError(errorCode, `read the settings of topic "${resourceName}"`, { topic: resourceName }, errorMessage)
-      const config = errorCode === CODE.NONE ? parse(new Map(configEntries.map(({ configName, configValue }) => [configName, configValue ?? '']))) : UNREADABLE
+      const config = errorCode === CODE.NONE ? parse(new Map(configEntries.map(({ configName, configValue }) => [configName, configValue ?? '']))) : HIDDEN
       found.set(resourceName, config)
       this.#known.set(resourceName, { config, until: this.#clock.monotonic() + KEPT_MS })
     }
@@ -59,8 +61,8 @@ export class TopicConfigs {
 const policies = (entries: ReadonlyMap<string, string>): string[] => (entries.get('cleanup.policy') ?? 'delete').split(',').map((one) => one.trim())
 const parse = (entries: ReadonlyMap<string, string>): TopicConfig => ({
   compacted: policies(entries).includes('compact'),
-  maxMessageBytes: Number(entries.get('max.message.bytes') ?? UNREADABLE.maxMessageBytes),
+  maxMessageBytes: Number(entries.get('max.message.bytes') ?? HIDDEN.maxMessageBytes),
   // Where nothing is deleted by time it says nothing.
-  retentionMs: policies(entries).includes('delete') ? Number(entries.get('retention.ms') ?? UNREADABLE.retentionMs) : -1,
-  compressionType: entries.get('compression.type') ?? UNREADABLE.compressionType,
+  retentionMs: policies(entries).includes('delete') ? Number(entries.get('retention.ms') ?? HIDDEN.retentionMs) : -1,
+  compressionType: entries.get('compression.type') ?? HIDDEN.compressionType,
 })

@@ -87,7 +87,9 @@ export const describeTopics = async (cluster: Cluster, configs: TopicConfigs, to
   const settings = await configs.read(existing.map(({ topic }) => topic))
   for (const { topic, view } of existing) {
     const config = settings.get(topic)
-    if (config) found.set(topic, { topic, partitions: view.partitions, replicationFactor: view.replicationFactor, compacted: config.compacted, maxMessageBytes: config.maxMessageBytes, retentionMs: config.retentionMs })
+    if (config === undefined) continue
+    const { compacted, maxMessageBytes, retentionMs, hidden } = config
+    found.set(topic, { topic, partitions: view.partitions, replicationFactor: view.replicationFactor, compacted, maxMessageBytes, retentionMs, ...(hidden ? { settingsHidden: true } : {}) })
   }
   return found
 }
