@@ -109,13 +109,16 @@ export const flagOf = (spec: SettingSpec<unknown>): string => spec.env.replace(/
 /** `TIDEMARK_HEARTBEAT_TIMEOUT` is `heartbeatTimeout` in tidemark.config.ts. */
 export const keyOf = (spec: SettingSpec<unknown>): string => flagOf(spec).replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
 
+/** Whether a value may be repeated in a message: it is no secret, and does not look as if it held one. */
+export const mayRepeat = (spec: SettingSpec<unknown>, text: string): boolean => (spec.secret ?? false) === false && !CREDENTIALS.test(text)
+
 /** What is wrong with a value, told of where it came from; undefined when nothing is. */
 export const settingProblem = (spec: SettingSpec<unknown>, text: string, origin: string): string | undefined => {
   try {
     spec.parse(text)
     return undefined
   } catch (error) {
-    return `${(spec.secret ?? false) !== false || CREDENTIALS.test(text) ? origin : `${origin} = ${JSON.stringify(text)}`}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
+    return `${mayRepeat(spec, text) ? `${origin} = ${JSON.stringify(text)}` : origin}: ${isTidemarkError(error) ? `${error.message}. ${error.hint ?? ''}` : error instanceof Error ? error.message : String(error)}`
   }
 }
 

@@ -24,6 +24,18 @@ describe('config file', () => {
     ])
   })
 
+  test.each([
+    ['kafkaPassword', { plain: 'hunter2' }], ['s3SecretKey', [7, 'hunter2']], ['redis', { url: 'redis://r:1', password: 'hunter2' }], ['redis', ['redis://r:1', { password: 'hunter2' }]], ['kafka', { brokers: 'sasl://me:hunter2@a:1' }],
+  ])('config file, %s with a value of the wrong type → what is wanted, and nothing of what may be a secret', (key, value) => {
+    expect(readConfig('x', { [key]: value }).problems).toEqual([`${key} in tidemark.config.ts: a text, a number or a list of texts is wanted`])
+  })
+
+  test('config file, values that have no JSON → told as what they are', () => {
+    const circle: { self?: unknown } = {}
+    circle.self = circle
+    expect(readConfig('x', { slots: 2n, dir: () => 'here', logLevel: circle }).problems).toEqual(['slots in tidemark.config.ts is a bigint', 'dir in tidemark.config.ts is a function', 'logLevel in tidemark.config.ts is an object without end'].map((what) => `${what}: a text, a number or a list of texts is wanted`))
+  })
+
   test.each([[undefined], [[]], ['kafka']])('config file, %j as its default → a mistake', (exported) => {
     expect(readConfig('x', exported).problems).toEqual([expect.stringMatching(/exports no settings/)])
   })

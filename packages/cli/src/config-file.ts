@@ -1,7 +1,7 @@
 // tidemark.config.ts of the folder a command is started in: settings of all processes, by key, as values of their variables.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, settingProblem } from '@tidemark/base'
+import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, mayRepeat, settingProblem } from '@tidemark/base'
 import type { SettingSpec } from '@tidemark/base'
 import { compileFile } from './bundle.ts'
 
@@ -25,6 +25,19 @@ const textOf = (value: unknown): string | undefined => {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : undefined
 }
 
+/** As JSON, or what it is where it has none. */
+const shown = (value: unknown): string => {
+  try {
+    return JSON.stringify(value) ?? `a ${typeof value}`
+  } catch {
+    return typeof value === 'bigint' ? 'a bigint' : 'an object without end'
+  }
+}
+
+/** Of the wrong type, a secret is one all the same, by itself or in what is there. */
+const typeProblem = (spec: SettingSpec<unknown>, value: unknown, origin: string): string =>
+  `${mayRepeat(spec, shown(value)) ? `${origin} is ${shown(value)}` : origin}: a text, a number or a list of texts is wanted`
+
 /** Judges every entry of what the file exports. */
 export const readConfig = (path: string, exported: unknown): ConfigFile => {
   if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) return { path, variables: {}, problems: [`${CONFIG_FILE} exports no settings as its default: end it with export default { kafka: 'host:9092' }`] }
@@ -34,9 +47,8 @@ export const readConfig = (path: string, exported: unknown): ConfigFile => {
     if (value === undefined) continue
     const [spec, text] = [SPECS.get(key), textOf(value)]
     const near = spec === undefined ? closest(key, [...SPECS.keys()]) : undefined
-    const problem = spec === undefined ? `${key} in ${CONFIG_FILE} is no setting${near === undefined ? '' : `. Did you mean ${near}?`}`
-      : text === undefined ? `${key} in ${CONFIG_FILE} is ${JSON.stringify(value)}: a text, a number or a list of texts is wanted`
-        : settingProblem(spec, text, `${key} in ${CONFIG_FILE}`)
+    const origin = `${key} in ${CONFIG_FILE}`
+    const problem = spec === undefined ? `${origin} is no setting${near === undefined ? '' : `. Did you mean ${near}?`}` : text === undefined ? typeProblem(spec, value, origin) : settingProblem(spec, text, origin)
     if (problem !== undefined) problems.push(problem)
     else if (spec !== undefined && text !== undefined && text !== '') variables[spec.env] = text
   }
