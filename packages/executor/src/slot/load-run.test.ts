@@ -1,10 +1,14 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
 import { jobId, silentLogger, stageId, TidemarkError } from '@tidemark/base'
 import { formatRun, paths } from '@tidemark/checkpoint'
 import type { RunRecord } from '@tidemark/checkpoint'
 import { MemoryObjectStore, VirtualClock } from '@tidemark/testkit'
 import { job, jobFunctions, json, planHash, topic, topicSink } from 'tidemark'
-import { loadRun } from './load-run.ts'
+import { importBundleFrom, loadRun } from './load-run.ts'
 
 /** Run 2 of a job, as it lies in its store. */
 const begun = async () => {
@@ -21,7 +25,7 @@ const begun = async () => {
   await store.put(paths.run(id, 2), formatRun(record))
   await store.put(record.plan, Buffer.from(JSON.stringify(passing.plan())))
   await store.put(record.bundle.key, Buffer.from('x'))
-  return { clock, store, id, importBundle: async () => jobFunctions(passing) }
+  return { clock, store, id, record, importBundle: async () => jobFunctions(passing) }
 }
 
 test('a run, the checkpoint that it began from has been removed since → a new slot process loads it all the same', async () => {
@@ -48,4 +52,29 @@ test('the store is away, and each call to it takes its time to say so → that i
   const words = said.length
   await clock.advance(10_000)
   expect(said).toHaveLength(words)
+})
+
+test('a bundle whose file is there, and the disk takes nothing more → imported from the file as it is; one that is damaged is written anew, or that is an error', async () => {
+  const { record } = await begun()
+  const folder = mkdtempSync(join(tmpdir(), 'tidemark-bundles-'))
+  try {
+    const bundle = Buffer.from('export default 1')
+    const sha256 = createHash('sha256').update(bundle).digest('hex')
+    const imported = (): Promise<unknown> => importBundleFrom(folder)(bundle, { ...record, bundle: { ...record.bundle, sha256 } })
+    const file = join(folder, 'bundles', `${sha256}.mjs`)
+    // Where it would be written first.
+    const full = (): void => mkdirSync(join(folder, 'bundles', `.${sha256}.${process.pid}`))
+    const noJob = { code: 'SLOT_BUNDLE_INVALID', message: expect.stringContaining('its default export is no job') }
+    await expect(imported()).rejects.toMatchObject(noJob)
+    const { ino } = statSync(file)
+    full()
+    await expect(imported()).rejects.toMatchObject(noJob)
+    expect(statSync(file).ino).toBe(ino)
+    writeFileSync(file, 'export default 2')
+    await expect(imported()).rejects.toMatchObject({ code: 'EISDIR' })
+    await expect(imported()).rejects.toMatchObject(noJob)
+    expect(readFileSync(file).equals(bundle)).toBe(true)
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

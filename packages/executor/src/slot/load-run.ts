@@ -1,5 +1,5 @@
 // What a slot needs of a run before its first task: run record, plan, bundle, and the manifest it started from. All from the object store.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -92,6 +92,22 @@ const fetchReached = async ({ store, clock, logger }: Needs, key: string): Promi
   }
 }
 
+/** The file of a bundle in this folder, whole also for who imports it meanwhile. One that is there and right is left alone: the disk may take nothing more. */
+const bundleFile = (folder: string, sha256: string, bundle: Buffer): string => {
+  const file = join(folder, `${sha256}.mjs`)
+  if (existsSync(file) && readFileSync(file).equals(bundle)) return file
+  const fresh = join(folder, `.${sha256}.${process.pid}`)
+  mkdirSync(folder, { recursive: true })
+  try {
+    writeFileSync(fresh, bundle)
+    renameSync(fresh, file)
+  } catch (error) {
+    rmSync(fresh, { force: true, recursive: true })
+    throw error
+  }
+  return file
+}
+
 /** Bundles are written to `folder` to be imported. */
 export const importBundleFrom = (folder: string) => async (bundle: Buffer, record: RunRecord): Promise<ReadonlyMap<NodeId, NodeFunctions>> => {
   const refuse = (message: string, cause?: unknown): TidemarkError => new TidemarkError(`the bundle of ${record.job}: ${message}`, {
@@ -99,11 +115,7 @@ export const importBundleFrom = (folder: string) => async (bundle: Buffer, recor
   })
   const sha256 = createHash('sha256').update(bundle).digest('hex')
   if (sha256 !== record.bundle.sha256) throw refuse(`its SHA-256 is ${sha256}, the run record says ${record.bundle.sha256}`)
-  const file = resolve(folder, 'bundles', `${sha256}.mjs`)
-  mkdirSync(resolve(folder, 'bundles'), { recursive: true })
-  const fresh = join(folder, 'bundles', `.${sha256}.${process.pid}`)
-  writeFileSync(fresh, bundle)
-  renameSync(fresh, file)
+  const file = bundleFile(resolve(folder, 'bundles'), sha256, bundle)
   let module: { readonly default?: unknown }
   try {
     module = await import(pathToFileURL(file).href) as { readonly default?: unknown }
