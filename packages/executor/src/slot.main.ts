@@ -54,7 +54,7 @@ const store = openStore()
 let slot: Promise<Slot> | undefined
 
 const bind = async (job: string, run: number): Promise<Slot> => {
-  const loaded = await loadRun({ store, clock: realClock, logger, importBundle: importBundleFrom(settings.folder), waits: () => emit({ kind: 'waits' }) }, jobId(job), run)
+  const loaded = await loadRun({ store, clock: realClock, logger, importBundle: importBundleFrom(settings.folder), waits: (waitingFor) => emit({ kind: 'waits', waitingFor }) }, jobId(job), run)
   const bound = new Slot({
     log, store, clock: realClock, random: realRandom, logger, emit,
     faults: faultFiles(settings.faultFolder),

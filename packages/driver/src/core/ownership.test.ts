@@ -22,6 +22,21 @@ describe('heartbeats', () => {
     status('running', { ...steps, tailBatches: 9 })
     expect(shown()).toMatchObject({ tailBatches: 9 })
   })
+  test.each([[true, true], [false, false]])('an owner says for longer than an assignment may take that it waits, and has begun with the task: %s → described with what for; it keeps the task: %s, else another may fare better', (hasBegun, keeps) => {
+    const cluster = new Cluster()
+    cluster.join('a')
+    cluster.start(runRecord({ tasks: 1 }))
+    const [task] = cluster.tasksOn('a')
+    if (task === undefined) throw new TypeError('the task has no owner')
+    const steps = { startedAt: 1, readMs: 4, fencedMs: 0, claimedMs: 0, loadedMs: 0, tailedMs: 0, tailRecords: 0, tailBatches: 0, fencedIds: 0, remarks: [] }
+    const status = { task: task.ref, generation: task.generation, phase: 'taking-over', waitingFor: 'store unreachable: it is away', inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, totals: {}, ...(hasBegun ? { recovery: steps } : {}) } as const
+    for (let beat = 0; beat < 64; beat += 1) {
+      cluster.says('a', { kind: 'heartbeat', sequence: beat, logs: [], tasks: [status] })
+      if (beat === 10) expect(cluster.core.describe(task.ref.job, cluster.now)?.tasks).toEqual([expect.objectContaining({ phase: 'taking-over', waitingFor: 'store unreachable: it is away', executor: 'a' })])
+      cluster.pass(250)
+    }
+    expect(cluster.eventNames().includes('task.assignment-lost')).toBe(!keeps)
+  })
   test.each(['running', 'waiting'] as const)('the word that a task runs is lost with a stream that broke → its status says it (%s): the next checkpoint begins, and a drain', (phase) => {
     const cluster = new Cluster()
     cluster.join('a')

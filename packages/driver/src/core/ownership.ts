@@ -162,7 +162,8 @@ export class Ownership {
       const found = this.owned(status.task, by.id, status.generation)
       if (!found) continue
       found.task.status = status
-      found.place.heardAtMs = this.#with.out.nowMs
+      // Its slot has not begun with it, and waits: where that takes long the task is given out again.
+      if (status.phase !== 'taking-over' || status.recovery !== undefined) found.place.heardAtMs = this.#with.out.nowMs
       // Gathered before the owner said that it runs, a status knows less of the recovery than that word did.
       const isOlder = status.phase === 'taking-over' && found.place.phase !== 'assigned'
       if (status.recovery && found.task.recovery && !isOlder) found.task.recovery = { ...found.task.recovery, steps: status.recovery }

@@ -111,7 +111,10 @@ export class ExecutorCore {
   #slotSays(slotId: SlotId, event: SlotEvent): void {
     const slot = this.#slots.of(slotId)
     if (slot === undefined) return
-    if (event.kind === 'waits') return slot.signs.rests()
+    if (event.kind === 'waits') {
+      slot.waitsFor = event.waitingFor
+      return slot.signs.rests()
+    }
     if (event.kind === 'log') slot.signs.lives()
     else slot.signs.works()
     if (event.kind === 'log' || event.kind === 'status' || event.kind === 'session') return this.#life.says(slot, event)

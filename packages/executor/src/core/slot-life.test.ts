@@ -28,7 +28,7 @@ describe('a slot that is stuck', () => {
   test('it waits for its bundle because the store is away: left alone for as long as it says so, and code of the bundle may take as long as ever then', () => {
     const talk = Talk.ready()
     talk.hear(assign(1))
-    expect(talk.live(600_000, [life, { kind: 'waits' }])).toEqual([])
+    expect(talk.live(600_000, [life, { kind: 'waits', waitingFor: 'the object store' }])).toEqual([])
     expect(talk.live(29_000)).toEqual([])
     expect(talk.live(2_000)).toHaveLength(1)
   })

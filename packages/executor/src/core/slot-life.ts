@@ -36,6 +36,7 @@ export class SlotLife {
     slot.process = process
     slot.bound = undefined
     slot.wanted = undefined
+    slot.waitsFor = undefined
     slot.log = undefined
     slot.transactionalIds = []
     slot.signs = new SlotSigns()
@@ -49,6 +50,7 @@ export class SlotLife {
         slot.log = word
         break
       case 'status':
+        slot.waitsFor = undefined
         for (const status of word.tasks) {
           const held = slot.tasks.get(taskKey(status.task))
           if (held !== undefined) held.status = status
@@ -69,6 +71,7 @@ export class SlotLife {
     telling.tell({ kind: 'slot-died', slot: slot.number, slotId, reason, transactionalIds: slot.transactionalIds.slice(-1), tasks: held.map(({ assignment }) => assignment.task) })
     slot.process = undefined
     slot.bound = undefined
+    slot.waitsFor = undefined
     slot.log = undefined
     slot.tasks.clear()
     for (const { next } of held) if (next !== undefined) assignments.assign(next)

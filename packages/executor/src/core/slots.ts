@@ -23,17 +23,23 @@ export interface SlotState {
   /** What it was told to get ready for while it still had tasks: once these are gone. */
   wanted: { readonly job: JobId, readonly run: number } | undefined
   signs: SlotSigns
+  /** What its process waits for before it can begin with any task; undefined: it has begun, or has not said. */
+  waitsFor: string | undefined
   /** Of its process. */
   log: LogWord | undefined
 }
 
 const logOf = (slot: number, { heard, silentMs, because }: LogWord): SlotLog => ({ slot, heard, silentMs, ...(because === undefined ? {} : { because }) })
 
+/** Of a task that its slot has not begun with: why. */
+const waiting = ({ assignment: { task, generation }, next }: HeldAssignment, waitingFor: string): TaskStatus =>
+  ({ task, generation: next?.generation ?? generation, phase: 'taking-over', waitingFor, inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} })
+
 export class Slots {
   readonly all: readonly SlotState[]
 
   constructor(count: number) {
-    this.all = Array.from({ length: count }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], wanted: undefined, signs: new SlotSigns(), log: undefined }))
+    this.all = Array.from({ length: count }, (_, number) => ({ number, process: undefined, bound: undefined, transactionalIds: [], tasks: new Map(), pending: [], wanted: undefined, signs: new SlotSigns(), waitsFor: undefined, log: undefined }))
   }
 
   at(number: number): SlotState | undefined {
@@ -63,7 +69,7 @@ export class Slots {
   }
 
   statuses(): TaskStatus[] {
-    return this.all.flatMap((slot) => [...slot.tasks.values()].flatMap((held) => held.status ?? []))
+    return this.all.flatMap((slot) => [...slot.tasks.values()].flatMap((held) => held.status ?? (slot.waitsFor === undefined ? [] : waiting(held, slot.waitsFor))))
   }
 
   logs(): SlotLog[] {

@@ -35,7 +35,7 @@ test('a run, the checkpoint that it began from has been removed since → a new 
   expect(loaded.origin).toBe(undefined)
 })
 
-test('the store is away, and each call to it takes its time to say so → that is said every second until it is back, and no longer', async () => {
+test('the store is away, and each call to it takes its time to say so → that is said every second until it is back, and no longer, with what is waited for', async () => {
   const { clock, store, id, importBundle } = await begun()
   const [callMs, awayMs] = [30_000, 200_000]
   const slow = Object.assign(Object.create(store) as typeof store, { get: async (key: string) => {
@@ -44,11 +44,17 @@ test('the store is away, and each call to it takes its time to say so → that i
     throw new TidemarkError(`get ${key}`, { code: 'STORE_UNAVAILABLE', blame: 'environment', action: 'retry' })
   } })
   const said: number[] = []
-  const loading = loadRun({ store: slow, clock, logger: silentLogger, importBundle, waits: () => void said.push(clock.monotonic()) }, id, 2)
+  const whats = new Set<string>()
+  const waits = (what: string): void => {
+    said.push(clock.monotonic())
+    whats.add(what)
+  }
+  const loading = loadRun({ store: slow, clock, logger: silentLogger, importBundle, waits }, id, 2)
   await clock.advance(awayMs)
   expect(said).toEqual(Array.from({ length: awayMs / 1_000 }, (_, second) => (second + 1) * 1_000))
   await clock.advance(2 * callMs)
   expect((await loading).run.run).toBe(2)
+  expect([...whats]).toEqual([`the object store does not answer for ${paths.run(id, 2)}`, `store unreachable: get ${paths.run(id, 2)}`, 'its bundle is loaded'])
   const words = said.length
   await clock.advance(10_000)
   expect(said).toHaveLength(words)

@@ -31,17 +31,23 @@ interface Needs {
   readonly logger: Logger
   /** The functions of a bundle, checked against the run record. */
   readonly importBundle: (bundle: Buffer, record: RunRecord) => Promise<ReadonlyMap<NodeId, NodeFunctions>>
-  /** Said while nothing but the store's answer is waited for: who waits is not stuck. */
-  readonly waits?: () => void
+  /** Said while nothing but the store's answer is waited for, and once more when the bundle is to run then: who waits is not stuck. `what`: for people. */
+  readonly waits?: (what: string) => void
 }
 
-export const loadRun = async (needs: Needs, job: JobId, run: number): Promise<LoadedRun> => {
+export const loadRun = async (given: Needs, job: JobId, run: number): Promise<LoadedRun> => {
+  let hasWaited = false
+  const needs: Needs = given.waits === undefined ? given : { ...given, waits: (what) => {
+    hasWaited = true
+    given.waits?.(what)
+  } }
   const key = paths.run(job, run)
   const record = parseRun(await fetch(needs, key), key)
   const [planBytes, bundle, manifest] = await Promise.all([
     fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetchOrigin(needs, record.from.manifest),
   ])
   const plan = parsePlan(JSON.parse(planBytes.toString('utf8')))
+  if (hasWaited) given.waits?.('its bundle is loaded')
   const functions = await needs.importBundle(bundle, record)
   return {
     run: record, plan, functions, origin: manifest === undefined || record.from === null ? undefined : parseManifest(manifest, record.from.manifest),
@@ -63,29 +69,34 @@ const fetchOrigin = async (needs: Needs, key: string): Promise<Buffer | undefine
 /** Until the store answers: one call alone may take as long as a slot may stand still. */
 const fetch = async (needs: Needs, key: string): Promise<Buffer> => {
   const { clock, waits } = needs
-  if (waits === undefined) return fetchReached(needs, key)
+  let what = `the object store does not answer for ${key}`
+  const failed = (error: TidemarkError): void => {
+    what = `store unreachable: ${error.message}`
+  }
+  if (waits === undefined) return fetchReached(needs, key, failed)
   let timer: Timer | undefined
   const sayLater = (): void => {
     timer = clock.after(WAIT_SAID_MS, () => {
-      waits()
+      waits(what)
       sayLater()
     })
   }
   sayLater()
   try {
-    return await fetchReached(needs, key)
+    return await fetchReached(needs, key, failed)
   } finally {
     timer?.cancel()
   }
 }
 
 /** While the store can't be reached a new takeover has to wait: it says so and tries again. */
-const fetchReached = async ({ store, clock, logger }: Needs, key: string): Promise<Buffer> => {
+const fetchReached = async ({ store, clock, logger }: Needs, key: string, failed: (error: TidemarkError) => void): Promise<Buffer> => {
   for (;;) {
     try {
       return await store.get(key)
     } catch (error) {
       if (!isTidemarkError(error) || error.action !== 'retry') throw error
+      failed(error)
       logger.warn({ key, error }, 'slot.store-unreachable')
       await clock.sleep(STORE_RETRY_MS)
     }

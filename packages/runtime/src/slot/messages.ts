@@ -58,8 +58,8 @@ export interface SlotTaskStatus {
 
 export type SlotEvent =
   | LogWord
-  /** It can't begin before the object store has answered: said again and again. */
-  | { readonly kind: 'waits' }
+  /** It can't begin before the object store has answered: said again and again, with what for, as people are told it. */
+  | { readonly kind: 'waits', readonly waitingFor: string }
   /** Somebody else has set the offsets under which positions are published. */
   | { readonly kind: 'group-edited', readonly job: JobId, readonly group: string, readonly offsets: readonly EditedOffset[] }
   | { readonly kind: 'session', readonly transactionalId: string }
