@@ -1,9 +1,9 @@
 // A job may go on while its checkpoints do not: seeds whose number is a multiple of four go on until one is complete that began behind the last fault.
 import { describe, expect, test } from '@jest/globals'
+import type { Shape } from './events.ts'
 import type { Fault } from './fault-plan.ts'
 import { MUTANTS } from './mutants.ts'
 import { simulate } from './simulate.ts'
-import type { Shape } from './workload.ts'
 
 const SEED = 8
 const LOG_AWAY_MS = 700

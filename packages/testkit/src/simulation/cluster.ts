@@ -6,6 +6,8 @@ import { DEFAULT_SETTINGS } from '@tidemark/driver'
 import type { JobHandlers } from '@tidemark/driver'
 import type { Task } from '@tidemark/runtime'
 import { seededRandom } from '../time/seeded-random.ts'
+import { FLUSH, isCounted, makeEvents, POISON, poison } from './events.ts'
+import type { DeadlyAt, SimEvent } from './events.ts'
 import { Markers } from './markers.ts'
 import type { Mutation } from './mutants.ts'
 import { Network } from './network.ts'
@@ -16,8 +18,9 @@ import { EPOCH_MS, SimProcess } from './process.ts'
 import { Scheduler } from './scheduler.ts'
 import { Servers } from './servers.ts'
 import { Trace } from './trace.ts'
-import { FLUSH, INPUT, makeEvents, POISON, poison, RUNNING, WINDOWS } from './workload.ts'
-import type { DeadlyAt, SimEvent, Workload } from './workload.ts'
+import { vary } from './variety.ts'
+import { ALARMS, INPUT, RUNNING, WINDOWS } from './workload.ts'
+import type { Workload } from './workload.ts'
 
 const DRIVERS = ['d1', 'd2']
 /** A broker ends a transaction that is open for longer, ms. */
@@ -26,6 +29,13 @@ const SETTINGS = Object.freeze({
   ...DEFAULT_SETTINGS, heartbeatIntervalMs: 60, heartbeatTimeoutMs: 400, logSilenceMaxMs: 400, reconnectGraceMs: 80, reconnectPauseMaxMs: 400, tickMs: 25, releaseTimeoutMs: 700, assignmentTimeoutMs: 2_000,
   taskRetryMinMs: 20, taskRetryMaxMs: 300, procedureRetryMs: 100, garbageEvery: 2, prepareTimeoutMs: 600,
 })
+
+/** A record of the input, and where it is. */
+export interface Placed {
+  readonly event: SimEvent
+  readonly partition: number
+  readonly offset: number
+}
 
 export interface ClusterOptions {
   readonly seed: number
@@ -48,10 +58,9 @@ export class SimCluster {
   readonly workload: Workload
   readonly drivers = new Map<string, DriverNode>()
   readonly executors = new Map<string, ExecutorNode>()
-  /** What was written so far, and where each is. */
-  readonly written: { readonly event: SimEvent, readonly partition: number, readonly offset: number }[] = []
-  /** Users of the records that kill. */
-  readonly poisons: string[] = []
+  /** Everything that was written so far, but what a generator makes only to fill up; and what of it every result counts. */
+  readonly input: Placed[] = []
+  readonly written: Placed[] = []
   /** Called when one has killed a process. */
   onMade: (slot: string, task: Task) => void = () => {}
   onKilled: (process: SimProcess, user: string) => void = () => {}
@@ -80,7 +89,7 @@ export class SimCluster {
       made: (slot, task) => this.onMade(slot, task),
       killed: (process, user) => this.onKilled(process, user),
     }
-    const topics = [INPUT, RUNNING, WINDOWS].map((topic) => ({ topic, partitions: workload.partitions }))
+    const topics = [INPUT, RUNNING, WINDOWS, ...(workload.variety.timers ? [ALARMS] : [])].map((topic) => ({ topic, partitions: workload.partitions }))
     this.servers.broker.createTopics(topics)
     for (const name of DRIVERS) this.startDriver(name)
     for (let i = 0; i < executors; i += 1) this.startExecutor()
@@ -129,24 +138,38 @@ export class SimCluster {
   write(events: readonly SimEvent[]): void {
     for (const event of events) {
       const partition = this.#hash(event.user)
-      const [appended] = this.servers.broker.write([{ topic: INPUT, partition, records: [{ key: event.user, value: JSON.stringify(event), timestamp: event.ts }] }])
-      if (!event.user.startsWith(FLUSH) && !event.user.startsWith(POISON)) this.written.push({ event, partition, offset: appended?.baseOffset ?? -1 })
+      const text = JSON.stringify(event)
+      const [appended] = this.servers.broker.write([{ topic: INPUT, partition, records: [{ key: event.user, value: event.fails === 'decode' ? text.slice(0, -1) : text, timestamp: Math.floor(event.ts) }] }])
+      this.#place({ event, partition, offset: appended?.baseOffset ?? -1 })
       this.#lastTs = Math.max(this.#lastTs, event.ts)
     }
   }
 
-  /** `events` events over `ms`, a few at a time; then one a partition that closes every window. */
-  feed(random: Random, events: number, users: number, ms: number): void {
-    const names = Array.from({ length: users * 4 }, (_, i) => `u${i}`).filter((name) => !this.workload.idle.has(this.#hash(name))).slice(0, users)
-    const all = makeEvents(random, events, names, EPOCH_MS)
-    if (this.workload.input !== INPUT) return this.#generate(all)
-    for (let i = 0; i < all.length;) {
+  #place(placed: Placed): void {
+    this.input.push(placed)
+    if (isCounted(placed.event)) this.written.push(placed)
+  }
+
+  /** `events` events over `ms`, a few at a time; then one a partition that closes every window. `chance`: what varies them. */
+  feed(random: Random, events: number, users: number, ms: number, chance: Random): void {
+    const { shape, variety, partitions } = this.workload
+    const varied = vary(chance, makeEvents(random, events, this.#users(users), EPOCH_MS), { shape, variety, partitions, partitionOf: (user) => this.#hash(user) })
+    if (this.workload.input !== INPUT) return this.#generate(varied)
+    for (let i = 0; i < varied.length;) {
       const take = 1 + Math.floor(random.next() * 6)
-      const some = all.slice(i, i + take)
-      this.scheduler.after((i / all.length) * ms, () => this.write(some))
+      const some = varied.slice(i, i + take)
+      this.scheduler.after((i / varied.length) * ms, () => this.write(some))
       i += take
     }
     this.scheduler.after(ms + 1, () => this.flush())
+  }
+
+  /** The first that are in no idle partition; of bursts as many in each. */
+  #users(many: number): string[] {
+    const { idle, partitions, variety } = this.workload
+    const names = Array.from({ length: many * 4 }, (_, i) => `u${i}`)
+    if (!variety.bursts) return names.filter((name) => !idle.has(this.#hash(name))).slice(0, many)
+    return Array.from({ length: partitions }, (_, partition) => names.filter((name) => this.#hash(name) === partition).slice(0, many / partitions)).flat()
   }
 
   /** Each is made by the partition of its user, while the others make one that counts for nothing. */
@@ -154,19 +177,17 @@ export class SimCluster {
     for (const [offset, event] of events.entries()) {
       const partition = this.#hash(event.user)
       for (const [at, lines] of this.workload.lines.entries()) lines.push(at === partition ? event : { user: `${FLUSH}${at}`, amount: 0, ts: event.ts })
-      this.written.push({ event, partition, offset })
+      this.#place({ event, partition, offset })
     }
   }
 
   /** A record that kills whatever processes it. A generator makes none. */
   poison(at: DeadlyAt): void {
     if (this.workload.input !== INPUT) return this.trace.add('fault', 'nobody writes to a generator')
-    const number = this.poisons.length
+    const number = this.input.filter(({ event: { user } }) => user.startsWith(POISON)).length
     for (let i = 0; ; i += 1) {
       const user = `${POISON}${number}-${i}`
-      if (this.workload.idle.has(this.#hash(user))) continue
-      this.poisons.push(user)
-      return this.write([poison(user, at, this.#lastTs)])
+      if (!this.workload.idle.has(this.#hash(user))) return this.write([poison(user, at, this.#lastTs)])
     }
   }
 

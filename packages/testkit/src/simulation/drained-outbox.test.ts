@@ -1,11 +1,11 @@
 // A run that is drained, and sinks that answer late or not at all: what they have is in the last checkpoint, so that no run delivers it again.
 import { TidemarkError } from '@tidemark/base'
 import { expect, test } from '@jest/globals'
+import type { Shape } from './events.ts'
 import { instead } from './instead.ts'
 import type { Fault } from './fault-plan.ts'
 import { simulate } from './simulate.ts'
 import type { Outcome } from './simulate.ts'
-import type { Shape } from './workload.ts'
 
 const CASES = ([1, 2, 3] as const).flatMap((seed) => (['copartitioned', 'generated'] as const).map((shape) => [seed, shape] as const))
 /** From the first delivery on; longer than a drain waits. */

@@ -2,8 +2,8 @@
 import type { Random } from '@tidemark/base'
 import { FAULT_POINTS } from '@tidemark/checkpoint'
 import type { FaultPoint } from '@tidemark/checkpoint'
+import type { DeadlyAt } from './events.ts'
 import type { Fate } from './servers.ts'
-import type { DeadlyAt } from './workload.ts'
 
 /** `who`: number of an executor, slot or driver among those that live at that time. `ms`: how long. */
 export type Fault = { /** Virtual ms since the beginning. */ readonly at: number } & (

@@ -4,12 +4,14 @@ import { seededRandom } from '../time/seeded-random.ts'
 import { Watch } from './checks/watch.ts'
 import { Client } from './client.ts'
 import { SimCluster } from './cluster.ts'
+import type { Shape } from './events.ts'
 import { makePlan } from './fault-plan.ts'
 import type { Fault } from './fault-plan.ts'
 import { Faults } from './faults.ts'
 import type { Mutation } from './mutants.ts'
+import { varietyOf } from './variety.ts'
+import type { Variety } from './variety.ts'
 import { EVENTS, shapeOf, workload } from './workload.ts'
-import type { Shape } from './workload.ts'
 
 const USERS = 6
 const FEED_MS = 1_000
@@ -22,12 +24,18 @@ const LINGER_MS = 250
 const STEPS_MAX = 400_000
 /** One seed in so many goes on until a checkpoint is complete that began after the last fault: a job may go on while its checkpoints do not. */
 const CHECKPOINT_SEEDS = 4
+/** Streams of chance beside the seed's own, so that nothing else of a simulation depends on what they are asked. */
+const PLAN_STREAM = 0x2545f491
+const VARIETY_STREAM = 0x6c078965
+const VARIED_STREAM = 0x1b873593
 
 export interface SimulationOptions {
   readonly seed: number
   readonly shape?: Shape
   /** Instead of the seed's. */
   readonly plan?: readonly Fault[]
+  /** With a plan none by default, else the seed's. */
+  readonly variety?: Variety
   /** What is switched off. */
   readonly mutation?: () => Mutation
 }
@@ -36,6 +44,7 @@ export interface Outcome {
   readonly seed: number
   readonly shape: Shape
   readonly plan: readonly Fault[]
+  readonly variety: Variety
   /** Empty: all is well. */
   readonly violations: readonly string[]
   readonly trace: () => string[]
@@ -52,13 +61,14 @@ const brokenInvariant = (facts: object): string | undefined => {
   return inner?.error?.code === 'INVARIANT_BROKEN' || inner?.error?.code === 'UNEXPECTED' ? `${inner.error.code}: ${inner.error.message}` : undefined
 }
 
-export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }: SimulationOptions): Promise<Outcome> => {
+export const simulate = async ({ seed, shape: given, plan: givenPlan, variety: givenVariety, mutation }: SimulationOptions): Promise<Outcome> => {
   const random = seededRandom(seed)
   const shape = given ?? shapeOf(seed)
-  const plan = givenPlan ?? makePlan(seededRandom(seed ^ 0x2545f491))
+  const plan = givenPlan ?? makePlan(seededRandom(seed ^ PLAN_STREAM))
+  const variety = givenVariety ?? (givenPlan === undefined ? varietyOf(seededRandom(seed ^ VARIETY_STREAM), shape) : {})
   const without = mutation?.()
   const executors = 2
-  const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape, without?.checkpointTimeoutMs), ...(without === undefined ? {} : { mutation: without }), executors, slots: 1 + (seed >> 1) % 2 })
+  const cluster = new SimCluster({ seed: Math.floor(random.next() * 2 ** 32), workload: workload(shape, variety, without?.checkpointTimeoutMs), ...(without === undefined ? {} : { mutation: without }), executors, slots: 1 + (seed >> 1) % 2 })
   const watch = new Watch(cluster)
   const { scheduler, trace } = cluster
   const { violations } = watch
@@ -66,9 +76,10 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
     const broken = brokenInvariant(facts)
     if (broken !== undefined) violations.add('assertion', `${who} ${event}: ${broken}`)
   }
+  if (Object.keys(variety).length > 0) trace.add('world', 'varies', variety)
   const client = new Client(cluster, watch)
   const faults = new Faults(cluster, watch, client, plan, executors)
-  cluster.feed(random, EVENTS, USERS, FEED_MS)
+  cluster.feed(random, EVENTS, USERS, FEED_MS, seededRandom(seed ^ VARIED_STREAM))
   void client.submit()
 
   const unhandled = (error: unknown): void => violations.add('unhandled rejection', error instanceof Error ? error.stack ?? error.message : String(error))
@@ -101,5 +112,5 @@ export const simulate = async ({ seed, shape: given, plan: givenPlan, mutation }
     if (scheduler.now > DEADLINE_MS || scheduler.steps > STEPS_MAX) violations.add('progress', `after ${Math.round(scheduler.now)} ms and ${scheduler.steps} steps: ${client.missing().slice(0, 5).join('; ')}`)
   }
   process.off('unhandledRejection', unhandled)
-  return { seed, shape, plan, violations: violations.found, trace: () => trace.format(), traceLength: trace.length, steps: scheduler.steps, virtualMs: scheduler.now }
+  return { seed, shape, plan, variety, violations: violations.found, trace: () => trace.format(), traceLength: trace.length, steps: scheduler.steps, virtualMs: scheduler.now }
 }

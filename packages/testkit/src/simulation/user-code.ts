@@ -6,9 +6,9 @@ import { openGeneratorReader, tryOut } from '@tidemark/runtime'
 import type { Trial, TrialOutcome, TrialWord } from '@tidemark/runtime'
 import { jobFunctions } from 'tidemark'
 import type { LogicalPlan, NodeFunctions, NodeId } from 'tidemark'
+import { kills } from './events.ts'
 import type { Surroundings } from './nodes.ts'
 import { SimProcess } from './process.ts'
-import { kills } from './workload.ts'
 
 const EXIT_MS = 2
 const TRIAL_START_MS = 15

@@ -1,21 +1,13 @@
 // The jobs that simulations run, and their input: small, seeded, every result of which can be told from the input alone.
-import type { Random } from '@tidemark/base'
 import { count, generator, job, json, markerSink, sum, topic, topicSink, tumbling } from 'tidemark'
-import type { Job } from 'tidemark'
+import type { Job, Stream } from 'tidemark'
+import { alarms } from './alarms.ts'
+import type { Alarm, Spans } from './alarms.ts'
+import { WINDOW_MS } from './events.ts'
+import type { FailsAt, Shape, SimEvent } from './events.ts'
+import { BURST_IDLE_MS, hasWindows } from './variety.ts'
+import type { Variety } from './variety.ts'
 
-export interface SimEvent {
-  readonly user: string
-  readonly amount: number
-  readonly ts: number
-  /** Which of its user's records it is, from 1. */
-  readonly nth?: number
-}
-
-/**
- * `copartitioned`: one stage, a topic and a marker sink. `shuffled`: two stages, one input partition never has a record. `generated`: two stages, the input
- * comes from no log, and an outbox behind the shuffle.
- */
-export type Shape = 'copartitioned' | 'shuffled' | 'generated'
 const SHAPES: readonly Shape[] = ['copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'generated', 'generated', 'shuffled', 'copartitioned', 'shuffled', 'copartitioned', 'shuffled', 'generated', 'shuffled']
 export const shapeOf = (seed: number): Shape => SHAPES[seed % SHAPES.length] ?? 'copartitioned'
 
@@ -25,17 +17,14 @@ export const EVENTS = 60
 export const INPUT = 'events'
 export const RUNNING = 'running'
 export const WINDOWS = 'windows'
+export const ALARMS = 'alarms'
 const MARKERS = 'markers'
-export const WINDOW_MS = 100
 /** Added to the amount of a record that is not the next of its user. */
 const WRONG = 1_000
-/** Keys that only close windows. */
-export const FLUSH = 'flush-'
-/** Keys of records that kill the process in which they are processed. */
-export const POISON = 'poison-'
 
 export interface Workload {
   readonly shape: Shape
+  readonly variety: Variety
   readonly job: Job
   readonly name: string
   readonly partitions: number
@@ -45,30 +34,45 @@ export interface Workload {
   /** Of a generator: what it makes, by partition. */
   readonly lines: SimEvent[][]
   readonly sinks: readonly ('the topic' | 'the marker sink')[]
-  readonly hasWindows: boolean
 }
 
 /** A checkpoint that takes longer is given up, ms. */
 const CHECKPOINT_TIMEOUT_MS = 3_000
 
-export const workload = (shape: Shape, checkpointTimeout = CHECKPOINT_TIMEOUT_MS): Workload => {
+const throwsAt = ({ fails, odd }: SimEvent, at: FailsAt): void => {
+  if (fails === at) throw new RangeError(`record ${odd} throws: ${at}`)
+}
+
+const userOf = (event: SimEvent): string => {
+  throwsAt(event, 'key')
+  return event.user
+}
+
+/** What windows count may have no number; nobody else looks. */
+const countedAmount = ({ amount, fails }: SimEvent): number => (fails === 'window' ? Number.NaN : amount)
+
+export const workload = (shape: Shape, variety: Variety = {}, checkpointTimeout = CHECKPOINT_TIMEOUT_MS): Workload => {
+  const { bursts, emit, lateness, onError, timers } = variety
   const partitions = shape === 'shuffled' ? 3 : 2
   const lines: SimEvent[][] = Array.from({ length: partitions }, () => [])
-  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d' })
-  const time = { timestamp: (event: SimEvent) => event.ts, outOfOrderness: 0, idleAfter: 1_500 }
+  const built = job(shape, { version: '1', parallelism: 2, checkpointInterval: 300, checkpointTimeout, commitIntervalMin: 15, commitIntervalMax: 60, checkpointsRetained: 2, futureTimestampBound: '7d', ...(onError === undefined ? {} : { onError }) })
+  const time = { timestamp: ({ fails, ts }: SimEvent) => (fails === 'time' ? Number.NaN : ts), outOfOrderness: 0, idleAfter: bursts ? BURST_IDLE_MS : 1_500 }
   const source = built.source('in', shape === 'generated' ? generator<SimEvent>({ ...time, partitions, count: EVENTS, perSecond: EVENTS * partitions, make: (partition, sequence) => ({ ...lines[partition]?.[sequence] as SimEvent }) }) : topic(INPUT, { ...time, value: json<SimEvent>() }))
-  const byUser = source.keyBy((event) => event.user, { copartitioned: shape !== 'generated' })
+  const byUser = (of: Stream<SimEvent>) => of.keyBy(userOf, { copartitioned: shape !== 'generated' })
+  const all = byUser(source)
   // State on both sides of the shuffle: a record that was seen before says so by an amount that no sum accounts for.
-  const keyed = shape !== 'shuffled' ? byUser : byUser
+  const keyed = shape !== 'shuffled' ? all : all
     .process<SimEvent, number>('seen', {
       state: () => 0,
       onRecord: (ctx, event) => {
         const seen = ctx.state.get() + 1
         ctx.state.set(seen)
         ctx.emit(event.nth === undefined || event.nth === seen ? event : { ...event, amount: event.amount + WRONG })
+        throwsAt(event, 'seen')
       },
     }).keyBy((event) => event.user)
-  const running = keyed.process<{ key: string, count: number, sum: number }, { count: number, sum: number }>('running', {
+  const prompt = lateness === undefined ? keyed : byUser(source.filter(({ straggles }) => straggles === undefined))
+  const running = prompt.process<{ key: string, count: number, sum: number }, { count: number, sum: number }>('running', {
     state: () => ({ count: 0, sum: 0 }),
     onRecord: (ctx, event) => {
       const total = ctx.state.get()
@@ -77,40 +81,18 @@ export const workload = (shape: Shape, checkpointTimeout = CHECKPOINT_TIMEOUT_MS
       total.sum += event.amount
       ctx.state.set(total)
       ctx.emit({ key: String(ctx.key), ...total })
+      throwsAt(event, 'running')
     },
   })
   running.sink('running', topicSink(RUNNING, { value: json() }))
-  const hasWindows = shape === 'shuffled'
-  if (!hasWindows) running.sink(MARKERS, markerSink())
-  else {
-    keyed.window(tumbling(WINDOW_MS, { allowedLateness: 0 })).aggregate('windows', { count: count(), sum: sum((event) => event.amount) })
+  if (shape !== 'shuffled') running.sink(MARKERS, markerSink())
+  if (hasWindows(shape, variety)) {
+    keyed.window(tumbling(WINDOW_MS, { allowedLateness: lateness ?? 0 })).aggregate('windows', { count: count(), sum: sum(countedAmount) }, emit === undefined ? {} : { emit })
       .sink('windows', topicSink(WINDOWS, { value: json() }))
   }
+  if (timers) prompt.process<Alarm, Spans>('alarms', alarms).sink('alarms', topicSink(ALARMS, { value: json() }))
   return {
-    shape, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' ? [2] : []), input: shape === 'generated' ? 'in' : INPUT, lines,
-    sinks: hasWindows ? ['the topic'] : ['the topic', 'the marker sink'], hasWindows,
+    shape, variety, job: built, name: shape, partitions, idle: new Set(shape === 'shuffled' && !bursts ? [2] : []), input: shape === 'generated' ? 'in' : INPUT, lines,
+    sinks: shape === 'shuffled' ? ['the topic'] : ['the topic', 'the marker sink'],
   }
-}
-
-/** Where a record that kills does so: in the first operator with user code, or in the last. */
-export type DeadlyAt = 'first' | 'last'
-const DEADLY: Readonly<Record<DeadlyAt, number>> = { first: -1, last: -2 }
-
-export const poison = (user: string, at: DeadlyAt, ts: number): SimEvent => ({ user, amount: DEADLY[at], ts })
-
-/** Its user, if this operator dies of it. */
-export const kills = (value: unknown, isFirst: boolean, isLast: boolean): string | undefined => {
-  const { amount, user } = value as Partial<SimEvent>
-  return user !== undefined && ((isFirst && amount === DEADLY.first) || (isLast && amount === DEADLY.last)) ? user : undefined
-}
-
-/** The n-th is the same for the same random source. */
-export const makeEvents = (random: Random, events: number, users: readonly string[], startTs: number): SimEvent[] => {
-  const written = new Map<string, number>()
-  return Array.from({ length: events }, (_, i) => {
-    const user = users[Math.floor(random.next() * users.length)] ?? ''
-    const nth = (written.get(user) ?? 0) + 1
-    written.set(user, nth)
-    return { user, amount: 1 + Math.floor(random.next() * 9), ts: startTs + i * 10, nth }
-  })
 }

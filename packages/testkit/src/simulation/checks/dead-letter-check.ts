@@ -1,6 +1,10 @@
-// What should be in the dead letters: the records that kill, each once, and nobody else's; and how many processes each may take with it.
+// What should be in the dead letters: the records that kill, those that throw and the timers that do, each once, and nothing else; and how many processes
+// each may take with it.
+import type { Placed } from '../cluster.ts'
+import { isSetAside, WINDOW_MS } from '../events.ts'
+import type { SimEvent } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
-import { POISON } from '../workload.ts'
+import type { Variety } from '../variety.ts'
 import type { Violations } from './violations.ts'
 
 /**
@@ -9,30 +13,47 @@ import type { Violations } from './violations.ts'
  */
 const SLOTS_MAX = 6
 
+export const nameOf = ({ odd, user }: SimEvent): string => (odd === undefined ? user : `record ${odd}`)
+const timerOf = (user: string, at: number): string => `the timer of ${user} at ${at}`
+
+/** What a dead letter is about: a number of those that throw, also where the rest can't be decoded, a timer, or a user. */
+export const nameOfLetter = (value: Buffer | string | null): string => {
+  const text = String(value)
+  const odd = /"odd":(\d+)/.exec(text)?.[1]
+  if (odd !== undefined) return `record ${odd}`
+  const timer = /"key":"([^"]*)","timer":(\d+)/.exec(text)
+  return timer === null ? /"user":"([^"]*)"/.exec(text)?.[1] ?? text : timerOf(timer[1] ?? '', Number(timer[2]))
+}
+
+/** Undefined: it sets no timer that throws. */
+const brokenTimer = ({ fails, ts, user }: SimEvent): string | undefined => (fails === 'timer' ? timerOf(user, ts - (ts % WINDOW_MS) + WINDOW_MS) : undefined)
+
 export class DeadLetterCheck {
   readonly #topic: string
-  readonly #poisons: readonly string[]
+  readonly #input: readonly Placed[]
+  readonly #isSkipped: boolean
   readonly #violations: Violations
-  /** By user: in which runs it was set aside. */
+  /** By name: in which runs it was set aside. */
   readonly #runs = new Map<string, number[]>()
   readonly #killed = new Map<string, number>()
 
-  constructor(topic: string, poisons: readonly string[], violations: Violations) {
+  constructor(topic: string, input: readonly Placed[], { onError }: Variety, violations: Violations) {
     this.#topic = topic
-    this.#poisons = poisons
+    this.#input = input
+    this.#isSkipped = onError === 'skip'
     this.#violations = violations
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const { topic, records } of writes) {
-      if (topic !== this.#topic) continue
-      for (const { value } of records) {
-        const { user = '' } = JSON.parse(String(value)) as { readonly user?: string }
-        const runs = this.#runs.get(user) ?? []
-        if (!user.startsWith(POISON)) this.#violations.add('dead letters', `run ${run}: ${String(value)} is among them, and kills nobody`)
-        if (runs.includes(run)) this.#violations.add('dead letters', `run ${run}: ${user} is among them twice`)
-        this.#runs.set(user, [...runs, run])
-      }
+    const letters = writes.flatMap(({ topic, records }) => (topic === this.#topic ? records : []))
+    if (letters.length === 0) return
+    const wanted = this.#wanted()
+    for (const { value } of letters) {
+      const name = nameOfLetter(value)
+      const runs = this.#runs.get(name) ?? []
+      if (!wanted.has(name)) this.#violations.add('dead letters', `run ${run}: ${String(value)} is among them, and ${this.#isSkipped ? 'the job skips' : 'nothing is wrong with it'}`)
+      if (runs.includes(run)) this.#violations.add('dead letters', `run ${run}: ${name} is among them twice`)
+      this.#runs.set(name, [...runs, run])
     }
   }
 
@@ -46,6 +67,10 @@ export class DeadLetterCheck {
 
   /** `runs`: whose dead letters count. */
   missing(runs: readonly number[]): string[] {
-    return this.#poisons.filter((user) => !this.#runs.get(user)?.some((run) => runs.includes(run))).map((user) => `${user} is not among the dead letters`)
+    return [...this.#wanted()].filter((name) => !this.#runs.get(name)?.some((run) => runs.includes(run))).map((name) => `${name} is not among the dead letters`)
+  }
+
+  #wanted(): ReadonlySet<string> {
+    return new Set(this.#isSkipped ? [] : this.#input.flatMap(({ event }) => (isSetAside(event) ? nameOf(event) : brokenTimer(event) ?? [])))
   }
 }

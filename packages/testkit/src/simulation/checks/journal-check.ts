@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import type { TaskRef } from '@tidemark/base'
 import { decodeSnapshot, RecordAssembler } from '@tidemark/checkpoint'
-import type { CommitRecord, JournalRecord, Manifest, RunRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { Books, CommitRecord, JournalRecord, Manifest, RunRecord, SnapshotRef } from '@tidemark/checkpoint'
 import { stateHash } from '@tidemark/runtime'
 import type { Task } from '@tidemark/runtime'
 import { Packr } from 'msgpackr'
@@ -19,6 +19,10 @@ export interface JournalOf {
   readonly origin: Manifest | undefined
   readonly makeTask: () => Task
 }
+
+/** `before`: the positions before it, by input, topic and partition. */
+export type OnBatch = (of: JournalOf, record: CommitRecord, offset: number, before: ReadonlyMap<string, number>) => void
+export const positionKey = ({ input, topic, partition }: { readonly input: string, readonly topic: string, readonly partition: number }): string => `${input} ${topic}/${partition}`
 
 interface Owner {
   readonly slotId: string
@@ -42,6 +46,7 @@ export class JournalCheck {
   readonly #violations: Violations
   /** Objects that a fault has damaged on purpose. */
   readonly #damaged: ReadonlySet<string>
+  readonly #onBatch: OnBatch
   readonly #assembler = new RecordAssembler({ midway: false })
   readonly #shadow: Task
   readonly #hashes = new Map<number, string>()
@@ -64,12 +69,13 @@ export class JournalCheck {
   #deleted = false
   endedAt: number | undefined
 
-  constructor(of: JournalOf, broker: ObservedBroker, objects: MemoryObjects, violations: Violations, damaged: ReadonlySet<string>) {
+  constructor(of: JournalOf, broker: ObservedBroker, objects: MemoryObjects, violations: Violations, damaged: ReadonlySet<string>, onBatch: OnBatch) {
     this.of = of
     this.#broker = broker
     this.#objects = objects
     this.#violations = violations
     this.#damaged = damaged
+    this.#onBatch = onBatch
     this.#shadow = of.makeTask()
     this.#beginAtOrigin()
     this.#hashes.set(0, stateHash(this.#shadow))
@@ -87,6 +93,11 @@ export class JournalCheck {
   /** Offset right behind what was read: nothing of the journal is committed at or above it. */
   get readTo(): number {
     return this.#cursor
+  }
+
+  /** Over all batches, and those of the run that it goes on from. */
+  total(book: keyof Books): number {
+    return this.#totals[book] ?? 0
   }
 
   undeliveredAt(batchId: number): number | undefined {
@@ -155,7 +166,9 @@ export class JournalCheck {
     if (record.kind !== 'commit') return
     this.#oneCommitter(record, owner)
     this.#dense(record)
+    const before = this.#positions
     this.#booksBalance(record)
+    this.#onBatch(this.of, record, offset, before)
     this.#last = record
     this.#lastOwner = owner
     this.#placeOf.set(record.content.batchId, { from: offset, to: next })
@@ -195,7 +208,7 @@ export class JournalCheck {
   #booksBalance({ content: { batchId, books, totals, positions } }: CommitRecord): void {
     const fates = books.folded + books.passedOn + books.filtered + books.late + books.deadLettered + books.skipped
     if (books.records !== fates) this.#broken('books', `batch ${batchId} took ${books.records} records, ${fates} are accounted for`)
-    const next = new Map(positions.map((one) => [`${one.input} ${one.topic}/${one.partition}`, one.next]))
+    const next = new Map(positions.map((one) => [positionKey(one), one.next]))
     let advanced = 0
     for (const [key, at] of next) advanced += at - (this.#positions.get(key) ?? 0)
     const { ref, origin } = this.of
@@ -253,7 +266,7 @@ export class JournalCheck {
       const { inFlight: _inFlight, last: _last, ...rest } = position
       return { ...rest, topic: input.topic, next: 0, inFlight: 0 }
     })
-    for (const one of positions) this.#positions.set(`${one.input} ${one.topic}/${one.partition}`, one.next)
+    for (const one of positions) this.#positions.set(positionKey(one), one.next)
     const content = this.#loaded(part.ref, (found) => ({ ...found, batchId: 0, positions, upstreams: found.upstreams.map((mark) => mark.nextBlock === undefined ? { ...mark, batchId: 0 } : mark) }))
     for (const [field, value] of fieldsOf(content?.totals ?? {})) this.#totals[field] = value
   }

@@ -1,8 +1,9 @@
-// What the jobs should have said, from the input alone: each record counted once, each window said once. Judged as each transaction commits,
-// so that a record lost or doubled is seen at once; `missing` and `final` judge the end.
+// What the jobs should have said of each user, from the input alone: each record counted once. Judged as each transaction commits, so that a record lost or
+// doubled is seen at once; `missing` judges the end.
+import { FLUSH, POISON } from '../events.ts'
+import type { SimEvent } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
-import { FLUSH, POISON, RUNNING, WINDOW_MS, WINDOWS } from '../workload.ts'
-import type { SimEvent } from '../workload.ts'
+import { RUNNING } from '../workload.ts'
 import type { Violations } from './violations.ts'
 
 interface Running {
@@ -10,7 +11,6 @@ interface Running {
   readonly count: number
   readonly sum: number
 }
-type Windowed = Running & { readonly window: { readonly start: number } }
 
 /** How many records of a user lie before a restored run's positions; undefined: not known from the positions alone. */
 export type Base = (user: string) => number | undefined
@@ -22,7 +22,6 @@ export class OutputCheck {
   #summed = 0
   /** By sink, run and user: the last count. */
   readonly #last = new Map<string, number>()
-  readonly #windows = new Map<string, Windowed>()
   readonly #base = new Map<number, Base>()
   /** Of each run, the one whose checkpoint it began from. */
   readonly #origins = new Map<number, number>()
@@ -45,14 +44,7 @@ export class OutputCheck {
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const { topic, records } of writes) {
-      if (topic !== RUNNING && topic !== WINDOWS) continue
-      for (const { value } of records) {
-        const said = JSON.parse(String(value)) as Windowed
-        if (topic === RUNNING) this.running('the topic', run, said)
-        else this.#window(run, said)
-      }
-    }
+    for (const { topic, records } of writes) if (topic === RUNNING) for (const { value } of records) this.running('the topic', run, JSON.parse(String(value)) as Running)
   }
 
   running(sink: string, run: number, { key, count, sum }: Running): void {
@@ -66,20 +58,8 @@ export class OutputCheck {
     this.#last.set(place, count)
   }
 
-  #window(run: number, said: Windowed): void {
-    if (said.key.startsWith(FLUSH)) return
-    if (said.key.startsWith(POISON)) return this.#violations.add('outputs', `run ${run}: ${said.key}, which kills what processes it, is in a window`)
-    const place = `${run} ${said.key}@${said.window.start}`
-    if (this.#windows.has(place)) this.#violations.add('outputs', `run ${run}: window ${said.window.start} of ${said.key} was said twice`)
-    this.#windows.set(place, said)
-    const expected = this.#windowOf(said.key, said.window.start)
-    if (said.count !== expected.count || said.sum !== expected.sum) {
-      this.#violations.add('outputs', `run ${run}: window ${said.window.start} of ${said.key} says ${said.count}/${said.sum}, the input ${expected.count}/${expected.sum}`)
-    }
-  }
-
-  /** What has still to come, in words; empty when the present run has said everything. `marked`: there is a marker sink too. */
-  missing(run: number, sinks: readonly string[], windows: boolean): string[] {
+  /** What has still to come, in words; empty when the present run has said everything. */
+  missing(run: number, sinks: readonly string[]): string[] {
     const missing: string[] = []
     const lineage = this.lineage(run)
     this.#sum()
@@ -89,25 +69,7 @@ export class OutputCheck {
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }
-    if (windows) {
-      const said = new Set([...this.#windows.keys()].flatMap((place) => (lineage.includes(Number.parseInt(place, 10)) ? place.slice(place.indexOf(' ') + 1) : [])))
-      for (const { event: { user, ts } } of this.#written) {
-        const place = `${user}@${ts - (ts % WINDOW_MS)}`
-        if (!said.has(place)) missing.push(`window ${place}`)
-        said.add(place)
-      }
-    }
     return missing
-  }
-
-  #windowOf(key: string, start: number): { readonly count: number, readonly sum: number } {
-    let [count, sum] = [0, 0]
-    for (const { event } of this.#written) {
-      if (event.user !== key || event.ts < start || event.ts >= start + WINDOW_MS) continue
-      count += 1
-      sum += event.amount
-    }
-    return { count, sum }
   }
 
   #sumsOf(user: string): readonly number[] {

@@ -2,20 +2,26 @@
 import { jobId, taskKey } from '@tidemark/base'
 import type { TaskRef, TransactionalId } from '@tidemark/base'
 import { parseRun, paths } from '@tidemark/checkpoint'
-import type { Manifest, RunRecord } from '@tidemark/checkpoint'
+import type { CommitRecord, Manifest, RunRecord } from '@tidemark/checkpoint'
 import { createTask } from '@tidemark/runtime'
 import type { Task, TaskOptions } from '@tidemark/runtime'
 import { cutStages, jobFunctions } from 'tidemark'
 import type { SimCluster } from '../cluster.ts'
 import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
+import { hasWindows } from '../variety.ts'
 import { INPUT } from '../workload.ts'
+import { AlarmsCheck } from './alarms-check.ts'
+import { Transactions } from './batches.ts'
 import { DeadLetterCheck } from './dead-letter-check.ts'
 import { DrainedCheck } from './drained-check.ts'
 import { EndedCheck } from './ended-check.ts'
-import { JournalCheck } from './journal-check.ts'
+import { FatesCheck } from './fates-check.ts'
+import { JournalCheck, positionKey } from './journal-check.ts'
+import type { JournalOf } from './journal-check.ts'
 import { ObjectsCheck } from './objects-check.ts'
 import { OutputCheck } from './output-check.ts'
 import { Violations } from './violations.ts'
+import { WindowsCheck } from './windows-check.ts'
 
 /** Well below the time after which a broker ends a transaction. */
 const CLAIM_WAIT_MS_MAX = 1_000
@@ -25,6 +31,10 @@ export class Watch implements BrokerObserver {
   readonly outputs: OutputCheck
   readonly ended: EndedCheck
   readonly letters: DeadLetterCheck
+  readonly #fates: FatesCheck
+  readonly #windows: WindowsCheck
+  readonly #alarms: AlarmsCheck
+  readonly #transactions = new Transactions()
   readonly journals = new Map<string, JournalCheck>()
   /** Objects that a fault has damaged on purpose. */
   readonly damaged = new Set<string>()
@@ -64,13 +74,19 @@ export class Watch implements BrokerObserver {
 
   constructor(cluster: SimCluster) {
     this.#cluster = cluster
-    const plan = cluster.workload.job.plan()
-    this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(cluster.workload.job) }
-    this.outputs = new OutputCheck(cluster.written, this.violations)
+    const { input, written, workload: { job, name, shape, variety } } = cluster
+    const { journals, violations } = this
+    const plan = job.plan()
+    this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(job) }
+    this.outputs = new OutputCheck(written, violations)
     this.ended = new EndedCheck(cluster, this.violations)
     this.#drained = new DrainedCheck(cluster, this.journals, this.violations)
     this.#objects = new ObjectsCheck(cluster, this.journals, this.damaged, this.violations)
-    this.letters = new DeadLetterCheck(paths.deadLetterTopic(jobId(cluster.workload.name)), cluster.poisons, this.violations)
+    const deadLetterTopic = paths.deadLetterTopic(jobId(name))
+    this.letters = new DeadLetterCheck(deadLetterTopic, input, variety, violations)
+    this.#fates = new FatesCheck({ shape, variety, input, deadLetterTopic, journals, violations })
+    this.#windows = new WindowsCheck({ input, variety, journals, lineage: (run) => this.outputs.lineage(run), violations })
+    this.#alarms = new AlarmsCheck(written, violations)
     cluster.onMade = (slot, task) => void this.#made.set(`${slot} ${taskKey(task.ref)}`, task)
     // A throw-away process is there to die.
     cluster.onKilled = (process, user) => {
@@ -121,8 +137,7 @@ export class Watch implements BrokerObserver {
   /** Outside of any transaction: only input should be. */
   written(writes: readonly CommittedWrite[]): void {
     this.#missing = undefined
-    this.outputs.committed(this.run, writes)
-    this.letters.committed(this.run, writes)
+    this.#said(this.run, writes)
   }
 
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
@@ -130,18 +145,23 @@ export class Watch implements BrokerObserver {
     const of = paths.parseTransactionalId(id)
     if (of === undefined) return
     let committing = false
-    for (const { topic, partition } of writes) {
+    for (const write of writes) {
+      const { topic, partition } = write
       const internal = paths.parseInternalTopic(topic)
       if (internal?.kind !== 'journal') continue
       const journal = this.#journal(topic, partition, internal.run, internal.name)
       if (journal === undefined) continue
+      this.#transactions.committed(writes, write)
       this.#dirty.add(journal)
       committing = true
     }
     if (!committing) this.violations.add('atomic', `transaction of ${id} without a journal record: ${writes.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')}`)
     this.ended.committed(of.run, writes)
-    this.outputs.committed(of.run, writes)
-    this.letters.committed(of.run, writes)
+    this.#said(of.run, writes)
+  }
+
+  #said(run: number, writes: readonly CommittedWrite[]): void {
+    for (const check of [this.outputs, this.#windows, this.#alarms, this.letters]) check.committed(run, writes)
   }
 
   initialised(id: TransactionalId, aborted: boolean): void {
@@ -182,7 +202,10 @@ export class Watch implements BrokerObserver {
 
   #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
-    const missing = this.outputs.missing(this.run, workload.sinks, workload.hasWindows).concat(this.letters.missing(this.outputs.lineage(this.run)))
+    const lineage = this.outputs.lineage(this.run)
+    const missing = [...this.outputs.missing(this.run, workload.sinks), ...this.letters.missing(lineage), ...this.#fates.missing(this.run)]
+    if (hasWindows(workload.shape, workload.variety)) missing.push(...this.#windows.missing(this.run))
+    if (workload.variety.timers) missing.push(...this.#alarms.missing(lineage))
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
       const next = journal?.nextOf(workload.input) ?? 0
@@ -216,11 +239,21 @@ export class Watch implements BrokerObserver {
     }
     const record = parseRun(body, runKey)
     const origin = this.#objects.origin(record)
-    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) this.outputs.runBegins(run, this.#base(record, origin), record.from?.run)
-    const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged)
+    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) {
+      this.outputs.runBegins(run, this.#base(record, origin), record.from?.run)
+      this.#windows.runBegins(run, origin)
+    }
+    const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged, (of, seen, offset, before) => this.#batch(of, seen, offset, before))
     this.journals.set(key, journal)
     this.run = Math.max(run, this.run)
     return journal
+  }
+
+  #batch(of: JournalOf, { content }: CommitRecord, offset: number, before: ReadonlyMap<string, number>): void {
+    const at = content.positions.find(({ topic }) => topic === this.#cluster.workload.input)
+    const batch = { of, content, writes: this.#transactions.of(of.topic, of.ref.partition, offset), source: at && { partition: at.partition, from: before.get(positionKey(at)) ?? 0, to: at.next } }
+    this.#fates.batch(batch)
+    this.#windows.batch(batch)
   }
 
   /** Where a key's records all are in one input partition, and are read by one task, its positions say how many were counted. */

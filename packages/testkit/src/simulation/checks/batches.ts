@@ -1,0 +1,56 @@
+// Batches as the checks judge them: what a commit record says, beside what its transaction held and which records of the source it took.
+import type { TaskRef } from '@tidemark/base'
+import type { BatchContent, Books } from '@tidemark/checkpoint'
+import type { Placed } from '../cluster.ts'
+import type { CommittedWrite } from '../observed-broker.ts'
+
+/** Offsets from `from` to right before `to`. */
+export interface SourceRange {
+  readonly partition: number
+  readonly from: number
+  readonly to: number
+}
+
+export interface SeenBatch {
+  readonly of: { readonly ref: TaskRef }
+  readonly content: Pick<BatchContent, 'batchId' | 'books'>
+  readonly writes: readonly CommittedWrite[]
+  /** Undefined: its task reads a shuffle. */
+  readonly source: SourceRange | undefined
+}
+
+/** A task's books over all batches, those of the run that it goes on from included. */
+export interface Totals {
+  readonly of: { readonly ref: TaskRef }
+  total(book: keyof Books): number
+}
+
+export const isIn = ({ partition, offset }: Placed, range: SourceRange): boolean => partition === range.partition && offset >= range.from && offset < range.to
+
+interface Transaction {
+  /** Offsets of its records in one journal. */
+  readonly from: number
+  readonly to: number
+  readonly writes: readonly CommittedWrite[]
+}
+
+/** Transactions that were committed, until the journal is read up to them: what others hold open hides them meanwhile. */
+export class Transactions {
+  readonly #waiting = new Map<string, Transaction[]>()
+
+  committed(writes: readonly CommittedWrite[], { topic, partition, records, baseOffset }: CommittedWrite): void {
+    const key = `${topic}/${partition}`
+    const waiting = this.#waiting.get(key) ?? []
+    waiting.push({ from: baseOffset, to: baseOffset + records.length, writes })
+    this.#waiting.set(key, waiting)
+  }
+
+  /** What the transaction held that wrote the journal there. */
+  of(topic: string, partition: number, offset: number): readonly CommittedWrite[] {
+    const key = `${topic}/${partition}`
+    const waiting = this.#waiting.get(key)?.filter(({ to }) => to > offset) ?? []
+    this.#waiting.set(key, waiting)
+    const [first] = waiting
+    return first !== undefined && first.from <= offset ? first.writes : []
+  }
+}
