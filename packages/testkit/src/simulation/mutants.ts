@@ -3,9 +3,9 @@
 import type { Append, Appended, FetchedPartition, Log, LogReader, ObjectStore, OutboxSink, ProducerSession, TransactionalId } from '@tidemark/base'
 import { TidemarkError, transactionalId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
-import type { Rules } from '@tidemark/checkpoint'
+import type { Books, Rules } from '@tidemark/checkpoint'
 import type { SlotEvent, Task } from '@tidemark/runtime'
-import type { NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
+import type { Key, NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
 import { instead } from './instead.ts'
 import type { SimProcess } from './process.ts'
 import { INPUT } from './workload.ts'
@@ -71,15 +71,18 @@ const endedUnfenced = (): Mutation => {
   return { log: (log, who) => (who === 'driver' ? instead(log, { fence: async () => {}, deleteTopics: (topics) => deleteTopics(log, topics) }) : log) }
 }
 
-const outputsOutside = (log: Log, session: ProducerSession): ProducerSession => {
+const isOutput = (topic: string): boolean => paths.parseInternalTopic(topic) === undefined
+
+/** Beside the transaction: what goes to topics of which `isBeside` is true. */
+const outputsOutside = (log: Log, session: ProducerSession, isBeside: (topic: string) => boolean): ProducerSession => {
   /** One entry an append, in order; undefined: it is in the transaction, which says at its end where. */
   let written: (Appended | undefined)[] = []
   return instead(session, {
     append: async (writes) => {
-      const isOutput = ({ topic }: Append): boolean => paths.parseInternalTopic(topic) === undefined
-      const outside = await log.write(writes.filter(isOutput))
-      written.push(...writes.map((write) => (isOutput(write) ? outside.shift() : undefined)))
-      await session.append(writes.filter((write) => !isOutput(write)))
+      const isOutside = ({ topic }: Append): boolean => isBeside(topic)
+      const outside = await log.write(writes.filter(isOutside))
+      written.push(...writes.map((write) => (isOutside(write) ? outside.shift() : undefined)))
+      await session.append(writes.filter((write) => !isOutside(write)))
     },
     commit: async () => {
       const inside = await session.commit()
@@ -183,6 +186,33 @@ const keeping = (real: ProcessFunctions): ProcessFunctions => {
   }
 }
 
+/** What its key had is kept when the timer is set first, and given to it again. */
+const firing = (real: ProcessFunctions): ProcessFunctions => {
+  const { onTimer } = real
+  if (onTimer === undefined) return real
+  const had = new Map<string, unknown>()
+  const nameOf = (key: Key, time: number): string => `${key} ${time}`
+  return {
+    ...real,
+    onRecord: (ctx, value) => {
+      const { state, timers } = ctx
+      const set = (time: number): void => {
+        const name = nameOf(ctx.key, time)
+        if (!had.has(name)) had.set(name, structuredClone(state.get()))
+        timers.set(time)
+      }
+      real.onRecord(instead(ctx, { timers: { set, delete: (time) => timers.delete(time) } }), value)
+    },
+    onTimer: (ctx, time) => {
+      const { state } = ctx
+      onTimer(instead(ctx, { state: { get: () => structuredClone(had.get(nameOf(ctx.key, time))) ?? state.get(), set: (value) => state.set(value), delete: () => state.delete() } }), time)
+    },
+  }
+}
+
+/** In the totals too, so that the books balance. */
+const lateAsFiltered = (books: Books): Books => ({ ...books, late: 0, filtered: books.filtered + books.late })
+
 const behind = ({ name, node }: Subject): Subject => ({ node, name: name.replace(/\d+$/, (last) => String(Number(last) + 1)) })
 
 export const MUTANTS: readonly Mutant[] = [
@@ -205,7 +235,7 @@ export const MUTANTS: readonly Mutant[] = [
   rule('C4', 'a run reads the manifest of the checkpoint that it began from, and has none of its own'),
   {
     name: 'invariant 1', what: 'outputs are written beside the transaction',
-    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => outputsOutside(log, log.session(id)) })) }),
+    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => outputsOutside(log, log.session(id), isOutput) })) }),
   },
   { name: 'invariant 2', what: 'nobody fences anybody', make: () => ({ log: (log) => instead(log, { fence: async () => {} }) }) },
   {
@@ -242,6 +272,26 @@ export const MUTANTS: readonly Mutant[] = [
         },
       }),
     }),
+  },
+  {
+    name: 'dead letters', what: 'dead letters are written beside the transaction',
+    make: () => ({ log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => outputsOutside(log, log.session(id), (topic) => isOutput(topic) && topic.endsWith('.dead-letters')) })) }),
+  },
+  {
+    name: 'late', what: 'late records are counted as filtered ones',
+    make: () => ({
+      task: (task) => instead(task, {
+        freeze: (generation) => {
+          const frozen = task.freeze(generation)
+          const { books, totals } = frozen.content
+          return { ...frozen, content: { ...frozen.content, books: lateAsFiltered(books), totals: lateAsFiltered(totals) } }
+        },
+      }),
+    }),
+  },
+  {
+    name: 'timers', what: 'a timer fires with what its key had when it was set',
+    make: () => ({ functions: (functions) => new Map([...functions].map(([node, one]): [NodeId, NodeFunctions] => [node, one.kind === 'process' ? firing(one) : one])) }),
   },
   {
     name: 'own old id', what: 'the id of a lost session is not fenced before a new one',
