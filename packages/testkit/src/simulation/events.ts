@@ -9,11 +9,13 @@ export type Shape = 'copartitioned' | 'shuffled' | 'generated'
 
 /**
  * Where user code throws at a record: its codec, its time, the key's function, a process handler in front of the shuffle and one behind it, when each has
- * changed its state and sent something; a number of an aggregate. `timer`: the record is taken, the timer that it sets throws.
+ * changed its state and sent something; an aggregate. `timer`, `result`: the record is taken, the timer that it sets throws, its window's result can't be encoded.
  */
-export type FailsAt = 'decode' | 'time' | 'key' | 'seen' | 'running' | 'window' | 'timer'
+export type FailsAt = 'decode' | 'time' | 'key' | 'seen' | 'running' | 'window' | 'timer' | 'result'
 /** Behind the shuffle, where there is one. */
-const BEHIND_SHUFFLE: ReadonlySet<FailsAt> = new Set(['running', 'window', 'timer'])
+const BEHIND_SHUFFLE: ReadonlySet<FailsAt> = new Set(['running', 'window', 'timer', 'result'])
+/** It is not the record that is set aside. */
+const TAKEN: ReadonlySet<FailsAt> = new Set(['timer', 'result'])
 
 export interface SimEvent {
   readonly user: string
@@ -49,7 +51,7 @@ export const kills = (value: unknown, isFirst: boolean, isLast: boolean): string
 }
 
 /** It is in no result: the job sets it aside. */
-export const isSetAside = ({ fails, user }: SimEvent): boolean => (fails !== undefined && fails !== 'timer') || user.startsWith(POISON)
+export const isSetAside = ({ fails, user }: SimEvent): boolean => (fails !== undefined && !TAKEN.has(fails)) || user.startsWith(POISON)
 /** It is in every result. */
 export const isCounted = (event: SimEvent): boolean => !isSetAside(event) && event.straggles === undefined && !event.user.startsWith(FLUSH)
 /** It gets through the operator in front of a shuffle. */

@@ -17,8 +17,8 @@ describe('simulation', () => {
   })
 
   test.each([
-    ['copartitioned', { onError: 'dead-letter', timers: true, fractions: true }], ['copartitioned', { lateness: 0, emit: 'updates', onError: 'skip' }], ['copartitioned', { lateness: 50, timers: true, onError: 'dead-letter' }],
-    ['shuffled', { onError: 'dead-letter', timers: true, emit: 'updates' }], ['shuffled', { bursts: true, timers: true, fractions: true, onError: 'skip' }], ['generated', { onError: 'dead-letter', fractions: true }],
+    ['copartitioned', { onError: 'dead-letter', timers: true, fractions: true }], ['copartitioned', { lateness: 0, emit: 'updates', onError: 'skip', folds: true, buffers: true }], ['copartitioned', { lateness: 50, timers: true, onError: 'dead-letter' }],
+    ['shuffled', { onError: 'dead-letter', timers: true, emit: 'updates' }], ['shuffled', { bursts: true, timers: true, fractions: true, onError: 'skip' }], ['shuffled', { onError: 'dead-letter', folds: true, buffers: true }], ['generated', { onError: 'dead-letter', fractions: true, buffers: true }],
   ] as const)('simulation, %s, its input has %j, a machine dies and an older checkpoint is restored → everything is said, once, and what is set aside too', async (shape, variety) => {
     for (const seed of [4, 5, 6]) {
       const outcome = await simulate({ seed, shape, variety, plan: [{ at: 500, kind: 'kill machine', who: 0 }, { at: 805, kind: 'restore' }] })

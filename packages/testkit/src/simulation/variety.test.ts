@@ -29,7 +29,7 @@ describe('variety', () => {
     const plain = all.filter((variety) => Object.keys(variety).length === 0).length
     expect(plain).toBeGreaterThan(SEEDS.length * 0.45)
     expect(plain).toBeLessThan(SEEDS.length * 0.75)
-    const kinds = { copartitioned: ['emit', 'fractions', 'lateness', 'onError', 'timers'], shuffled: ['bursts', 'emit', 'fractions', 'onError', 'timers'], generated: ['fractions', 'onError'] }
+    const kinds = { copartitioned: ['buffers', 'emit', 'folds', 'fractions', 'lateness', 'onError', 'timers'], shuffled: ['buffers', 'bursts', 'emit', 'folds', 'fractions', 'onError', 'timers'], generated: ['buffers', 'fractions', 'onError'] }
     expect([...new Set(all.flatMap((variety) => Object.keys(variety)))].toSorted()).toEqual(kinds[shape])
     for (const kind of kinds[shape]) expect(all.filter((variety) => kind in variety).length).toBeGreaterThan(SEEDS.length / 10)
     expect(new Set(all.map(({ onError }) => onError))).toEqual(new Set([undefined, 'skip', 'dead-letter']))
@@ -37,10 +37,12 @@ describe('variety', () => {
 
   test('variety, records that throw → about one in ten, at every place', () => {
     const all = SEEDS.slice(0, 100).flatMap((seed) => varied(seed, 'shuffled', { onError: 'dead-letter', timers: true }).all)
-    expect(new Set(all.map(({ fails }) => fails))).toEqual(new Set([undefined, 'decode', 'time', 'key', 'seen', 'running', 'window', 'timer']))
+    expect(new Set(all.map(({ fails }) => fails))).toEqual(new Set([undefined, 'decode', 'time', 'key', 'seen', 'running', 'window', 'timer', 'result']))
     const odd = all.filter(({ fails }) => fails !== undefined)
     expect(odd.length / all.length).toBeCloseTo(0.1, 1)
-    expect(odd.every((event) => isSetAside(event) !== (event.fails === 'timer') && isCounted(event) === (event.fails === 'timer'))).toBe(true)
+    for (const event of odd) expect([isSetAside(event), isCounted(event)]).toEqual(event.fails === 'timer' || event.fails === 'result' ? [false, true] : [true, false])
+    const parts = odd.filter(({ fails }) => fails === 'result').map(({ amount }) => amount)
+    expect(parts.every((amount) => amount > 0 && amount < 1)).toBe(true)
   })
 
   test('variety, records that come late → each is told by its amount, and is in no result but windows', () => {

@@ -15,6 +15,10 @@ export interface Variety {
   readonly emit?: 'updates' | undefined
   /** Event times have fractions of a millisecond. */
   readonly fractions?: boolean | undefined
+  /** Windows keep accumulators that user code changes in place. */
+  readonly folds?: boolean | undefined
+  /** Codecs use one buffer for everything. */
+  readonly buffers?: boolean | undefined
   /** One input partition after the other falls idle beside the others, and wakes. Only `shuffled`. */
   readonly bursts?: boolean | undefined
 }
@@ -35,6 +39,9 @@ export const BURST_IDLE_MS = 100
 
 export const hasWindows = (shape: Shape, { lateness }: Variety): boolean => shape === 'shuffled' || lateness !== undefined
 
+/** Not where windows say each change: it would be its record's. Nor where records may come late: nobody could tell of those in such a result. */
+export const breaksResults = (shape: Shape, { emit, onError }: Variety): boolean => shape === 'shuffled' && onError !== undefined && emit === undefined
+
 export const varietyOf = (random: Random, shape: Shape): Variety => {
   const some = (share = 0.5): boolean => random.next() < share
   if (some(PLAIN_SHARE)) return {}
@@ -47,6 +54,8 @@ export const varietyOf = (random: Random, shape: Shape): Variety => {
     ...(some(0.4) && closes ? { emit: 'updates' as const } : {}),
     ...(some(0.4) ? { fractions: true } : {}),
     ...(some(0.4) && shape === 'shuffled' ? { bursts: true } : {}),
+    ...(some(0.4) && closes ? { folds: true } : {}),
+    ...(some(0.4) ? { buffers: true } : {}),
   }
 }
 
@@ -64,7 +73,7 @@ const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(rando
 export const vary = (random: Random, events: readonly SimEvent[], { shape, variety, partitions, partitionOf }: VaryOptions): SimEvent[] => {
   const { bursts, fractions, lateness, onError, timers } = variety
   const users = [...new Set(events.map(({ user }) => user))]
-  const failing = [...FAILS[shape], ...(hasWindows(shape, variety) ? ['window' as const] : []), ...(timers ? ['timer' as const] : [])]
+  const failing = [...FAILS[shape], ...(hasWindows(shape, variety) ? ['window' as const] : []), ...(timers ? ['timer' as const] : []), ...(breaksResults(shape, variety) ? ['result' as const] : [])]
   const passed = new Map<string, number>()
   let [odd, stragglers] = [0, 0]
   return events.map((event, i) => {
@@ -79,7 +88,9 @@ export const vary = (random: Random, events: readonly SimEvent[], { shape, varie
     const regular: SimEvent = { user, amount: event.amount, ts, nth }
     const isOdd = onError !== undefined && random.next() < FAILS_SHARE
     if (isOdd) odd += 1
-    const varied = isOdd ? { ...regular, fails: pick(random, failing), odd } : regular
+    const fails = isOdd ? pick(random, failing) : undefined
+    // Each its own part of a whole: no sum that one of them is in is whole.
+    const varied = fails === undefined ? regular : { ...regular, fails, odd, ...(fails === 'result' ? { amount: 2 ** -odd } : {}) }
     if (passesShuffle(varied)) passed.set(user, nth)
     return varied
   })

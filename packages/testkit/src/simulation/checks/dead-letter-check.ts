@@ -1,4 +1,4 @@
-// What should be in the dead letters: the records that kill, those that throw and the timers that do, each once, and nothing else; and how many processes
+// What should be in the dead letters: the records that kill, those that throw, the timers that do and results that can't be encoded, each once, and nothing else; and how many processes
 // each may take with it.
 import type { Placed } from '../cluster.ts'
 import { isSetAside, WINDOW_MS } from '../events.ts'
@@ -15,18 +15,25 @@ const SLOTS_MAX = 6
 
 export const nameOf = ({ odd, user }: SimEvent): string => (odd === undefined ? user : `record ${odd}`)
 const timerOf = (user: string, at: number): string => `the timer of ${user} at ${at}`
+const resultOf = (user: string, start: number): string => `the window ${start} of ${user}`
 
-/** What a dead letter is about: a number of those that throw, also where the rest can't be decoded, a timer, or a user. */
+/** What a dead letter is about: a number of those that throw, also where the rest can't be decoded, a timer, a result, or a user. */
 export const nameOfLetter = (value: Buffer | string | null): string => {
   const text = String(value)
   const odd = /"odd":(\d+)/.exec(text)?.[1]
   if (odd !== undefined) return `record ${odd}`
-  const timer = /"key":"([^"]*)","timer":(\d+)/.exec(text)
-  return timer === null ? /"user":"([^"]*)"/.exec(text)?.[1] ?? text : timerOf(timer[1] ?? '', Number(timer[2]))
+  const [, key = '', timer, start] = /"key":"([^"]*)",(?:"timer":(\d+)|"window":\{"start":(\d+))/.exec(text) ?? []
+  if (timer !== undefined) return timerOf(key, Number(timer))
+  return start === undefined ? /"user":"([^"]*)"/.exec(text)?.[1] ?? text : resultOf(key, Number(start))
 }
 
-/** Undefined: it sets no timer that throws. */
-const brokenTimer = ({ fails, ts, user }: SimEvent): string | undefined => (fails === 'timer' ? timerOf(user, ts - (ts % WINDOW_MS) + WINDOW_MS) : undefined)
+/** What is set aside of a record: itself, a timer that it sets, the result of its window; or nothing. */
+const setAside = (event: SimEvent): readonly string[] => {
+  const { fails, ts, user } = event
+  const start = ts - (ts % WINDOW_MS)
+  if (isSetAside(event)) return [nameOf(event)]
+  return fails === 'timer' ? [timerOf(user, start + WINDOW_MS)] : fails === 'result' ? [resultOf(user, start)] : []
+}
 
 export class DeadLetterCheck {
   readonly #topic: string
@@ -71,6 +78,6 @@ export class DeadLetterCheck {
   }
 
   #wanted(): ReadonlySet<string> {
-    return new Set(this.#isSkipped ? [] : this.#input.flatMap(({ event }) => (isSetAside(event) ? nameOf(event) : brokenTimer(event) ?? [])))
+    return new Set(this.#isSkipped ? [] : this.#input.flatMap(({ event }) => setAside(event)))
   }
 }

@@ -76,10 +76,10 @@ describe('windows', () => {
   const straggler = (number: number, ts: number): Omit<SimEvent, 'user'> => ({ amount: STRAGGLER_AMOUNT * 2 ** (number - 1), ts, straggles: number })
   const input = placed({ amount: 2, ts: 10 }, { amount: 3, ts: 60 }, straggler(1, 30), { amount: 5, ts: 160 }, straggler(2, 40), { amount: 7, ts: 360 })
   const result = (start: number, count: number, sum: number): object => ({ key: 'u0', window: { start: T0 + start }, count, sum })
-  const windows = (variety: Variety, late = 1, origin = false) => {
+  const windows = (variety: Variety, late = 1, origin = false, events = input) => {
     const violations = new Violations()
     const journals = new Map([['journal/0', { of: { ref: REF }, total: () => late }]])
-    const check = new WindowsCheck({ input, variety, journals, lineage: () => [1], violations })
+    const check = new WindowsCheck({ input: events, variety, journals, lineage: () => [1], violations })
     if (origin) check.runBegins(1, { parts: [] })
     return { check, found: violations.found }
   }
@@ -106,6 +106,13 @@ describe('windows', () => {
     const { check, found } = windows({ lateness: 0 })
     check.batch(one)
     expect(found.join('\n')).toContain(what)
+  })
+
+  test('windows, a result that can not be encoded → not missing, and found when it is said', () => {
+    const { check, found } = windows({ onError: 'skip' }, 0, false, placed({ amount: 2, ts: 10 }, { amount: 0.5, ts: 20, fails: 'result', odd: 1 }, { amount: 3, ts: 110 }))
+    expect(check.missing(1)).toEqual([`window u0@${T0 + 100}`])
+    check.committed(1, [write(WINDOWS, [result(100, 1, 3), result(0, 2, 2.5)])])
+    expect(found).toEqual([`outputs: run 1: window ${T0} of u0 was said, and can not be encoded`])
   })
 
   test('windows, something is late where nothing comes late → found', () => {
@@ -152,10 +159,10 @@ describe('windows', () => {
 })
 
 describe('fates', () => {
-  const input = placed({ amount: 1, ts: 0 }, { amount: 1, ts: 10, fails: 'decode', odd: 1 }, { amount: 1, ts: 20, fails: 'running', odd: 2 }, { user: 'poison-0-0', amount: -2, ts: 20 }, { amount: 1, ts: 30, fails: 'timer', odd: 3 })
+  const input = placed({ amount: 1, ts: 0 }, { amount: 1, ts: 10, fails: 'decode', odd: 1 }, { amount: 1, ts: 20, fails: 'running', odd: 2 }, { user: 'poison-0-0', amount: -2, ts: 20 }, { amount: 1, ts: 30, fails: 'timer', odd: 3 }, { amount: 0.5, ts: 210, fails: 'result', odd: 4 })
   const about = { 'tidemark-stage': 's0', 'tidemark-source-partition': '0' }
   const letter = (...names: readonly string[]): CommittedWrite => write(LETTERS, names, about)
-  const [one, two, killer, timer] = ['{"odd":1', '{"odd":2,"user":"u0"}', '{"user":"poison-0-0"}', `{"key":"u0","timer":${T0 + 100}}`]
+  const [one, two, killer, timer, result] = ['{"odd":1', '{"odd":2,"user":"u0"}', '{"user":"poison-0-0"}', `{"key":"u0","timer":${T0 + 100}}`, `{"key":"u0","window":{"start":${T0 + 200},"end":${T0 + 300}},"count":1,"sum":0.5}`]
   const fates = (variety: Variety, total = 3) => {
     const violations = new Violations()
     const journals = new Map([['journal/0', { of: { ref: REF }, total: (book: keyof Books) => (book === (variety.onError === 'skip' ? 'skipped' : 'deadLettered') ? total : 0) }]])
@@ -163,10 +170,10 @@ describe('fates', () => {
   }
 
   test('fates, what throws or kills is counted, and its dead letters are in the transaction → exact', () => {
-    expect(input.filter(({ event }) => isCounted(event))).toHaveLength(2)
+    expect(input.filter(({ event }) => isCounted(event))).toHaveLength(3)
     const { check, found } = fates({ onError: 'dead-letter' })
     check.batch(batch(0, 2, { deadLettered: 1 }, [letter(one)]))
-    check.batch(batch(2, 5, { deadLettered: 2 }, [letter(two, killer), write(LETTERS, [timer], { 'tidemark-stage': 's0' })], 2))
+    check.batch(batch(2, 5, { deadLettered: 2 }, [letter(two, killer), write(LETTERS, [timer, result], { 'tidemark-stage': 's0' })], 2))
     expect([found, check.missing(1)]).toEqual([[], []])
     const skipped = fates({ onError: 'skip' })
     skipped.check.batch(batch(0, 5, { skipped: 3 }))
@@ -194,12 +201,12 @@ describe('fates', () => {
     expect(found.join()).toContain('makes it 4 records deadLettered in s0, the input has 3')
   })
 
-  test('fates, dead letters → each that throws once in a run, its timer too, and nothing that does not', () => {
+  test('fates, dead letters → each that throws once in a run, its timer and its result too, and nothing that does not', () => {
     const violations = new Violations()
     const check = new DeadLetterCheck(LETTERS, input, { onError: 'dead-letter' }, violations)
     check.committed(1, [letter(one, two, killer)])
-    expect([violations.found, check.missing([1]), check.missing([2]).length]).toEqual([[], [`the timer of u0 at ${T0 + 100} is not among the dead letters`], 4])
-    check.committed(1, [letter(timer)])
+    expect([violations.found, check.missing([1]), check.missing([2]).length]).toEqual([[], [`the timer of u0 at ${T0 + 100} is not among the dead letters`, `the window ${T0 + 200} of u0 is not among the dead letters`], 5])
+    check.committed(1, [letter(timer, result)])
     expect([violations.found, check.missing([1])]).toEqual([[], []])
     check.committed(1, [letter(one, '{"user":"u0"}')])
     expect(violations.found.join('\n')).toMatch(/record 1 is among them twice\n.*"u0".* nothing is wrong with it/)

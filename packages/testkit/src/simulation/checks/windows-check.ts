@@ -51,6 +51,9 @@ const placeOf = ({ user, ts }: SimEvent): string => `${user}@${startOf(ts)}`
 const resultsOf = (writes: readonly CommittedWrite[], partition?: number): Result[] =>
   writes.flatMap((write) => (write.topic === WINDOWS && (partition === undefined || write.partition === partition) ? write.records.map(({ value }) => JSON.parse(String(value)) as Result) : []))
 
+/** No result that it is in can be encoded. */
+const isUnsayable = ({ fails }: SimEvent): boolean => fails === 'result'
+
 /** Bits of the whole part are those that straggle. */
 const takenApart = ({ count, sum }: Result): Said & { readonly rest: number } => {
   const stragglers: number[] = []
@@ -98,6 +101,7 @@ export class WindowsCheck {
     const isFirst = counted === undefined && !this.#cuts.has(run)
     if (!this.#isFinal && (counted !== undefined || isFirst) && count !== (counted ?? 0) + 1) broken(`counts ${count} after ${counted ?? 0}: ${count <= (counted ?? 0) ? 'doubled' : 'lost'}`)
     const events = this.#eventsOf(place)
+    if (events.some(isUnsayable)) broken('was said, and can not be encoded')
     const prompt = events.filter(isCounted)
     const expected = prompt.slice(0, Math.max(0, said.prompt)).reduce((total, { amount }) => total + amount, 0)
     if (rest !== expected || said.prompt > prompt.length || said.prompt < 0 || (this.#isFinal && said.prompt !== prompt.length)) broken(`says ${count}/${sum}, the input has ${prompt.length}/${prompt.reduce((total, { amount }) => total + amount, 0)} in time`)
@@ -140,6 +144,7 @@ export class WindowsCheck {
     const runs = lineage(run)
     const places = new Map<string, number>()
     for (const { event } of input) if (isCounted(event)) places.set(placeOf(event), (places.get(placeOf(event)) ?? 0) + 1)
+    for (const { event } of input) if (isUnsayable(event)) places.delete(placeOf(event))
     for (const [place, records] of places) {
       const said = runs.map((one) => this.#last.get(one)?.get(place)).find((one) => one !== undefined)
       if (said?.prompt !== records) missing.add(`window ${place}`)
