@@ -5,6 +5,7 @@ import type { Placed } from '../cluster.ts'
 import { FLUSH, POISON, WINDOW_MS } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
 import { ALARMS } from '../workload.ts'
+import { saidIn } from './batches.ts'
 import type { Violations } from './violations.ts'
 
 interface Span {
@@ -29,7 +30,7 @@ export class AlarmsCheck {
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const { topic, records } of writes) if (topic === ALARMS) for (const { value } of records) this.#alarm(run, JSON.parse(String(value)) as Alarm)
+    for (const alarm of saidIn<Alarm>(writes, ALARMS, this.#violations)) this.#alarm(run, alarm)
   }
 
   #alarm(run: number, { key, at, times, watermark, count, sum }: Alarm): void {

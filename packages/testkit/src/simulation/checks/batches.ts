@@ -3,6 +3,7 @@ import type { TaskRef } from '@tidemark/base'
 import type { BatchContent, Books } from '@tidemark/checkpoint'
 import type { Placed } from '../cluster.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
+import type { Violations } from './violations.ts'
 
 /** Offsets from `from` to right before `to`. */
 export interface SourceRange {
@@ -26,6 +27,19 @@ export interface Totals {
 }
 
 export const isIn = ({ partition, offset }: Placed, range: SourceRange): boolean => partition === range.partition && offset >= range.from && offset < range.to
+
+/** What is said in a topic, or in one partition of it. What is no JSON says nothing, and is noted. */
+export const saidIn = <T>(writes: readonly CommittedWrite[], topic: string, violations: Violations, partition?: number): T[] => {
+  const records = writes.flatMap((write) => (write.topic === topic && (partition === undefined || write.partition === partition) ? write.records : []))
+  return records.flatMap(({ value }): T[] => {
+    try {
+      return [JSON.parse(String(value)) as T]
+    } catch {
+      violations.add('outputs', `${JSON.stringify(String(value))} in ${topic} is no JSON`)
+      return []
+    }
+  })
+}
 
 interface Transaction {
   /** Offsets of its records in one journal. */

@@ -11,7 +11,7 @@ import type { CommittedWrite } from '../observed-broker.ts'
 import type { Variety } from '../variety.ts'
 import { ALARMS, WINDOWS } from '../workload.ts'
 import { AlarmsCheck } from './alarms-check.ts'
-import { Transactions } from './batches.ts'
+import { saidIn, Transactions } from './batches.ts'
 import { DeadLetterCheck } from './dead-letter-check.ts'
 import { FatesCheck } from './fates-check.ts'
 import { Violations } from './violations.ts'
@@ -36,6 +36,14 @@ describe('transactions', () => {
     transactions.committed(other, journal(7, 1))
     expect([transactions.of('journal', 0, 3), transactions.of('journal', 0, 4), transactions.of('journal', 0, 6), transactions.of('journal', 0, 7)]).toEqual([one, one, [], other])
     expect(transactions.of('journal', 1, 7)).toEqual([])
+  })
+})
+
+describe('outputs', () => {
+  test('outputs, one is no JSON → noted, the others are read, of other partitions none', () => {
+    const violations = new Violations()
+    expect(saidIn([write('a', ['{"n":1}', '{"n', '{"n":2}']), { ...write('a', [3]), partition: 1 }, write('b', [4])], 'a', violations, 0)).toEqual([{ n: 1 }, { n: 2 }])
+    expect(violations.found).toEqual(['outputs: "{\\"n" in a is no JSON'])
   })
 })
 

@@ -4,6 +4,7 @@ import { FLUSH, POISON } from '../events.ts'
 import type { SimEvent } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
 import { RUNNING } from '../workload.ts'
+import { saidIn } from './batches.ts'
 import type { Violations } from './violations.ts'
 
 interface Running {
@@ -44,7 +45,7 @@ export class OutputCheck {
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const { topic, records } of writes) if (topic === RUNNING) for (const { value } of records) this.running('the topic', run, JSON.parse(String(value)) as Running)
+    for (const said of saidIn<Running>(writes, RUNNING, this.#violations)) this.running('the topic', run, said)
   }
 
   running(sink: string, run: number, { key, count, sum }: Running): void {

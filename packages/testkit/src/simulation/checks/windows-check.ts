@@ -7,7 +7,7 @@ import type { SimEvent } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
 import type { Variety } from '../variety.ts'
 import { WINDOWS } from '../workload.ts'
-import { isIn } from './batches.ts'
+import { isIn, saidIn } from './batches.ts'
 import type { SeenBatch, SourceRange, Totals } from './batches.ts'
 import type { Violations } from './violations.ts'
 
@@ -48,8 +48,6 @@ export interface WindowsOptions {
 
 const startOf = (ts: number): number => Math.floor(ts / WINDOW_MS) * WINDOW_MS
 const placeOf = ({ user, ts }: SimEvent): string => `${user}@${startOf(ts)}`
-const resultsOf = (writes: readonly CommittedWrite[], partition?: number): Result[] =>
-  writes.flatMap((write) => (write.topic === WINDOWS && (partition === undefined || write.partition === partition) ? write.records.map(({ value }) => JSON.parse(String(value)) as Result) : []))
 
 /** No result that it is in can be encoded. */
 const isUnsayable = ({ fails }: SimEvent): boolean => fails === 'result'
@@ -82,7 +80,7 @@ export class WindowsCheck {
   }
 
   committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const result of resultsOf(writes)) this.#result(run, result)
+    for (const result of saidIn<Result>(writes, WINDOWS, this.#options.violations)) this.#result(run, result)
   }
 
   #result(run: number, result: Result): void {
@@ -124,7 +122,7 @@ export class WindowsCheck {
     const [least, most] = [verdicts.filter((verdict) => verdict === 'late').length, verdicts.filter((verdict) => verdict !== 'in time').length]
     if (books.late < least || books.late > most) broken(`counts ${books.late} records as late, by the input there are ${least === most ? least : `${least} to ${most}`}`)
     if (books.lateDrops !== books.late) broken(`counts ${books.late} records as late, and ${books.lateDrops} that a window dropped`)
-    const results = resultsOf(writes, source.partition)
+    const results = saidIn<Result>(writes, WINDOWS, violations, source.partition)
     if (!this.#isFinal && results.length !== taken.length - books.late) broken(`says ${results.length} changes of windows for ${taken.length} records, ${books.late} of them late`)
     for (const result of results) {
       if (result.key.startsWith(FLUSH)) continue
