@@ -48,6 +48,19 @@ describe('journal cursor', () => {
     expect((await readAll(cursorAt(2, chainAfter(snapshot(A, 1, 8, 2))), readerOf(list), 100)).length).toBe(1)
     await expect(readAll(cursorAt(2, chainAfter(snapshot(A, 1, 7, 2))), readerOf(list), 100)).rejects.toThrow('batch 8 must follow, the journal has 9')
   })
+  test('what a fetch brought is decoded a record at a turn: `next` stands until all are taken, and they are the same', async () => {
+    const list = values(claim(A), commit(A, 1), commit(A, 2))
+    const cursor = cursorAt()
+    const seen: (readonly [next: number, recordNext: number, batchId: number])[] = []
+    const placed = await cursor.read(readerOf(list, 3), 100, 0, async (steps) => {
+      for (const _ of steps) {
+        seen.push([cursor.next, cursor.recordNext, cursor.chain.batchId])
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
+    expect(seen).toEqual([[0, 1, 0], [0, 2, 1], [0, 3, 2]])
+    expect([cursor.next, placed.map(({ offset }) => offset)]).toEqual([3, [0, 1, 2]])
+  })
   test('an answer that does not continue the position, or a record without a value, is a broken invariant', async () => {
     await expect(readAll(cursorAt(), readerOf(values(claim(A)), 2, 1), 100)).rejects.toThrow('asked the journal for offset 0, got 1')
     await expect(readAll(cursorAt(), readerOf([null]), 100)).rejects.toThrow('without a value at j/2@0')

@@ -9,7 +9,7 @@ import type { JournalView } from '../ownership/view.ts'
 import { RecordAssembler } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
 
-/** What one fetch of a journal asks for, bytes: decoded in one go, while nobody else has a turn. */
+/** What one fetch of a journal asks for, bytes: records of that size may wait for their turn to be decoded. */
 export const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
 
 export interface PlacedRecord {
@@ -19,6 +19,12 @@ export interface PlacedRecord {
   /** Right behind its last part. */
   readonly next: number
   readonly bytes: number
+}
+
+type Turns = (steps: Iterable<void>) => unknown
+
+const allAtOnce: Turns = (steps) => {
+  for (const _ of steps) continue
 }
 
 export class JournalCursor {
@@ -50,11 +56,18 @@ export class JournalCursor {
    * Reads what one fetch gives of what is committed, from `next` until `upTo` (exclusive); folds owners and chain on the way. Whether there
    * is more, `next` tells. An error that says to try again comes before anything is folded, and the same call may follow; behind any other the cursor is of no use.
    * `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
+   * `turns` takes the steps of decoding what was fetched, all of them, and may let others have their turns between two; `next` stands until they are taken.
    */
-  async read(reader: LogReader, upTo: number, maxWaitMs = 0): Promise<readonly PlacedRecord[]> {
+  async read(reader: LogReader, upTo: number, maxWaitMs = 0, turns: Turns = allAtOnce): Promise<readonly PlacedRecord[]> {
     const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined
     if (fetched === undefined) return []
     const placed: PlacedRecord[] = []
+    await turns(this.#decoding(fetched, placed))
+    this.next = fetched.nextOffset
+    return placed
+  }
+
+  * #decoding(fetched: FetchedPartition, placed: PlacedRecord[]): Generator<void, void, void> {
     for (const record of fetched.records) {
       if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
       const whole = this.#assembler.push(record.value, record.offset)
@@ -63,9 +76,8 @@ export class JournalCursor {
       if (whole.record.kind === 'commit') this.chain = foldCommit(this.chain, whole.record)
       this.recordNext = whole.next
       placed.push(whole)
+      yield
     }
-    this.next = fetched.nextOffset
-    return placed
   }
 
   async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {
