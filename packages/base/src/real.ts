@@ -1,6 +1,6 @@
 // The only file that reads the machine's clocks and its random source.
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { Clock, Random } from './ports/clock.ts'
 
 export const realClock: Clock = {
@@ -11,7 +11,8 @@ export const realClock: Clock = {
     return { cancel: () => clearTimeout(timer) }
   },
   sleep: async (ms, signal) => {
-    await sleep(ms, undefined, signal ? { signal } : undefined)
+    // A timer of 0 ms waits a whole one.
+    await (ms === 0 ? turn(undefined, signal ? { signal } : undefined) : sleep(ms, undefined, signal ? { signal } : undefined))
   },
 }
 

@@ -3,6 +3,7 @@ import { transactionalId } from '@tidemark/base'
 import { emptyChain, encodeSnapshot, JournalCursor } from '@tidemark/checkpoint'
 import { HeldTask } from './held-task.ts'
 import { load } from './loading.ts'
+import { SLICE_MS } from './slices.ts'
 import { fixture } from './slot.sample.ts'
 import { encodeContent } from './snapshot-objects.ts'
 
@@ -25,7 +26,7 @@ test('takeover: what it begins with is loaded, and then the journal is trimmed b
 
 test('takeover: a snapshot of many blocks → applied in slices, the slot has its turns in between; begun anew meanwhile, the rest goes nowhere', async () => {
   const { ports, options, held: { ref } } = fixture()
-  const [blocks, blockMs] = [10, 4]
+  const [blocks, blockMs] = [10, SLICE_MS * 2 / 3]
   let [at, applied, pauses] = [0, 0, 0]
   let between = (): void => {}
   const clock = { ...ports.clock, now: () => 0, monotonic: () => at, after: ports.clock.after.bind(ports.clock), sleep: async () => {

@@ -3,8 +3,8 @@
 import type { Clock } from '@tidemark/base'
 import { Lock } from './lock.ts'
 
-/** Each pause between two costs a millisecond and more. */
-export const SLICE_MS = 6
+/** Each of the answers that a commit waits for, one after the other, may come behind one. */
+export const SLICE_MS = 3
 
 export class Slices {
   readonly #clock: Pick<Clock, 'monotonic' | 'sleep'>
