@@ -20,34 +20,31 @@ export interface Folding {
 
 const copyOf = (value: unknown): unknown => decodeValue(encodeValue(value))
 
-export const reduceFolding = (node: ReduceNode, functions: ReduceFunctions): Folding => ({
-  // A copy: the reducer may change it in place, and the value may have other readers.
-  first: copyOf,
-  add: (accumulator, value) => {
-    const result = functions.reduce(accumulator, value)
-    refusePromise(result, `reduce "${node.name}"`)
-    return result
-  },
-  result: (accumulator, into) => {
-    into['value'] = accumulator
-  },
-})
+export const reduceFolding = (node: ReduceNode, functions: ReduceFunctions): Folding => {
+  const what = `reduce "${node.name}"`
+  return {
+    // A copy: the reducer may change it in place, and the value may have other readers.
+    first: copyOf,
+    add: (accumulator, value) => refusePromise(functions.reduce(accumulator, value), what),
+    result: (accumulator, into) => {
+      into['value'] = accumulator
+    },
+  }
+}
 
 export const aggregateFolding = (node: AggregateNode, functions: AggregateFunctions): Folding => {
   const { aggregators } = functions
+  const what = `aggregate "${node.name}"`
   const add = (accumulator: unknown, value: unknown): unknown[] => {
     const slots = accumulator as unknown[]
-    for (const [i, aggregator] of aggregators.entries()) {
-      slots[i] = aggregator.add(slots[i], value)
-      refusePromise(slots[i], `aggregate "${node.name}"`)
-    }
+    for (const [i, aggregator] of aggregators.entries()) slots[i] = refusePromise(aggregator.add(slots[i], value), what)
     return slots
   }
   return {
-    first: (value) => add(aggregators.map((aggregator) => refusePromise(aggregator.initial(), `aggregate "${node.name}"`)), value),
+    first: (value) => add(aggregators.map((aggregator) => refusePromise(aggregator.initial(), what)), value),
     add,
     result: (accumulator, into) => {
-      for (const [i, aggregator] of aggregators.entries()) into[aggregator.field] = refusePromise(aggregator.result((accumulator as unknown[])[i]), `aggregate "${node.name}"`)
+      for (const [i, aggregator] of aggregators.entries()) into[aggregator.field] = refusePromise(aggregator.result((accumulator as unknown[])[i]), what)
     },
   }
 }

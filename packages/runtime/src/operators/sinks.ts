@@ -38,9 +38,10 @@ export const topicSink = (node: SinkNode, topic: string, { partitions, maxMessag
   const lists: AppendRecord[][] = outputs.topic(topic, partitions)
   const placement = new Placement(partitions, partitionFor)
   const hasKey = functions.key !== undefined
+  const whatKey = `the key of sink "${node.name}"`
   return (value) => {
     scope.node = node.id
-    const key: Key | undefined = hasKey ? checkKey(refusePromise(functions.key?.(value), `the key of sink "${node.name}"`)) : scope.key
+    const key: Key | undefined = hasKey ? checkKey(refusePromise(functions.key?.(value), whatKey)) : scope.key
     const encoded = encodedBy(functions, node, value)
     const text = key === undefined ? null : typeof key === 'string' ? key : String(key)
     const partition = text === null ? rotation() % partitions : placement.of(text)
