@@ -64,7 +64,7 @@ export class Transactions {
     const key = `${topic}/${partition}`
     const waiting = this.#waiting.get(key)?.filter(({ to }) => to > offset) ?? []
     this.#waiting.set(key, waiting)
-    const [first] = waiting
-    return first !== undefined && first.from <= offset ? first.writes : []
+    // Another owner's may lie further on and have been committed before.
+    return waiting.find(({ from }) => from <= offset)?.writes ?? []
   }
 }

@@ -37,6 +37,14 @@ describe('transactions', () => {
     expect([transactions.of('journal', 0, 3), transactions.of('journal', 0, 4), transactions.of('journal', 0, 6), transactions.of('journal', 0, 7)]).toEqual([one, one, [], other])
     expect(transactions.of('journal', 1, 7)).toEqual([])
   })
+  test('transactions, an owner before gives it up while the first batch of the one after is still open → the batch finds its own', () => {
+    const transactions = new Transactions()
+    const [release, commit] = [[write('a', [1])], [write('b', [2])]]
+    const journal = (baseOffset: number): CommittedWrite => ({ ...write('journal', ['']), baseOffset })
+    transactions.committed(release, journal(39))
+    transactions.committed(commit, journal(38))
+    expect([transactions.of('journal', 0, 38), transactions.of('journal', 0, 39)]).toEqual([commit, release])
+  })
 })
 
 describe('outputs', () => {
