@@ -110,7 +110,7 @@ export const flagOf = (spec: SettingSpec<unknown>): string => spec.env.replace(/
 export const keyOf = (spec: SettingSpec<unknown>): string => flagOf(spec).replaceAll(/-(\w)/g, (_dash, letter: string) => letter.toUpperCase())
 
 /** Whether a value may be repeated in a message: it is no secret, and does not look as if it held one. */
-export const mayRepeat = (spec: SettingSpec<unknown>, text: string): boolean => (spec.secret ?? false) === false && !CREDENTIALS.test(text)
+const mayRepeat = (spec: SettingSpec<unknown>, text: string): boolean => (spec.secret ?? false) === false && !CREDENTIALS.test(text)
 
 /** What is wrong with a value, told of where it came from; undefined when nothing is. */
 export const settingProblem = (spec: SettingSpec<unknown>, text: string, origin: string): string | undefined => {

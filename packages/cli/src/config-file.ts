@@ -1,7 +1,7 @@
 // tidemark.config.ts of the folder a command is started in: settings of all processes, by key, as values of their variables.
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, mayRepeat, settingProblem } from '@tidemark/base'
+import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, keyOf, settingProblem } from '@tidemark/base'
 import type { SettingSpec } from '@tidemark/base'
 import { compileFile } from './bundle.ts'
 
@@ -25,18 +25,11 @@ const textOf = (value: unknown): string | undefined => {
   return Array.isArray(value) && value.every((item) => typeof item === 'string') ? value.join(',') : undefined
 }
 
-/** As JSON, or what it is where it has none. */
-const shown = (value: unknown): string => {
-  try {
-    return JSON.stringify(value) ?? `a ${typeof value}`
-  } catch {
-    return typeof value === 'bigint' ? 'a bigint' : 'an object without end'
-  }
+/** Nothing of what is in it: that may be a password, whatever the setting is. */
+const typeProblem = (value: unknown, origin: string): string => {
+  const what = value === null ? 'null' : Array.isArray(value) ? 'a list with something else than texts' : typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  return `${origin} is ${what}: a text, a number or a list of texts is wanted`
 }
-
-/** Of the wrong type, a secret is one all the same, by itself or in what is there. */
-const typeProblem = (spec: SettingSpec<unknown>, value: unknown, origin: string): string =>
-  `${mayRepeat(spec, shown(value)) ? `${origin} is ${shown(value)}` : origin}: a text, a number or a list of texts is wanted`
 
 /** Judges every entry of what the file exports. */
 export const readConfig = (path: string, exported: unknown): ConfigFile => {
@@ -48,7 +41,7 @@ export const readConfig = (path: string, exported: unknown): ConfigFile => {
     const [spec, text] = [SPECS.get(key), textOf(value)]
     const near = spec === undefined ? closest(key, [...SPECS.keys()]) : undefined
     const origin = `${key} in ${CONFIG_FILE}`
-    const problem = spec === undefined ? `${origin} is no setting${near === undefined ? '' : `. Did you mean ${near}?`}` : text === undefined ? typeProblem(spec, value, origin) : settingProblem(spec, text, origin)
+    const problem = spec === undefined ? `${origin} is no setting${near === undefined ? '' : `. Did you mean ${near}?`}` : text === undefined ? typeProblem(value, origin) : settingProblem(spec, text, origin)
     if (problem !== undefined) problems.push(problem)
     else if (spec !== undefined && text !== undefined && text !== '') variables[spec.env] = text
   }
