@@ -1,11 +1,11 @@
-// A slot that gets no producer session: because its log is away, or because its log will not give it one.
+// A slot's own loop: when it gets no producer session, because its log is away or will not give it one; and when it has to wait.
 import { describe, expect, test } from '@jest/globals'
 import { stageId, TidemarkError } from '@tidemark/base'
 import type { ErrorFacts, TaskRef } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { MemoryLog } from '@tidemark/testkit'
 import type { VirtualClock } from '@tidemark/testkit'
-import type { SlotEvent } from './messages.ts'
+import type { SlotCommand, SlotEvent } from './messages.ts'
 import { fixture } from './slot.sample.ts'
 import { Slot } from './slot.ts'
 
@@ -27,7 +27,10 @@ const slotOn = async (state: { answer: typeof AWAY | undefined }) => {
   const ended = slot.run()
   let counter = 0
   return {
-    clock, log, ended: () => ended, stop: () => slot.stop(),
+    clock, log, ended: () => ended, stop: () => slot.stop(), task: held.ref,
+    tell: (command: SlotCommand): void => slot.handle(command),
+    /** Checkpoints whose cut it has told of. */
+    cuts: (): number[] => events.flatMap((event) => (event.kind === 'snapshot-cut' ? event.checkpoint : [])),
     assign: (...partitions: number[]): void => {
       counter += 1
       const tasks: TaskRef[] = partitions.map((partition) => ({ ...held.ref, partition }))
@@ -90,4 +93,32 @@ describe('a slot without a session', () => {
     await slot.clock.advance(5_000)
     expect(slot.became()).toEqual(['1 runs'])
   })
+})
+
+test('a snapshot wants to be walked while a batch is open that is not due → the slot waits for the commit instead of turning as fast as it can', async () => {
+  const slot = await slotOn({ answer: undefined })
+  const [sleep, written] = [slot.clock.sleep.bind(slot.clock), { topic: 'in', partition: 0, records: [{ key: null, value: '1' }] }]
+  let turns = 0
+  slot.clock.sleep = async (ms, signal) => {
+    turns += ms === 0 ? 1 : 0
+    // Time stands while it turns: it would do so for ever.
+    return sleep(turns > 100 ? 1 : ms, signal)
+  }
+  slot.assign(0)
+  await slot.clock.advance(1_000)
+  expect(slot.became()).toEqual(['0 runs'])
+  // What it commits first it commits at once.
+  await slot.log.write([written])
+  await slot.clock.advance(100)
+  // It commits before a snapshot begins; the next batch is due an interval later.
+  slot.tell({ kind: 'snapshot-begin', checkpoint: 1, tasks: [slot.task] })
+  await slot.clock.advance(2)
+  await slot.log.write([written])
+  await slot.clock.advance(14)
+  turns = 0
+  slot.tell({ kind: 'snapshot-complete', checkpoint: 1, tasks: [slot.task] })
+  await slot.clock.advance(2)
+  expect([turns, slot.cuts()]).toEqual([0, []])
+  await slot.clock.advance(100)
+  expect([turns < 10, slot.cuts()]).toEqual([true, [1]])
 })

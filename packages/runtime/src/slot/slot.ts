@@ -251,8 +251,9 @@ export class Slot {
     const silent = dirty.some((held) => held.timeline.firstCommitMs === undefined)
     const due = silent || full || openMs >= settings.commitIntervalMaxMs || (!more && at - this.#commitBeganAt >= settings.commitIntervalMinMs)
     if (dirty.length > 0 && due) await this.#commit()
-    if (this.#openedAt === undefined || !this.#options.rules.S9) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
-    if (more || full || this.#running().some((held) => held.failure !== undefined || this.#snapshots.wants(held))) return 0
+    const walks = this.#openedAt === undefined || !this.#options.rules.S9
+    if (walks) for (const held of this.#running()) if (held.failure === undefined) this.#snapshots.step(held)
+    if (more || full || this.#running().some((held) => held.failure !== undefined || (walks && this.#snapshots.wants(held)))) return 0
     if (this.#openedAt === undefined) return IDLE_WAIT_MS
     const dueMs = settings.commitIntervalMinMs - (this.#ports.clock.monotonic() - this.#commitBeganAt)
     return Math.min(IDLE_WAIT_MS, Math.max(1, Math.ceil(dueMs)))
