@@ -75,7 +75,8 @@ describeWith(['kafka'], 'Kafka reader, faulty answers', (server) => {
     expect(seen(await at.reader().fetch(both(topic), { ...COMMITTED, maxWaitMs: 5_000 }))).toEqual([[0, 'p0'], [1, 'p1']])
   })
 
-  test.each([['delete', 'INVARIANT_BROKEN'], ['compact', undefined]])('a batch that is missing from the answer: cleanup.policy=%s → %s', async (policy, code) => {
+  /** What a reader from 0 meets when the answer lacks the first of two batches: that holds offset 0, the second is its commit marker at 1. */
+  const withHole = async (policy: string): Promise<{ readonly topic: string, readonly fetch: () => Promise<FetchedPartition[]> }> => {
     const topic = await at.topic(1, { 'cleanup.policy': policy })
     const session = await at.session()
     for (const value of ['a', 'b']) {
@@ -84,11 +85,31 @@ describeWith(['kafka'], 'Kafka reader, faulty answers', (server) => {
     }
     await settled(at.log, topic)
     const reader = at.reader()
-    // The first batch holds offset 0, the second is its commit marker at 1.
-    using _fault = withPartition(0, (set) => ({ ...set, set: set.set.subarray(12 + set.set.readInt32BE(8)) }))
-    const fetching = reader.fetch(both(topic).slice(0, 1), { ...COMMITTED, maxWaitMs: 5_000 })
-    if (code === undefined) expect(seen(await fetching)).toEqual([[0, 'b']])
-    else await expect(fetching).rejects.toMatchObject({ code, place: { topic, partition: 0, offset: 0 }, details: { first: 0, last: 0 } })
+    return {
+      topic,
+      fetch: async () => {
+        using _fault = withPartition(0, (set) => ({ ...set, set: set.set.subarray(12 + set.set.readInt32BE(8)) }))
+        return await reader.fetch(both(topic).slice(0, 1), { ...COMMITTED, maxWaitMs: 5_000 })
+      },
+    }
+  }
+
+  test.each([['delete', 'INVARIANT_BROKEN'], ['compact', undefined]])('a batch that is missing from the answer: cleanup.policy=%s → %s', async (policy, code) => {
+    const { topic, fetch } = await withHole(policy)
+    if (code === undefined) expect(seen(await fetch())).toEqual([[0, 'b']])
+    else await expect(fetch()).rejects.toMatchObject({ code, place: { topic, partition: 0, offset: 0 }, details: { first: 0, last: 0 } })
+  })
+
+  test('the same of a compacted topic whose settings may not be read: it stops and asks for the right, and passes once that is given', async () => {
+    const { topic, fetch } = await withHole('compact')
+    {
+      using _hidden = withFault('DescribeConfigs', async (real) => {
+        const answer = await real() as { resources: { errorCode: number, configEntries: unknown[] }[] }
+        return { ...answer, resources: answer.resources.map((one) => ({ ...one, errorCode: 29, configEntries: [] })) }
+      })
+      await expect(fetch()).rejects.toMatchObject({ code: 'LOG_GAP_UNEXPLAINED', action: 'fail-job', place: { topic, partition: 0, offset: 0 }, hint: expect.stringContaining('DescribeConfigs') })
+    }
+    expect(seen(await fetch())).toEqual([[0, 'b']])
   })
 
   test('a damaged batch: LOG_CODEC names the partition and the offset', async () => {

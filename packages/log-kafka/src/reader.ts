@@ -167,14 +167,20 @@ export class KafkaReader implements LogReader {
     return nextOffset === offset ? undefined : { topic, partition, fromOffset: offset, records, nextOffset, startOffset: set.startOffset, stableOffset: set.stableOffset }
   }
 
-  /** A range that no batch accounts for is compaction or loss; only a compacted topic may have it. */
+  /** A range that no batch accounts for is compaction or loss; only a topic known to be compacted may have it. */
   async #accountFor(topic: string, partition: number, hole: OffsetRange): Promise<void> {
     if (this.#compacted.has(topic)) return
-    if ((await this.#configs.read([topic])).get(topic)?.compacted === true) {
+    const config = (await this.#configs.read([topic])).get(topic)
+    if (config?.compacted) {
       this.#compacted.add(topic)
       return
     }
-    throw invariantBroken('7', `offsets ${hole.first} to ${hole.last} of partition ${partition} of "${topic}" are not in the log, and the topic is not compacted`, { topic, partition, offset: hole.first, details: { first: hole.first, last: hole.last } })
+    const what = `offsets ${hole.first} to ${hole.last} of partition ${partition} of "${topic}" are not in the log`
+    const where = { topic, partition, offset: hole.first, details: { first: hole.first, last: hole.last } }
+    if (!config?.hidden) throw invariantBroken('7', `${what}, and the topic is not compacted`, where)
+    throw new TidemarkError(`${what}: compacted away or lost, which can't be told, for the settings of the topic may not be read`, {
+      ...where, code: 'LOG_GAP_UNEXPLAINED', blame: 'user', action: 'fail-job', hint: "Grant this client Kafka's right DescribeConfigs on the topic and submit from the last checkpoint: when it is compacted, the gap is passed.",
+    })
   }
 
   async #outOfRange({ topic, partition, offset }: FetchRequest): Promise<TidemarkError> {

@@ -91,15 +91,16 @@ export const readAll = async (log: Log, topic: string, { partition = 0, from = 0
   }
 }
 
-const send = Connection.prototype.send as <T>(call: WireCall<T>) => Promise<T>
+type Send = <T>(call: WireCall<T>) => Promise<T>
 
-/** Until disposed, each request named `apiName` goes through `fault`, which may make the real call, before or instead of failing. */
+/** Until disposed, each request named `apiName` goes through `fault`, which may make the real call, before or instead of failing. The one begun last is disposed first. */
 export const withFault = (apiName: string, fault: (real: () => Promise<unknown>) => Promise<unknown>): Disposable => {
+  const before = Connection.prototype.send as Send
   Connection.prototype.send = async function <T>(this: typeof Connection.prototype, call: WireCall<T>): Promise<T> {
-    const real = (): Promise<T> => send.call(this, call) as Promise<T>
+    const real = (): Promise<T> => before.call(this, call) as Promise<T>
     return call.request.apiName === apiName ? await fault(real) as T : real()
   }
-  return { [Symbol.dispose]: () => { Connection.prototype.send = send } }
+  return { [Symbol.dispose]: () => { Connection.prototype.send = before } }
 }
 
 /** What kafkajs rejects with when no answer comes in time. */

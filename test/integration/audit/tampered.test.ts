@@ -3,8 +3,10 @@ import { afterEach, describe, expect, test } from '@jest/globals'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { jobId } from '@tidemark/base'
+import { jobId, realClock } from '@tidemark/base'
+import type { Log } from '@tidemark/base'
 import { parseManifest, paths } from '@tidemark/checkpoint'
+import { audit } from '@tidemark/cli'
 import { MainJob, SEED } from '../../cluster/main-job.ts'
 import { auditReportOf, runAudit } from '../../cluster/audit.ts'
 
@@ -21,6 +23,12 @@ const reportOf = (job: string, given: object) => ({
   outputs: expect.arrayOf({ stages: expect.arrayOf(expect.any(String)), shuffles: expect.arrayOf(expect.any(String)), topics: expect.arrayOf(expect.any(String)), sent: A_NUMBER, sentBefore: A_NUMBER, taken: A_NUMBER, inFlight: A_NUMBER, found: A_NUMBER }),
   compared: expect.objectContaining(Object.fromEntries(['batches', 'positions', 'checksums', 'source ranges', 'shuffle ranges', 'blocks', 'emitted', 'totals', 'snapshots', 'checkpoints', 'objects'].map((what) => [what, A_NUMBER]))), ...given,
 })
+
+/** As a client sees it that may not read the settings of any topic. */
+const withHiddenSettings = (log: Log): Log => {
+  const describeTopics: Log['describeTopics'] = async (names) => new Map([...await log.describeTopics(names)].map(([topic, about]) => [topic, { ...about, settingsHidden: true }]))
+  return { name: log.name, describeTopics, offsets: (...given) => log.offsets(...given), reader: () => log.reader() } as Partial<Log> as Log
+}
 
 describe(`audit of what was changed by hand (seed ${SEED})`, () => {
   let open: MainJob | undefined
@@ -59,6 +67,12 @@ describe(`audit of what was changed by hand (seed ${SEED})`, () => {
         ways: expect.arrayOf(expect.objectContaining({ from: A_NUMBER, hash: expect.stringMatching(/^[0-9a-f]{64}$/) })),
       }),
     }))
+
+    const untold = await audit(withHiddenSettings(cluster.log), cluster.store, realClock, new AbortController().signal, { job: job.name, shared: [], outputs: true, state: false, say: () => {} })
+    expect([untold.lost, untold.doubled, untold.findings]).toEqual([0, 0, []])
+    expect(untold.untold.filter(({ why }) => why.includes('DescribeConfigs')).map(({ what }) => what).toSorted()).toEqual([
+      `dead letters in ${job.name}.dead-letters`, `records between positions in ${job.input}`, `the records that s1 sent to ${job.running}, ${job.windows}`,
+    ])
 
     await cluster.log.write([{ topic: job.running, partition: 0, records: [{ key: 'u1', value: '{"key":"u1","count":1,"sum":1}' }] }])
     const { code, err, report: unbalanced } = await auditReportOf(cluster.folder, {}, [job.name])

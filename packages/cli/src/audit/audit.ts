@@ -230,9 +230,10 @@ class RunAudit {
     for (const one of sources) {
       const { topic, partition } = one.input
       const about = topics.get(topic)
-      if (about === undefined || about.compacted) {
+      const unknown = about === undefined ? 'it is gone' : about.compacted ? 'it is compacted: some may have been removed since' : about.settingsHidden ? `it may be compacted: its settings can't be read (Kafka's right DescribeConfigs is lacking)` : undefined
+      if (unknown !== undefined) {
         one.allUnknown()
-        this.#findings.cannotTell(`records between positions in ${topic}`, about === undefined ? 'it is gone' : 'it is compacted: some may have been removed since')
+        this.#findings.cannotTell(`records between positions in ${topic}`, unknown)
         continue
       }
       const [offsets] = await this.#ports.log.offsets(topic, [partition])

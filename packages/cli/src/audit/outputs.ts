@@ -35,6 +35,7 @@ const unusable = (topic: string, run: RunRecord, found: { readonly about: TopicD
   if (run.run > 1) return 'earlier runs under this name may have written to it'
   if (found === undefined) return 'it is not in the log'
   if (found.about.compacted) return 'it is compacted'
+  if (found.about.settingsHidden) return "it may be compacted: its settings can't be read (Kafka's right DescribeConfigs is lacking)"
   const begun = found.ends.find(({ start }) => start > 0)
   return begun === undefined ? undefined : `retention has removed what was before ${begun.start} of partition ${begun.partition}`
 }
