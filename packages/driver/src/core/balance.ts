@@ -6,7 +6,7 @@ import { isLive } from './lifecycle.ts'
 import { taskName } from './out.ts'
 import type { Ownership, Parts } from './ownership.ts'
 import { place, slotKey } from './placement.ts'
-import type { SlotRef } from './placement.ts'
+import type { Placement, SlotRef } from './placement.ts'
 import { Readiness } from './readiness.ts'
 import { StoreAnswers } from './store-answers.ts'
 
@@ -21,6 +21,7 @@ export class Balance {
   readonly #ownership: Ownership
   readonly #readiness: Readiness
   readonly #store: StoreAnswers
+  #placed: { readonly asked: string, readonly targets: Placement['targets'] } | undefined
 
   constructor(parts: Parts, ownership: Ownership) {
     this.#with = parts
@@ -38,14 +39,20 @@ export class Balance {
   run(): void {
     const jobs = this.#with.jobs.all().filter(({ state }) => isLive(state))
     const usable = this.#usableSlots()
-    const { targets } = place(jobs.map((job) => ({
-      job: nameOf(job),
-      tasks: [...job.tasks].map(([task, entry]) => ({ task, on: this.#counted(entry, usable) })),
-    })), usable, this.#readiness.bound(jobs, usable, nameOf))
+    const targets = this.#targets(jobs, usable)
     const occupants = this.#occupants()
     this.#giveOut(jobs, targets, usable, occupants)
     this.#readiness.prepare(jobs, targets, usable)
     this.#move(jobs, targets)
+  }
+
+  /** Placement is pure: asked with the same again, as at most ticks, it would only work out the same again. */
+  #targets(jobs: readonly JobEntry[], usable: readonly SlotRef[]): Placement['targets'] {
+    const demands = jobs.map((job) => ({ job: nameOf(job), tasks: [...job.tasks].map(([task, entry]) => ({ task, on: this.#counted(entry, usable) })) }))
+    const bound = this.#readiness.bound(jobs, usable, nameOf)
+    const asked = JSON.stringify([demands, usable, [...bound]])
+    if (asked !== this.#placed?.asked) this.#placed = { asked, targets: place(demands, usable, bound).targets }
+    return this.#placed.targets
   }
 
   /**
