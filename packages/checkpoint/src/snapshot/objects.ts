@@ -6,6 +6,7 @@ import { TidemarkError } from '@tidemark/base'
 import { frame, FRAME_HEADER_BYTES, frameCorrupt, unframe } from '../records/framing.ts'
 import type { FrameFamily } from '../records/framing.ts'
 import type { ObjectRef } from '../records/records.ts'
+import { readStoredFrame, STORED_BYTES_MAX, storedFrame } from './stored-frame.ts'
 
 /** One object at most. */
 export const OBJECT_BYTES_MAX = 32 * 1024 * 1024
@@ -42,7 +43,7 @@ export class ObjectPacker {
   add(kind: number, envelope: Buffer, data: Buffer): void {
     const parts = Math.max(1, Math.ceil(data.length / PIECE_BYTES_MAX))
     for (let part = 0; part < parts; part += 1) {
-      const piece = zstdCompressSync(data.subarray(part * PIECE_BYTES_MAX, (part + 1) * PIECE_BYTES_MAX), { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } })
+      const piece = pack(data.subarray(part * PIECE_BYTES_MAX, (part + 1) * PIECE_BYTES_MAX))
       const framed = frame(this.#family, { kind, part, parts, number: this.#blocks }, envelope, [piece])
       if (this.#bytes + 4 + framed.length > OBJECT_BYTES_MAX) this.#close()
       const length = Buffer.allocUnsafe(4)
@@ -132,9 +133,11 @@ const split = (family: FrameFamily, body: Buffer, block: number): Buffer[] => {
   return frames
 }
 
+const pack = (piece: Buffer): Buffer => (piece.length <= STORED_BYTES_MAX ? storedFrame(piece) : zstdCompressSync(piece, { params: { [constants.ZSTD_c_compressionLevel]: LEVEL } }))
+
 const unpack = (family: FrameFamily, packed: Buffer, block: number): Buffer => {
   try {
-    return zstdDecompressSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX })
+    return readStoredFrame(packed) ?? zstdDecompressSync(packed, { maxOutputLength: UNPACKED_BYTES_MAX })
   } catch (cause) {
     throw frameCorrupt(family, block, 'it can\'t be unpacked', cause)
   }
