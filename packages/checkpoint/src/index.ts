@@ -1,7 +1,7 @@
 // checkpoint: the one protocol as pure decisions over facts. Reads no clock, opens no socket.
 export type { BatchContent, Books, ClaimRecord, CommitRecord, EndedRecord, Generation, JournalRecord, ObjectRef, Owner, ReleaseRecord, SnapshotRef, SourcePosition, Stamp, UpstreamMark } from './records/records.ts'
 export { compareGenerations, formatGeneration, sameOwner } from './records/generation.ts'
-export { encodeRecord, peekRecord, RECORD_PART_BYTES_MAX, RecordAssembler } from './records/codec.ts'
+export { encodeRecord, FramedCommit, peekRecord, RECORD_PART_BYTES_MAX, RecordAssembler } from './records/codec.ts'
 export type { AssembledRecord, OpenRecord } from './records/codec.ts'
 export { BLOCK_BYTES_MAX, decodeBlock, encodeBlocks } from './records/blocks.ts'
 export type { Block, BlockHeader, ShuffleRecord } from './records/blocks.ts'

@@ -7,13 +7,14 @@ import type { Chain } from '../ownership/chain.ts'
 import { emptyView, passOwn, see } from '../ownership/view.ts'
 import type { JournalView } from '../ownership/view.ts'
 import { RecordAssembler } from '../records/codec.ts'
+import type { FramedRecord } from '../records/codec.ts'
 import type { JournalRecord } from '../records/records.ts'
 
 /** What one fetch of a journal asks for, bytes: records of that size may wait for their turn to be decoded. */
 export const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
 
 export interface PlacedRecord {
-  readonly record: JournalRecord
+  readonly record: FramedRecord
   /** Offset of its first part. */
   readonly offset: number
   /** Right behind its last part. */
@@ -70,7 +71,7 @@ export class JournalCursor {
   * #decoding(fetched: FetchedPartition, placed: PlacedRecord[]): Generator<void, void, void> {
     for (const record of fetched.records) {
       if (record.value === null) throw invariantBroken('7', `a journal record without a value at ${this.topic}/${this.task.partition}@${record.offset}`, { ...this.task, offset: record.offset })
-      const whole = this.#assembler.push(record.value, record.offset)
+      const whole = this.#assembler.pushFramed(record.value, record.offset)
       if (whole === undefined) continue
       this.view = see(this.view, whole.record, whole.offset)
       if (whole.record.kind === 'commit') this.chain = foldCommit(this.chain, whole.record)

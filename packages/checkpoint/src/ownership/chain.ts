@@ -3,7 +3,7 @@
 import { invariantBroken } from '@tidemark/base'
 import type { TransactionalId } from '@tidemark/base'
 import { compareGenerations, formatGeneration, sameOwner } from '../records/generation.ts'
-import type { CommitRecord, SnapshotRef, Stamp } from '../records/records.ts'
+import type { BatchContent, CommitRecord, SnapshotRef, Stamp } from '../records/records.ts'
 
 /** What the next commit record must continue. Immutable. */
 export interface Chain {
@@ -24,8 +24,11 @@ export const emptyChain = (): Chain => EMPTY
 /** Right after the batch at which a snapshot is exact. Batch 0 is the state before the journal's first. */
 export const chainAfter = (ref: SnapshotRef): Chain => (ref.batchId === 0 ? EMPTY : { batchId: ref.batchId, last: stampOf(ref), gone: NONE })
 
+/** What of a commit record continues a chain. */
+type Link = Stamp & Pick<CommitRecord, 'task'> & { readonly content: Pick<BatchContent, 'batchId'> }
+
 /** The chain with one more record; throws `INVARIANT_BROKEN` when it does not continue it. */
-export const foldCommit = (chain: Chain, record: CommitRecord): Chain => {
+export const foldCommit = (chain: Chain, record: Link): Chain => {
   const { batchId } = record.content
   const broken = (message: string): Error => invariantBroken('2', message, { ...record.task, details: { expected: chain.batchId + 1, found: batchId, last: chain.last, stamp: stampOf(record) } })
   if (batchId !== chain.batchId + 1) throw broken(`batch ${chain.batchId + 1} must follow, the journal has ${batchId}`)

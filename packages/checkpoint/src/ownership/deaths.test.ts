@@ -1,5 +1,7 @@
 // Deaths in a row, as the next owner reads them in the journal.
 import { describe, expect, test } from '@jest/globals'
+import * as fc from 'fast-check'
+import { FramedCommit } from '../records/codec.ts'
 import type { JournalRecord, Stamp } from '../records/records.ts'
 import { claim, commit, release, stamp } from '../samples/records.ts'
 import { AWAY_AFTER_MS, clearedByTrial, DeathCount, deathsLeft, isToBeTried } from './deaths.ts'
@@ -18,6 +20,28 @@ const once: Deaths = { slots: 1, executors: 0 }
 const life = (by: Stamp, livedMs: number, deaths?: Deaths): JournalRecord[] => [at(claim(by), 1_000, deaths), at(commit(by, 1), 60_000, deaths), at(commit(by, 2), 60_000 + livedMs, deaths)]
 
 describe('deaths in a row', () => {
+  test('frames of commits count as the commits do, and of an owner that has committed often only the last is looked into', () => {
+    fc.assert(fc.property(fc.array(fc.record({ by: fc.constantFrom(A, B), commits: fc.nat(30), everyMs: fc.constantFrom(1, 100, 600), offsets: fc.nat(1), dies: fc.boolean(), deaths: fc.constantFrom(undefined, once, { slots: 1, executors: 3 }) }), { maxLength: 4 }), (lives) => {
+      const records = lives.flatMap(({ by, commits, everyMs, offsets, dies, deaths }): JournalRecord[] => [
+        at(claim(by), 1_000, deaths),
+        ...Array.from({ length: commits }, (_, i) => {
+          const record = commit(by, i + 1)
+          return at({ ...record, content: { ...record.content, books: { ...record.content.books, offsets } } }, 2_000 + i * everyMs, deaths)
+        }),
+        ...dies ? [] : [at(release(by), 90_000)],
+      ])
+      let lookedInto = 0
+      const frames = new DeathCount()
+      for (const record of records) {
+        frames.see(record.kind === 'commit' ? new FramedCommit(record, record.content, () => {
+          lookedInto += 1
+          return record
+        }) : record)
+      }
+      for (const slotDied of [true, false]) for (const who of [me, A.owner]) expect(frames.next(who, slotDied)).toEqual(after(records).next(who, slotDied))
+      if (lives.every(({ offsets }) => offsets > 0)) expect(lookedInto).toBeLessThanOrEqual(11 * lives.length)
+    }))
+  })
   test('the first owner, and whoever follows a release, has none before it', () => {
     expect(after([]).next(me, false)).toBeUndefined()
     expect(after([...life(A, 5), at(release(A), 2_000)]).next(me, false)).toBeUndefined()

@@ -1,5 +1,6 @@
 // Deaths in a row of a task's owners that did not get away from where the one before had died. The count stands in claims, and in commits until its
 // owner has got away, so that it outlives every process; it says when what comes next is to be tried in a throw-away process first.
+import type { FramedRecord } from '../records/codec.ts'
 import type { JournalRecord, Owner } from '../records/records.ts'
 
 /** Absent: none that counts. */
@@ -47,16 +48,34 @@ interface LastOwner {
   /** From its first commit that was read to its last, by its own clock; what it tried out before the first is not counted. */
   readonly firstCommitAt: number | undefined
   readonly livedMs: number
-  /** Of its commits that were read, those that moved a position. */
+  /** Of its commits that were read, those that moved a position, as far as more of them make a difference. */
   readonly batches: number
   readonly released: boolean
 }
 
-/** Folds a journal in its order. */
+/** Folds a journal in its order. Of an owner that has committed often, only its last record is looked into. */
 export class DeathCount {
   #last: LastOwner | undefined
+  /** Its newest commit, not looked into yet. */
+  #newest: Extract<FramedRecord, { readonly kind: 'commit' }> | undefined
 
-  see(record: JournalRecord): void {
+  see(record: JournalRecord | FramedRecord): void {
+    if (record.kind !== 'commit' || 'timestamp' in record) {
+      this.#lookInto()
+      this.#see(record)
+    } else if (this.#last?.owner.slotId === record.owner.slotId && !this.#last.released && this.#last.batches >= EXECUTOR_AWAY_AFTER_BATCHES) this.#newest = record
+    else {
+      this.#lookInto()
+      this.#see(record.whole)
+    }
+  }
+
+  #lookInto(): void {
+    if (this.#newest !== undefined) this.#see(this.#newest.whole)
+    this.#newest = undefined
+  }
+
+  #see(record: JournalRecord): void {
     const { owner, timestamp } = record
     const known = this.#last?.owner.slotId === owner.slotId ? this.#last : undefined
     if (record.kind === 'ended') return
@@ -74,6 +93,7 @@ export class DeathCount {
 
   /** What the claim of the next owner says. `slotDied`: the driver gave the task out because its slot died alone. */
   next(me: Owner, slotDied: boolean): Deaths | undefined {
+    this.#lookInto()
     const last = this.#last
     if (last === undefined) return slotDied ? { slots: 1, executors: 0 } : undefined
     // Who released it, or has it still, did not die; but what killed slots before may still lie ahead of a task that is moved on at once.

@@ -1,6 +1,7 @@
 // What a reader of one journal knows of the task's owners, folded from its records in journal order and from the snapshot it begins at.
 import type { TransactionalId } from '@tidemark/base'
 import { compareGenerations, sameOwner } from '../records/generation.ts'
+import type { FramedRecord } from '../records/codec.ts'
 import type { JournalRecord, SnapshotRef, Stamp } from '../records/records.ts'
 import { ALL_RULES } from '../rules.ts'
 import type { Rules } from '../rules.ts'
@@ -49,7 +50,7 @@ const writable = (view: JournalView): View => {
 export const emptyView = (rules: Rules = ALL_RULES): JournalView => new View(rules)
 
 /** Folds one committed record; changes and returns the view. `offset` is that of its first part. */
-export const see = (view: JournalView, record: JournalRecord, offset: number): JournalView => {
+export const see = (view: JournalView, record: JournalRecord | FramedRecord, offset: number): JournalView => {
   const into = writable(view)
   into.seenTo = Math.max(into.seenTo, offset + 1)
   // R6: with the rule off, only claims and releases name an owner.

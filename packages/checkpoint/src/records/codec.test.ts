@@ -32,6 +32,8 @@ describe('journal codec', () => {
       const parts = encodeRecord(record)
       expect(parts).toHaveLength(1)
       expect(new RecordAssembler().push(parts[0] as Buffer, 41)).toEqual({ record, offset: 41, next: 42, bytes: parts[0]?.length })
+      const { record: framed } = new RecordAssembler().pushFramed(parts[0] as Buffer, 41) ?? {}
+      expect(framed?.kind === 'commit' ? framed.whole : framed).toEqual(record)
       expect(peekRecord(parts[0] as Buffer, 41)).toEqual({ kind: record.kind, generation: record.generation, owner: record.owner, transactionalId: record.transactionalId })
     }))
   })
@@ -65,6 +67,19 @@ describe('journal codec', () => {
     const part = encodeRecord(commit(stamp('A', 1), 1, [], Buffer.from('state')))[0] as Buffer
     const record = new RecordAssembler().push(part, 0)?.record as CommitRecord
     expect(record.content.state.buffer).toBe(part.buffer)
+  })
+
+  test('frames: whose a commit record is, which batch and its state are known without the rest, also where one owner follows another', () => {
+    const [a, b] = [stamp('A', 1), stamp('B', 2)]
+    const records = [commit(a, 1, [], Buffer.from('one')), commit(a, 2, [], Buffer.alloc(2_000_000, 'two ')), claim(b), commit(b, 3, [], Buffer.from('three'))]
+    const assembler = new RecordAssembler()
+    const framed = records.flatMap(encodeRecord).flatMap((part, i) => assembler.pushFramed(part, i) ?? [])
+    expect(framed.map(({ record: { kind, generation, owner, transactionalId, ...record } }) => [kind, generation, owner, transactionalId, 'content' in record && record.content.batchId])).toEqual(
+      records.map(({ kind, generation, owner, transactionalId, ...record }) => [kind, generation, owner, transactionalId, 'content' in record && record.content.batchId]))
+    for (const [i, { record }] of framed.entries()) {
+      const wanted = records[i]
+      if (record.kind === 'commit' && wanted?.kind === 'commit') expect(record.content.state.equals(wanted.content.state)).toBe(true)
+    }
   })
 
   test('damage: a lost, doubled, swapped or foreign part is refused with its offset', () => {

@@ -2,7 +2,7 @@
 // names its owner, R6, R8); the payload is the length of the msgpack meta data, the meta data, and the state as it is.
 import { TidemarkError } from '@tidemark/base'
 import { Packr } from 'msgpackr'
-import type { CommitRecord, JournalRecord, Stamp } from './records.ts'
+import type { BatchContent, CommitRecord, JournalRecord, Stamp } from './records.ts'
 import { FRAME_HEADER_BYTES, frame, frameCorrupt, sliceOf, unframe } from './framing.ts'
 import type { Frame, FrameFamily } from './framing.ts'
 
@@ -69,8 +69,41 @@ export const peekRecord = (value: Buffer, offset: number): OpenRecord => {
   return { kind: kindOf(found, offset), ...readStamp(found.envelope) }
 }
 
-export interface AssembledRecord {
-  readonly record: JournalRecord
+/**
+ * A commit record of which only the frame was looked at, all parts checked by their CRC: whose it is, which batch, the state after it. The rest is decoded
+ * once it is asked for: who reads a long journal needs it of the last batch alone.
+ */
+export class FramedCommit implements Stamp {
+  readonly kind = 'commit'
+  readonly generation: Stamp['generation']
+  readonly owner: Stamp['owner']
+  readonly transactionalId: Stamp['transactionalId']
+  readonly content: Pick<BatchContent, 'batchId' | 'state'>
+  readonly #decode: () => CommitRecord
+  #whole: CommitRecord | undefined
+
+  constructor(stamp: Stamp, content: FramedCommit['content'], decodeWhole: () => CommitRecord) {
+    this.generation = stamp.generation
+    this.owner = stamp.owner
+    this.transactionalId = stamp.transactionalId
+    this.content = content
+    this.#decode = decodeWhole
+  }
+
+  /** `JOURNAL_CORRUPT`. */
+  get whole(): CommitRecord {
+    return this.#whole ??= this.#decode()
+  }
+
+  get task(): CommitRecord['task'] {
+    return this.whole.task
+  }
+}
+
+export type FramedRecord = Exclude<JournalRecord, CommitRecord> | FramedCommit
+
+export interface AssembledRecord<R extends JournalRecord | FramedRecord = JournalRecord> {
+  readonly record: R
   /** Offset of its first part. */
   readonly offset: number
   /** Right behind its last part. */
@@ -98,6 +131,8 @@ interface Unfinished {
 export class RecordAssembler {
   readonly #unfinished = new Map<string, Unfinished>()
   #midway: boolean
+  /** Of the record before: mostly the next one has the same. */
+  #stamped: { readonly envelope: Buffer, readonly stamp: Stamp } | undefined
 
   constructor(options: { readonly midway?: boolean } = {}) {
     this.#midway = options.midway ?? false
@@ -105,14 +140,21 @@ export class RecordAssembler {
 
   /** Undefined: the record is not whole yet (or began before the scan did). */
   push(value: Buffer, offset: number): AssembledRecord | undefined {
+    const framed = this.pushFramed(value, offset)
+    return framed && { ...framed, record: framed.record.kind === 'commit' ? framed.record.whole : framed.record }
+  }
+
+  /** The same, with commit records looked at no further than their frames. */
+  pushFramed(value: Buffer, offset: number): AssembledRecord<FramedRecord> | undefined {
     const found = unframe(JOURNAL, value, offset)
     const kind = kindOf(found, offset)
     if (found.parts === 1) {
-      if (kind === 'commit') this.#begins(offset)
-      return { record: decode(kind, found, found.payload, offset), offset, next: offset + 1, bytes: value.length }
+      if (kind !== 'commit') return { record: decode(kind, found, found.payload, this.#stampOf(found), offset) as Exclude<JournalRecord, CommitRecord>, offset, next: offset + 1, bytes: value.length }
+      this.#begins(offset)
+      return { record: this.#framed(found, found.payload, offset), offset, next: offset + 1, bytes: value.length }
     }
     if (found.kind !== COMMIT || found.parts > RECORD_PARTS_MAX) throw frameCorrupt(JOURNAL, offset, `a ${kind} record in ${found.parts} parts`)
-    const key = `${readStamp(found.envelope).transactionalId} ${found.number}`
+    const key = `${this.#stampOf(found).transactionalId} ${found.number}`
     const before = this.#unfinished.get(key)
     if (before === undefined) {
       if (found.part === 0) {
@@ -128,7 +170,17 @@ export class RecordAssembler {
     before.bytes += value.length
     if (before.parts.length < before.of) return undefined
     this.#unfinished.delete(key)
-    return { record: decode('commit', found, Buffer.concat(before.parts), offset), offset: before.offset, next: offset + 1, bytes: before.bytes }
+    return { record: this.#framed(found, Buffer.concat(before.parts), offset), offset: before.offset, next: offset + 1, bytes: before.bytes }
+  }
+
+  #framed(found: Frame, payload: Buffer, offset: number): FramedCommit {
+    const stamp = this.#stampOf(found)
+    return new FramedCommit(stamp, { batchId: found.number, state: payload.subarray(metaEndOf(payload, offset)) }, () => decode('commit', found, payload, stamp, offset) as CommitRecord)
+  }
+
+  #stampOf({ envelope }: Frame): Stamp {
+    if (this.#stamped?.envelope.equals(envelope) !== true) this.#stamped = { envelope, stamp: readStamp(envelope) }
+    return this.#stamped.stamp
   }
 
   /** A commit record begins: none that began earlier may still be unfinished, its transaction would have ended before. */
@@ -138,12 +190,16 @@ export class RecordAssembler {
   }
 }
 
-const decode = (kind: JournalRecord['kind'], found: Frame, payload: Buffer, offset: number): JournalRecord => {
+const metaEndOf = (payload: Buffer, offset: number): number => {
+  const metaEnd = payload.length < 4 ? Infinity : 4 + payload.readUInt32BE(0)
+  if (metaEnd > payload.length) throw frameCorrupt(JOURNAL, offset, `meta data up to byte ${metaEnd} in a payload of ${payload.length}`)
+  return metaEnd
+}
+
+const decode = (kind: JournalRecord['kind'], found: Frame, payload: Buffer, stamp: Stamp, offset: number): JournalRecord => {
+  const metaEnd = metaEndOf(payload, offset)
   try {
-    const metaEnd = 4 + payload.readUInt32BE(0)
-    if (metaEnd > payload.length) throw new RangeError(`meta data of ${metaEnd - 4} bytes in a payload of ${payload.length}`)
     const meta: Omit<CommitRecord, 'kind'> = packr.unpack(payload.subarray(4, metaEnd))
-    const stamp = readStamp(found.envelope)
     if (kind !== 'commit') return { kind, ...meta, ...stamp } as JournalRecord
     if (meta.content.batchId !== found.number) throw new RangeError(`batch ${meta.content.batchId} in a frame of batch ${found.number}`)
     return { ...meta, kind, ...stamp, content: { ...meta.content, state: payload.subarray(metaEnd) } }

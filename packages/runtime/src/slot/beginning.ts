@@ -2,7 +2,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { Log, LogReader, TaskRef } from '@tidemark/base'
 import { RecordAssembler } from '@tidemark/checkpoint'
-import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { CommitRecord, FramedCommit, SnapshotRef } from '@tidemark/checkpoint'
 
 /** Offsets looked at first; doubled until a whole commit record is found. */
 const SCAN_BACK_FIRST = 32
@@ -39,7 +39,7 @@ export const findBeginning = async (log: Log, reader: LogReader, task: TaskRef, 
 
 const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, from: number, upTo: number): Promise<CommitRecord | undefined> => {
   const assembler = new RecordAssembler({ midway: true })
-  let newest: CommitRecord | undefined
+  let newest: FramedCommit | undefined
   let unanswered = 0
   for (let next = from; next < upTo;) {
     const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: SCAN_FETCH_WAIT_MS })
@@ -50,12 +50,12 @@ const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, fro
     }
     unanswered = 0
     for (const record of fetched.records) {
-      const whole = record.value === null ? undefined : assembler.push(record.value, record.offset)
+      const whole = record.value === null ? undefined : assembler.pushFramed(record.value, record.offset)
       if (whole?.record.kind === 'commit') newest = whole.record
     }
     next = fetched.nextOffset
   }
-  return newest
+  return newest?.whole
 }
 
 export const journalUnreadable = (task: TaskRef, topic: string, next: number, upTo: number): TidemarkError =>

@@ -6,7 +6,7 @@
 import { invariantBroken, taskKey } from '@tidemark/base'
 import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/base'
 import { AWAY_AFTER_MS, DeathCount, deathsLeft } from '@tidemark/checkpoint'
-import type { CommitPermit, CommitRecord, Deaths, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { CommitPermit, Deaths, FramedCommit, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { Task } from '../task/task.ts'
 import { Drain } from './drain.ts'
 import type { Culprit } from './isolation.ts'
@@ -78,7 +78,7 @@ export class HeldTask {
   #pause: { readonly until: number, readonly reason: string } | undefined
   #phase: TaskPhase = 'taking-over'
   #loaded = false
-  #tail: CommitRecord[] = []
+  #tail: FramedCommit[] = []
   #waitingBytes = 0
   readonly #died: DeathCount = new DeathCount()
   #counted = false
@@ -217,7 +217,7 @@ export class HeldTask {
     if (this.#loaded) await this.#applyTail()
   }
 
-  /** Of the journal, read and not applied, as it stands there; decoded it takes a multiple of that. */
+  /** Of the journal, read and not applied, as it stands there. */
   get waitingBytes(): number {
     return this.#waitingBytes
   }
@@ -250,11 +250,8 @@ export class HeldTask {
     this.timeline.tailBatches = 0
   }
 
-  * #applying(tail: readonly CommitRecord[]): Generator<void, void, void> {
-    for (const record of tail) {
-      this.task.apply(record)
-      this.snapshots = record.snapshots
-      yield
-    }
+  * #applying(tail: readonly FramedCommit[]): Generator<void, void, void> {
+    yield* this.task.applying(tail)
+    this.snapshots = tail.at(-1)?.whole.snapshots ?? this.snapshots
   }
 }

@@ -2,7 +2,7 @@
 import { JOURNAL_FETCH_BYTES_MAX } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 
-/** So much of the journals waits for snapshots, for all tasks of a slot together. Decoded it takes about ten times that, and the tail of an hour without a snapshot is longer than memory. */
+/** So much of the journals waits for snapshots, for all tasks of a slot together. The tail of an hour without a snapshot is longer than memory. */
 const TAIL_WAITING_BYTES_MAX = 8 * 1024 * 1024
 
 interface Share {

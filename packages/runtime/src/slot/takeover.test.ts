@@ -71,7 +71,7 @@ test('takeover: the rest of a journal is not answered at all → given out again
 test('takeover: its journal is longer than what may wait for its snapshot, and the owner before claims again while that is loaded → seen before anybody is fenced, and given up', async () => {
   const { ports: whole, options: begun, held: { ref, journalTopic } } = fixture()
   const clock = whole.clock as VirtualClock
-  const held = new HeldTask(() => Object.assign(begun.makeTask(ref), { apply: () => {}, * loadingSnapshot(): Generator<void> {} }), { epoch: 1, counter: 1 }, journalTopic, clock)
+  const held = new HeldTask(() => Object.assign(begun.makeTask(ref), { * applying(): Generator<void> {}, * loadingSnapshot(): Generator<void> {} }), { epoch: 1, counter: 1 }, journalTopic, clock)
   const log = new MemoryLog({ broker: new MemoryBroker({ clock }), clock })
   const happened: string[] = []
   const storeMs = 20_000

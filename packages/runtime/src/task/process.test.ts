@@ -1,5 +1,6 @@
 // Process handlers: timers, state, and what repeats when a record is processed again.
 import { describe, expect, test } from '@jest/globals'
+import { FramedCommit } from '@tidemark/checkpoint'
 import { job, json, topic, topicSink } from 'tidemark'
 import type { Job, ProcessHandler } from 'tidemark'
 import { stateHash } from './stage-task.ts'
@@ -81,16 +82,18 @@ describe('process', () => {
     const blocks: Buffer[] = []
     for (let block = walk.next(10); block !== undefined; block = walk.next(10)) blocks.push(block)
     blocks.push(walk.finish().block)
-    const [byJournal, bySnapshot] = [fixture.task(0), fixture.task(0)]
+    const [byJournal, byFrames, bySnapshot] = [fixture.task(0), fixture.task(0), fixture.task(0)]
     for (const record of records) byJournal.apply(record)
+    expect([...byFrames.applying(records.map((record) => new FramedCommit(record, record.content, () => record)))]).toHaveLength(records.length)
     bySnapshot.loadSnapshot(blocks, task.content())
-    for (const heir of [byJournal, bySnapshot]) expect(stateHash(heir)).toBe(stateHash(task))
-    const results = [task, byJournal, bySnapshot].map((one) => {
+    for (const heir of [byJournal, byFrames, bySnapshot]) expect([stateHash(heir), heir.content()]).toEqual([stateHash(task), task.content()])
+    const results = [task, byJournal, byFrames, bySnapshot].map((one) => {
       feed(one, [click('d', 100)])
       return valuesIn(drain(one).appends, 'out')
     })
     expect(results[1]).toEqual(results[0])
     expect(results[2]).toEqual(results[0])
+    expect(results[3]).toEqual(results[0])
     expect(results[0]?.length).toBe(3)
   })
 

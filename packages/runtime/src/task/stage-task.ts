@@ -1,7 +1,7 @@
 // The Task: positions, state and outputs of one partition of a stage, as one batch after the other: worked on, frozen, committed or taken back.
 import { invariantBroken } from '@tidemark/base'
 import type { FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
-import { addBooks, assertBalanced, emptyBooks } from '@tidemark/checkpoint'
+import { addBooks, assertBalanced, emptyBooks, FramedCommit } from '@tidemark/checkpoint'
 import type { BatchContent, Books, CommitRecord, Generation, OwedToSink, SourcePosition } from '@tidemark/checkpoint'
 import type { Announcement, ShuffleWriter } from '../operators/shuffle-writer.ts'
 import type { InputPartition } from './input.ts'
@@ -98,10 +98,21 @@ export class StageTask implements Task {
   }
 
   apply(record: CommitRecord): void {
-    const { state, ...content } = record.content
-    if (content.batchId !== this.batchId + 1) throw invariantBroken('2', `batch ${content.batchId} was to be applied behind batch ${this.batchId}`, { ...this.ref, details: { have: this.batchId, got: content.batchId } })
+    for (const _applied of this.applying([new FramedCommit(record, record.content, () => record)])) continue
+  }
+
+  * applying(records: readonly FramedCommit[]): Generator<void, void> {
     this.undo()
-    this.#parts.state.apply(state)
+    let have = this.batchId
+    for (const { content: { batchId, state } } of records) {
+      if (batchId !== have + 1) throw invariantBroken('2', `batch ${batchId} was to be applied behind batch ${have}`, { ...this.ref, details: { have, got: batchId } })
+      this.#parts.state.apply(state)
+      have = batchId
+      yield
+    }
+    const last = records.at(-1)
+    if (last === undefined) return
+    const { state: _applied, ...content } = last.whole.content
     this.#goOnFrom(content)
   }
 

@@ -1,7 +1,7 @@
 // What the slot needs of a task. A task is everything about one partition of one stage but the log: positions, watermarks, operators,
 // keyed state, books, the undo of a batch. It does no input or output and is never entered while a transaction is under way.
 import type { Append, FetchedPartition, TaskRef, TidemarkError } from '@tidemark/base'
-import type { BatchContent, CommitRecord, Generation, OwedToSink } from '@tidemark/checkpoint'
+import type { BatchContent, CommitRecord, FramedCommit, Generation, OwedToSink } from '@tidemark/checkpoint'
 
 /** One thing to fetch: a partition of a topic, or of a source that has a reader of its own. */
 export interface TaskInput {
@@ -75,6 +75,8 @@ export interface Task {
   loadingSnapshot(blocks: readonly Buffer[], content: Omit<BatchContent, 'state'>): Iterable<void>
   /** Requires `record.content.batchId === batchId + 1` (invariant 2). */
   apply(record: CommitRecord): void
+  /** The same of one record after another, a record at a time; of those before the last only the state is looked at. Nothing else may be asked of the task until it is through. */
+  applying(records: readonly FramedCommit[]): Iterable<void>
 
   inputs(): readonly TaskInput[]
   /**
