@@ -2,7 +2,7 @@
 import { TidemarkError } from '@tidemark/base'
 import type { AggregateFunctions, AggregateNode, Aggregator, Key } from 'tidemark'
 import { UNGROUPED } from '../state/table.ts'
-import type { Tuple, TupleGroup, TupleTable } from '../state/tuple-table.ts'
+import type { TupleGroup, TupleTable } from '../state/tuple-table.ts'
 import { closesAt, resultTime, windowStart } from '../windows/tumbling.ts'
 import type { Closing } from './closing.ts'
 import { FATE } from './scope.ts'
@@ -20,7 +20,7 @@ const notANumber = (node: AggregateNode, field: string, value: unknown): Tidemar
     code: 'JOB_NOT_A_NUMBER', blame: 'user', action: 'fail-job', hint: 'Check records with a schema: json(schema).',
   })
 
-export class AggregateOperator implements Closing<Tuple> {
+export class AggregateOperator implements Closing<number, TupleGroup> {
   readonly node: AggregateNode
   readonly lagMs: number
   readonly table: TupleTable
@@ -66,8 +66,9 @@ export class AggregateOperator implements Closing<Tuple> {
     }
     scope.effects += 1
     const group = this.table.group(start)
-    const tuple = this.table.open(group, scope.key as Key)
-    let slot = 1
+    const row = this.table.open(group, scope.key as Key)
+    const tuple = group.numbers
+    let slot = row + 1
     for (let i = 0; i < aggregators.length; i += 1) {
       const number = numbers[i] as number
       switch ((aggregators[i] as Aggregator).kind) {
@@ -85,29 +86,29 @@ export class AggregateOperator implements Closing<Tuple> {
       slot += 1
     }
     scope.fate |= FATE.folded
-    if (this.node.emit === 'updates') this.#emit(start, scope.key as Key, tuple)
+    if (this.node.emit === 'updates') this.#emit(group, scope.key as Key, row)
   }
 
-  #emit(start: number, key: Key, tuple: Tuple): void {
+  #emit(group: TupleGroup, key: Key, row: number): void {
     const { window } = this.node
     const scope = this.#scope
     if (window === null) {
-      this.#next(this.resultOf(start, key, tuple))
+      this.#next(this.#resultOf(group, key, row))
       return
     }
     const [keyBefore, timeBefore] = [scope.key, scope.time]
     scope.key = key
-    scope.time = resultTime(window, start)
-    this.#next(this.resultOf(start, key, tuple))
+    scope.time = resultTime(window, group.id)
+    this.#next(this.#resultOf(group, key, row))
     scope.key = keyBefore
     scope.time = timeBefore
   }
 
   /** `{ key, window?, …fields }` */
-  resultOf(start: number, key: Key, tuple: Tuple): Record<string, unknown> {
+  #resultOf({ id: start, numbers: tuple }: TupleGroup, key: Key, row: number): Record<string, unknown> {
     const { window } = this.node
     const result: Record<string, unknown> = window === null ? { key } : { key, window: { start, end: start + window.sizeMs } }
-    let slot = 1
+    let slot = row + 1
     for (const { kind, field } of this.#aggregators) {
       if (kind === 'avg') {
         result[field] = (tuple[slot] as number) / (tuple[slot + 1] as number)
@@ -130,13 +131,13 @@ export class AggregateOperator implements Closing<Tuple> {
     return true
   }
 
-  emitResult(start: number, key: Key, tuple: Tuple): void {
+  emitResult(group: TupleGroup, key: Key, row: number): void {
     this.#scope.node = this.node.id
-    this.#emit(start, key, tuple)
+    this.#emit(group, key, row)
   }
 
-  describe(start: number, key: Key, tuple: Tuple): unknown {
-    return this.resultOf(start, key, tuple)
+  describe(group: TupleGroup, key: Key, row: number): unknown {
+    return this.#resultOf(group, key, row)
   }
 
   dropGroup(group: TupleGroup): void {

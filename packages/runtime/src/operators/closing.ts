@@ -16,24 +16,24 @@ export interface Advancing {
 }
 
 /** A windowed operator, as far as closing needs it. `E`: its entry. */
-export interface Closing<E> {
+export interface Closing<E, G extends Group<E, unknown> = Group<E, unknown>> {
   readonly node: AggregateNode | ReduceNode
   readonly lagMs: number
-  earliest(): Group<E, unknown> | undefined
+  earliest(): G | undefined
   /** False: it went out in a portion of this very batch. */
   present(entry: E): boolean
-  emitResult(start: number, key: Key, entry: E): void
-  describe(start: number, key: Key, entry: E): unknown
-  dropGroup(group: Group<E, unknown>): void
-  deleteKey(group: Group<E, unknown>, key: Key): void
+  emitResult(group: G, key: Key, entry: E): void
+  describe(group: G, key: Key, entry: E): unknown
+  dropGroup(group: G): void
+  deleteKey(group: G, key: Key): void
 }
 
-export class WindowCloser<E> implements Advancing {
+export class WindowCloser<E, G extends Group<E, unknown>> implements Advancing {
   readonly lagMs: number
-  readonly #closing: Closing<E>
+  readonly #closing: Closing<E, G>
   readonly #scope: Scope
 
-  constructor(closing: Closing<E>, scope: Scope) {
+  constructor(closing: Closing<E, G>, scope: Scope) {
     this.lagMs = closing.lagMs
     this.#closing = closing
     this.#scope = scope
@@ -51,7 +51,7 @@ export class WindowCloser<E> implements Advancing {
   }
 
   /** False: only a portion went out; its keys are deleted. */
-  #emitAll(group: Group<E, unknown>, time: number, room: Room, faults: FaultPolicy): boolean {
+  #emitAll(group: G, time: number, room: Room, faults: FaultPolicy): boolean {
     const { id: node } = this.#closing.node
     let done = 0
     let whole = true
@@ -65,15 +65,15 @@ export class WindowCloser<E> implements Advancing {
         this.#scope.fromOperator(node, group.id, key)
         this.#scope.time = time
         this.#scope.now = time
-        if (faults.isMarked(node, group.id, key)) faults.meet(node, group.id, key, () => this.#closing.describe(group.id, key, entry))
+        if (faults.isMarked(node, group.id, key)) faults.meet(node, group.id, key, () => this.#closing.describe(group, key, entry))
         else {
           const effects = this.#scope.effects
           faults.beginsAt(node, group.id, key)
           try {
-            this.#closing.emitResult(group.id, key, entry)
+            this.#closing.emitResult(group, key, entry)
             faults.afterEach()
           } catch (error) {
-            faults.failed(error, this.#scope.effects > effects, node, group.id, key, () => this.#closing.describe(group.id, key, entry))
+            faults.failed(error, this.#scope.effects > effects, node, group.id, key, () => this.#closing.describe(group, key, entry))
           }
         }
         done += 1
@@ -87,7 +87,7 @@ export class WindowCloser<E> implements Advancing {
     return whole
   }
 
-  #deleteFirst(group: Group<E, unknown>, count: number): void {
+  #deleteFirst(group: G, count: number): void {
     let left = count
     for (const [key, entry] of group.entries) {
       if (left === 0) return

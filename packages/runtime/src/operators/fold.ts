@@ -86,10 +86,11 @@ export class FoldOperator implements Closing<Cell> {
     }
     // From here on user code has state in its hands.
     scope.effects += 1
-    const cell = this.table.open(this.table.group(start), scope.key as Key)
+    const group = this.table.group(start)
+    const cell = this.table.open(group, scope.key as Key)
     this.table.set(cell, cell.has ? this.#folding.add(cell.live, value) : this.#folding.first(value))
     scope.fate |= FATE.folded
-    if (this.node.emit === 'updates') this.emitResult(start, scope.key as Key, cell)
+    if (this.node.emit === 'updates') this.emitResult(group, scope.key as Key, cell)
   }
 
   earliest(): ValueGroup | undefined {
@@ -100,7 +101,7 @@ export class FoldOperator implements Closing<Cell> {
     return cell.isOpen ? cell.has : cell.encoded !== undefined
   }
 
-  emitResult(start: number, key: Key, cell: Cell): void {
+  emitResult({ id: start }: ValueGroup, key: Key, cell: Cell): void {
     const { window } = this.node
     const scope = this.#scope
     scope.node = this.node.id
@@ -122,7 +123,7 @@ export class FoldOperator implements Closing<Cell> {
   }
 
   /** What was to be emitted; the accumulator where even its result failed. */
-  describe(start: number, key: Key, cell: Cell): unknown {
+  describe({ id: start }: ValueGroup, key: Key, cell: Cell): unknown {
     try {
       return this.#resultOf(start, key, cell)
     } catch {

@@ -51,7 +51,7 @@ export class OutboxTable extends Table<OutboxEntry, OutboxEntry> {
 
   protected override settle(): void {}
 
-  protected override columns(entries: readonly OutboxEntry[]): unknown[] {
+  protected override columns(_group: object, entries: readonly OutboxEntry[]): unknown[] {
     return [entries.map((entry) => entry.sink), entries.map((entry) => entry.run), entries.map((entry) => entry.batchId), entries.map((entry) => entry.records)]
   }
 

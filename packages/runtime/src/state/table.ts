@@ -43,16 +43,16 @@ export class Group<E, B> {
   }
 }
 
-export abstract class Table<E, B> {
+export abstract class Table<E, B, G extends Group<E, B> = Group<E, B>> {
   readonly name: string
-  readonly groups = new Map<number, Group<E, B>>()
+  readonly groups = new Map<number, G>()
   /** Number of the open batch, counted here and only in memory: an entry that carries it has its before-image already. */
   stamp = 1
   protected readonly meter: StateMeter
   /** Ids of groups, the least first; may hold some that are gone. */
   readonly #order = new TinyQueue<number>()
-  #touched: Group<E, B>[] = []
-  #dropped: Group<E, B>[] = []
+  #touched: G[] = []
+  #dropped: G[] = []
   /** Keys changed since a walk began; undefined while none is under way. */
   #walked: Map<number, Set<Key>> | undefined
   #walkedDrops = new Set<number>()
@@ -63,14 +63,15 @@ export abstract class Table<E, B> {
   }
 
   /** What the entry holds now, so that nothing done to it later changes this. */
-  protected abstract restore(group: Group<E, B>, key: Key, before: B): void
+  protected abstract restore(group: G, key: Key, before: B): void
   /** Whether the entry counts (a deleted one may stay in the map until its batch is over). */
   protected abstract present(entry: E): boolean
-  protected abstract columns(entries: readonly E[]): unknown[]
-  protected abstract read(group: Group<E, B>, keys: readonly Key[], columns: readonly unknown[]): void
+  protected abstract columns(group: G, entries: readonly E[]): unknown[]
+  protected abstract read(group: G, keys: readonly Key[], columns: readonly unknown[]): void
   protected abstract bytesOf(key: Key, entry: E): number
   /** A batch is over: entries of these keys may let go of what only a batch needs. */
-  protected abstract settle(group: Group<E, B>): void
+  protected abstract settle(group: G): void
+
   get keyCount(): number {
     let count = 0
     for (const group of this.groups.values()) count += group.entries.size
@@ -83,17 +84,21 @@ export abstract class Table<E, B> {
     return bytes
   }
 
-  group(id: number): Group<E, B> {
+  protected make(id: number): G {
+    return new Group<E, B>(id, this.stamp) as G
+  }
+
+  group(id: number): G {
     const known = this.groups.get(id)
     if (known !== undefined) return known
-    const made = new Group<E, B>(id, this.stamp)
+    const made = this.make(id)
     this.groups.set(id, made)
     this.#order.push(id)
     return made
   }
 
   /** The group with the least id. */
-  earliest(): Group<E, B> | undefined {
+  earliest(): G | undefined {
     for (let id = this.#order.peek(); id !== undefined; id = this.#order.peek()) {
       const group = this.groups.get(id)
       if (group !== undefined) return group
@@ -103,7 +108,7 @@ export abstract class Table<E, B> {
   }
 
   /** Notes that the open batch is about to change this key. Once for each entry and batch. */
-  protected touch(group: Group<E, B>, key: Key, before: B | undefined): void {
+  protected touch(group: G, key: Key, before: B | undefined): void {
     if (group.stamp !== this.stamp) {
       group.stamp = this.stamp
       group.keys = []
@@ -115,13 +120,13 @@ export abstract class Table<E, B> {
   }
 
   /** Removes a whole group: one change, however many keys it has. */
-  dropGroup(group: Group<E, B>): void {
+  dropGroup(group: G): void {
     this.groups.delete(group.id)
     this.#dropped.push(group)
     this.meter.changedBytes += 9
   }
 
-  protected removeEntry(group: Group<E, B>, key: Key): void {
+  protected removeEntry(group: G, key: Key): void {
     const entry = group.entries.get(key)
     if (entry === undefined) return
     group.bytes -= this.bytesOf(key, entry)
@@ -144,7 +149,7 @@ export abstract class Table<E, B> {
     return dropped.length === 0 && groups.length === 0 ? undefined : [this.name, dropped, groups]
   }
 
-  #section(group: Group<E, B>): GroupImages | undefined {
+  #section(group: G): GroupImages | undefined {
     const [deleted, keys, entries]: [Key[], Key[], E[]] = [[], [], []]
     for (let i = 0; i < group.keys.length; i += 1) {
       const key = group.keys[i] as Key
@@ -157,7 +162,7 @@ export abstract class Table<E, B> {
         entries.push(entry)
       }
     }
-    return deleted.length === 0 && keys.length === 0 ? undefined : [group.id, deleted, keys, this.columns(entries)]
+    return deleted.length === 0 && keys.length === 0 ? undefined : [group.id, deleted, keys, this.columns(group, entries)]
   }
 
   /** Whether the entry, though touched, is what it was. */
@@ -247,17 +252,17 @@ export abstract class Table<E, B> {
     if (this.changed) throw invariantBroken('S9', `the walk of table ${this.name} was to be completed while a batch is open`, {})
     const groups: GroupImages[] = []
     for (const [id, noted] of this.#walked ?? []) {
-      const group = this.groups.get(id)
+      const group = this.groups.get(id) ?? this.make(id)
       const [deleted, keys, entries]: [Key[], Key[], E[]] = [[], [], []]
       for (const key of noted) {
-        const entry = group?.entries.get(key)
+        const entry = group.entries.get(key)
         if (entry === undefined) deleted.push(key)
         else {
           keys.push(key)
           entries.push(entry)
         }
       }
-      groups.push([id, deleted, keys, this.columns(entries)])
+      groups.push([id, deleted, keys, this.columns(group, entries)])
     }
     return groups.length === 0 && this.#walkedDrops.size === 0 ? undefined : [this.name, [...this.#walkedDrops], groups]
   }
@@ -274,19 +279,19 @@ export abstract class Table<E, B> {
         entries.push(entry)
         bytes += this.bytesOf(key, entry) + 16
         if (bytes < limit) continue
-        groups.push([group.id, [], keys, this.columns(entries)])
+        groups.push([group.id, [], keys, this.columns(group, entries)])
         yield { images: [this.name, [], groups], bytes }
         ;[groups, bytes] = [[], 0]
         ;[keys, entries] = [[], []]
         limit = bytesMax()
       }
-      if (keys.length > 0) groups.push([group.id, [], keys, this.columns(entries)])
+      if (keys.length > 0) groups.push([group.id, [], keys, this.columns(group, entries)])
     }
     if (groups.length > 0) yield { images: [this.name, [], groups], bytes }
   }
 
   /** Each entry by itself, for comparing state. */
   * entriesAlone(): Generator<readonly unknown[], void, void> {
-    for (const group of this.groups.values()) for (const [key, entry] of group.entries) if (this.present(entry)) yield [group.id, key, this.columns([entry])]
+    for (const group of this.groups.values()) for (const [key, entry] of group.entries) if (this.present(entry)) yield [group.id, key, this.columns(group, [entry])]
   }
 }

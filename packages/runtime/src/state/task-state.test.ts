@@ -65,9 +65,11 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 const applyTo = ({ sums, values, timers, outbox, state }: Tables, model: Model, one: Action): void => {
   switch (one.do) {
     case 'add': {
-      const tuple = sums.open(sums.group(one.window), one.key)
-      tuple[1] = (tuple[1] as number) + 1
-      tuple[2] = (tuple[2] as number) + one.amount
+      const group = sums.group(one.window)
+      const row = sums.open(group, one.key)
+      const { numbers } = group
+      numbers[row + 1] = (numbers[row + 1] as number) + 1
+      numbers[row + 2] = (numbers[row + 2] as number) + one.amount
       const window = model.sums.get(one.window) ?? new Map<Key, [number, number]>()
       model.sums.set(one.window, window)
       const [count, sum] = window.get(one.key) ?? [0, 0]
@@ -133,7 +135,7 @@ const applyTo = ({ sums, values, timers, outbox, state }: Tables, model: Model, 
 const keyOrder = ([a]: readonly [Key, unknown], [b]: readonly [Key, unknown]): number => `${typeof a} ${a}` < `${typeof b} ${b}` ? -1 : 1
 
 const contents = ({ sums, values, timers, outbox }: Tables): unknown => ({
-  sums: [...sums.groups].filter(([, group]) => group.entries.size > 0).sort(([a], [b]) => a - b).map(([id, group]) => [id, [...group.entries].map(([k, tuple]) => [k, tuple.slice(1)] as const).sort(keyOrder)]),
+  sums: [...sums.groups].filter(([, group]) => group.entries.size > 0).sort(([a], [b]) => a - b).map(([id, group]) => [id, [...group.entries].map(([k, row]) => [k, [...group.numbers.subarray(row + 1, row + 1 + sums.width)]] as const).sort(keyOrder)]),
   values: [...values.groups.get(UNGROUPED)?.entries ?? []].map(([k, cell]) => [k, values.peek(cell)] as const).sort(keyOrder),
   timers: [...timers.groups.get(UNGROUPED)?.entries ?? []].filter(([, times]) => times.length > 1).map(([k, times]) => [k, times.slice(1)] as const).sort(keyOrder),
   outbox: outbox.list().map((entry) => [`${entry.sink} ${entry.batchId}`, entry.records.map(String).join()]).sort(),

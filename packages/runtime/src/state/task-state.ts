@@ -9,7 +9,7 @@ import type { Slice, Table, TableImages } from './table.ts'
 /** Version of the images' format; stands first in each. */
 const IMAGES_VERSION = 1
 
-type AnyTable = Table<object, object | string>
+type AnyTable = Table<object | number, object | string>
 
 const packr = new Packr({ useRecords: false })
 

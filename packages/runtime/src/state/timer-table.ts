@@ -117,7 +117,7 @@ export class TimerTable extends Table<Times, Times> {
     for (const key of group.keys) if (group.entries.get(key)?.length === 1) group.entries.delete(key)
   }
 
-  protected override columns(entries: readonly Times[]): unknown[] {
+  protected override columns(_group: object, entries: readonly Times[]): unknown[] {
     return [entries.map((times) => times.length - 1), entries.flatMap((times) => times.slice(1))]
   }
 

@@ -141,7 +141,7 @@ export class ValueTable extends Table<Cell, EncodedValue> {
     }
   }
 
-  protected override columns(cells: readonly Cell[]): unknown[] {
+  protected override columns(_group: object, cells: readonly Cell[]): unknown[] {
     return joinValues(cells.map((cell) => cell.encoded ?? ''))
   }
 
