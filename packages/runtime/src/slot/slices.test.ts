@@ -27,7 +27,31 @@ test('takeover: several tasks load and apply at one time → between two turns o
   expect(took.slice(0, 3 * SLICE_MS).join('')).toBe(['a', 'b', 'c'].map((name) => name.repeat(SLICE_MS)).join(''))
   // The last slice of each is shorter, and what follows it begins at once.
   expect(Math.max(...sleeps.map((at, i) => at - (sleeps[i - 1] ?? 0)))).toBeLessThan(2 * SLICE_MS)
-  expect(sleeps.slice(0, 9).map((at) => at / SLICE_MS)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+  expect(sleeps.slice(0, 10).map((at) => at / SLICE_MS)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5])
+})
+
+test('takeover: one reads its journal while others load → it is through after its own slices and one of each of those', async () => {
+  const { clock, time } = standing()
+  const slices = new Slices(clock)
+  const took: string[] = []
+  const stepsOf = (name: string, many: number): Generator<void> => steps(many, () => {
+    took.push(name)
+    time.at += 1
+  })
+  const loading = [slices.run(stepsOf('a', 20)), slices.run(stepsOf('b', 20))]
+  await slices.runFirst(stepsOf('r', 20))
+  expect(took.filter((name) => name !== 'r')).toHaveLength(2 * SLICE_MS)
+  await Promise.all(loading)
+  expect(took).toHaveLength(60)
+})
+
+test('takeover: what one reads first is damaged → it hears of it, and those that load go on', async () => {
+  const { clock } = standing()
+  const slices = new Slices(clock)
+  const failing = slices.runFirst(steps(1, () => { throw new RangeError('damaged') }))
+  const loading = slices.run(steps(3, () => {}))
+  await expect(failing).rejects.toThrow('damaged')
+  expect(await loading).toBe(true)
 })
 
 test('takeover: what it loads is no longer wanted → no further step, and what it reads from is told', async () => {

@@ -159,7 +159,7 @@ export class Takeover {
         if (!(await this.#room(held, prepared, hasWaited))) return 'not-loaded'
         const { next } = cursor
         try {
-          await held.take(await cursor.read(reader, stable, 0, (steps) => held.slices.run(steps)))
+          await held.take(await cursor.read(reader, stable, 0, (steps) => held.slices.runFirst(steps)))
         } finally {
           this.#tails.keeps(held, held.waitingBytes)
         }
