@@ -11,8 +11,10 @@ import { encodeContent } from './snapshot-objects.ts'
 import type { SnapshotContent } from './snapshot-objects.ts'
 import type { Transactions } from './transactions.ts'
 
-/** Bytes of state visited between two batches. */
-const SLICE_BYTES = 512 * 1024
+/** Of state in a block: who loads it has its other tasks' turns between two. */
+const BLOCK_BYTES = 128 * 1024
+/** Visited between two batches. */
+const SLICE_BLOCKS = 4
 /** A commit can be read some milliseconds after its answer; then something else holds it back. */
 const VISIBLE_TRIES_MAX = 20
 const VISIBLE_PAUSE_MS = 25
@@ -85,12 +87,12 @@ export class Snapshots {
     const taking = this.#taking.get(held.key)
     if (taking === undefined || taking.state !== 'walking') return
     if (!taking.walked) {
-      const slice = taking.walk.next(SLICE_BYTES)
-      if (slice !== undefined) {
-        taking.encoder.add(slice)
-        return
+      for (let blocks = 0; blocks < SLICE_BLOCKS && !taking.walked; blocks += 1) {
+        const block = taking.walk.next(BLOCK_BYTES)
+        if (block === undefined) taking.walked = true
+        else taking.encoder.add(block)
       }
-      taking.walked = true
+      if (!taking.walked) return
       this.#ports.faults.reach('snapshot.walked')
     }
     if (taking.mayComplete && this.#mayCut(held)) this.#cut(taking)
