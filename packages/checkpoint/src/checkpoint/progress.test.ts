@@ -82,6 +82,26 @@ describe('checkpoint of one number', () => {
     }
     expect(say(cut(s10))).toEqual(['complete'])
   })
+  test('why: said before the first pause of a task, and when the time is up, with its newest reason', () => {
+    let { progress } = beginCheckpoint(runRecord, 10, facts.outputs, ALL_RULES, true)
+    const say = (fact: CheckpointFact): readonly CheckpointCommand[] => {
+      const step = advanceCheckpoint(progress, fact)
+      progress = step.progress
+      return step.commands
+    }
+    const lost = (of: TaskId, reason: string, owned = true): CheckpointFact => ({ kind: 'lost', task: of, reason, owned })
+    for (let times = 0; times < 2; times += 1) say(lost(s10, 'the bucket is full'))
+    expect(say(lost(s10, 'the bucket is full'))).toEqual([{ kind: 'pause', task: s10, say: 'the part of task s1-0 was lost 3 times, now because: the bucket is full' }])
+    say({ kind: 'owned', task: s10 })
+    expect(say(lost(s10, 'the key is refused'))).toEqual([{ kind: 'pause', task: s10 }])
+    say(lost(s11, 'its executor died', false))
+    expect(say({ kind: 'timed-out' })[0]).toEqual({ kind: 'give-up', reason: 'checkpoint 10 is given up: its time is up; missing: s0-0, s0-1, s1-0 (lost: the key is refused), s1-1 (lost: its executor died)' })
+  })
+  test('why, of more than three tasks: of three; of what is in flight behind a part that was lost before it was named: nothing', () => {
+    const lost = (of: TaskId): CheckpointFact => ({ kind: 'lost', task: of, reason: 'died', owned: false })
+    expect(after([...[s00, s01, s10, s11].map(lost), { kind: 'timed-out' }]).commands.find(({ kind }) => kind === 'give-up')).toMatchObject({ reason: expect.stringContaining('missing: s0-0 (lost: died), s0-1 (lost: died), s1-0 (lost: died), s1-1') })
+    expect(after([lost(s10), { kind: 'owned', task: s10 }, ...allNamed, { kind: 'timed-out' }]).commands.at(-1)).toMatchObject({ reason: 'checkpoint 10 is given up: its time is up; missing: s1-0, s1-1' })
+  })
   test('lost after an upstream was told to complete: this number is given up, others finish their parts', () => {
     const { progress, commands } = after([cut(s10), cut(s11), { kind: 'lost', task: s10, reason: 'died', owned: false }])
     expect(progress.phase).toBe('given-up')

@@ -35,8 +35,8 @@ export type CheckpointCommand =
   | { readonly kind: 'begin', readonly tasks: readonly TaskId[] }
   /** C1: everybody downstream of these has its cut. */
   | { readonly kind: 'complete', readonly tasks: readonly TaskId[] }
-  /** Its owner loses its part each time: it is told nothing until the caller, after a pause, says `owned`. */
-  | { readonly kind: 'pause', readonly task: TaskId }
+  /** Its owner loses its part each time: it is told nothing until the caller, after a pause, says `owned`. `say`: for people, before the first pause of a task. */
+  | { readonly kind: 'pause', readonly task: TaskId, readonly say?: string }
   /** C2: store the blocks at or below their writers' cuts. */
   | { readonly kind: 'store-in-flight', readonly task: TaskId, readonly ref: SnapshotRef, readonly cuts: readonly Cut[] }
   | { readonly kind: 'write-manifest', readonly parts: readonly ManifestPart[], readonly inFlight: readonly ManifestInFlight[], readonly outputs: readonly ManifestOutput[] }
@@ -45,6 +45,8 @@ export type CheckpointCommand =
 
 /** So often a part that its owner has lost is asked for again at once; then this number is given up, and the next one comes in its time. The last of a run goes on, with pauses. */
 const AGAIN_MAX = 2
+/** Of so many tasks that are missing when the time is up it is said why their part was lost: all may have the same reason, and an event has to stay readable. */
+const REASONS_MAX = 3
 
 type Phase = 'walking' | 'collecting' | 'writing' | 'done' | 'given-up'
 
@@ -56,6 +58,8 @@ interface TaskState {
   readonly told: boolean
   /** Parts that it lost while it had an owner. */
   readonly losses: number
+  /** Why it lost its part last, with or without an owner. */
+  readonly lostBecause?: string
   readonly cut?: number
   readonly part?: ManifestPart
   readonly stored?: ManifestInFlight
@@ -102,16 +106,24 @@ export const advanceCheckpoint = (progress: CheckpointProgress, fact: Checkpoint
     case 'lost': return lost(progress, fact)
     case 'owned': return owned(progress, fact.task)
     case 'in-flight-stored': return progress.phase === 'collecting' ? collected(change(progress, fact.stored, { stored: fact.stored })) : nothing
-    case 'timed-out': return giveUp(progress, `its time is up; missing: ${missing(progress).join(', ')}`)
+    case 'timed-out': return giveUp(progress, `its time is up; missing: ${missingAndWhy(progress).join(', ')}`)
     case 'written': return progress.phase === 'writing' ? { progress: { ...progress, phase: 'done' }, commands: [] } : nothing
     case 'write-failed': return giveUp(progress, `the manifest could not be written: ${fact.reason}`)
   }
 }
 
 /** Tasks whose part, or whose in-flight, is not there yet. */
-export const missing = (progress: CheckpointProgress): string[] => {
-  if (progress.phase === 'writing') return ['the manifest']
-  return [...progress.tasks.values()].filter((state) => progress.phase === 'collecting' ? state.task.writers.length > 0 && state.stored === undefined : state.part === undefined).map(({ task }) => key(task))
+export const missing = (progress: CheckpointProgress): string[] => progress.phase === 'writing' ? ['the manifest'] : missingStates(progress).map(({ task }) => key(task))
+
+const missingStates = (progress: CheckpointProgress): TaskState[] =>
+  [...progress.tasks.values()].filter((state) => progress.phase === 'collecting' ? state.task.writers.length > 0 && state.stored === undefined : state.part === undefined)
+
+/** What a task lost before it named its part says nothing of what is missing behind that. */
+const missingAndWhy = (progress: CheckpointProgress): string[] => {
+  if (progress.phase === 'writing') return missing(progress)
+  const states = missingStates(progress)
+  const told = new Set(states.filter(({ part, lostBecause }) => part === undefined && lostBecause !== undefined).slice(0, REASONS_MAX))
+  return states.map((state) => `${key(state.task)}${told.has(state) ? ` (lost: ${state.lostBecause})` : ''}`)
 }
 
 const stateOf = (progress: CheckpointProgress, task: TaskId): TaskState => {
@@ -175,10 +187,11 @@ const lost = (progress: CheckpointProgress, { task, reason, owned: isOwned }: Ch
   if (state.part !== undefined) return { progress, commands: [] }
   if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${key(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
   const often = isOwned && state.losses >= AGAIN_MAX
-  if (often && !progress.last) return giveUp(progress, `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`)
+  const say = `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`
+  if (often && !progress.last) return giveUp(progress, say)
   const { cut: _cut, ...rest } = state
-  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned || often, losses: state.losses + (isOwned ? 1 : 0) }) }
-  if (often) return { progress: again, commands: [{ kind: 'pause', task: idOf(task) }] }
+  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned || often, losses: state.losses + (isOwned ? 1 : 0), lostBecause: reason }) }
+  if (often) return { progress: again, commands: [{ kind: 'pause', task: idOf(task), ...(state.losses === AGAIN_MAX ? { say } : {}) }] }
   return isOwned ? owned(again, task) : { progress: again, commands: [] }
 }
 

@@ -204,7 +204,10 @@ export class Checkpoints {
       switch (command.kind) {
         case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks, ...(current.last ? { last: true } : {}) })); break
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
-        case 'pause': current.pauses.set(nameOf(command.task), { task: command.task, untilMs: this.#out.nowMs + LAST_RETRY_MS }); break
+        case 'pause':
+          current.pauses.set(nameOf(command.task), { task: command.task, untilMs: this.#out.nowMs + LAST_RETRY_MS })
+          if (command.say !== undefined) this.#out.happened({ event: 'checkpoint.part-lost', job: job.id, level: 'warn', message: `checkpoint ${current.number}: ${command.say}; it is asked for again, ${LAST_RETRY_MS / 1_000} s after each loss`, facts: { checkpoint: current.number, task: { job: job.id, run: current.run, ...command.task } } })
+          break
         case 'store-in-flight': {
           const { ref, cuts } = command
           if (current.last) current.untilMs = current.startedAtMs + LAST_COLLECTING_TIMEOUTS * job.run.settings.checkpointTimeoutMs

@@ -85,6 +85,18 @@ test('a store that refuses each part at once, while a job is drained → its tas
   expect(ofKind(takes(cluster, 1), 'write-checkpoint')).toEqual([expect.objectContaining({ last: true })])
 })
 
+test('the same → why is said before the first pause of that number, not at each, and when its time is up', () => {
+  const cluster = running()
+  drain(cluster)
+  cluster.event({ kind: 'outputs-read', job: JOB, checkpoint: 1, outputs: [] })
+  const refused = (): DriverCommand[] => cluster.says('a', { kind: 'snapshot-failed', task: { job: JOB, run: 1, stage: 's0' as never, partition: 0 }, checkpoint: 1, reason: 'the bucket is full' })
+  const messages = (commands: readonly DriverCommand[]): string[] => ofKind(commands, 'event').map(({ level, event: { event, message } }) => `${level} ${event}: ${message}`)
+  expect(messages([...refused(), ...refused()])).toEqual([])
+  expect(messages(refused())).toEqual(['warn checkpoint.part-lost: checkpoint 1: the part of task s0-0 was lost 3 times, now because: the bucket is full; it is asked for again, 1 s after each loss'])
+  for (let times = 0; times < 5; times += 1) expect(messages([...cluster.pass(1_050, ['a']), ...refused()])).toEqual([])
+  expect(messages(cluster.pass(TIMEOUT_MS, ['a']))).toContain('warn checkpoint.given-up: checkpoint 1 is given up: its time is up; missing: s0-0 (lost: the bucket is full), s0-1')
+})
+
 test('the same, and the task loses its owner in the pause → the next owner is told at once, and not again when the pause is over', () => {
   const cluster = running()
   drain(cluster)
