@@ -118,6 +118,15 @@ describe('dev', () => {
     expect((await running.end()).code).toBe(0)
   }, TIMEOUT_MS)
 
+  test('dev, its driver on every address of this machine, as in a container → its executors reach it, and so do others', async () => {
+    const port = await freePort()
+    env = { ...env, TIDEMARK_DRIVER: `127.0.0.1:${port}` }
+    const running = await dev('--driver', `0.0.0.0:${port}`)
+    await write(5)
+    expect((await results(1)).out).toBe(total(1, 5))
+    expect((await running.end()).said).toContain(`driver at 127.0.0.1:${port}`)
+  }, TIMEOUT_MS)
+
   test('dev, a cluster runs at that address already → refused, and the folder stays', async () => {
     const first = await dev()
     await write(5)

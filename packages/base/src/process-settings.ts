@@ -54,7 +54,7 @@ export const DRIVER_SETTINGS = {
 const LOG_SILENCE_MIN_MS = 2_000
 
 /** Every address of a machine: to listen on, not to be told to others, who would ask themselves. */
-const isEveryAddress = (host: string): boolean => /^(?:0+(?:\.0+){3}|\[[0:]+\])$/.test(host)
+export const isEveryAddress = (host: string): boolean => /^(?:0+(?:\.0+){3}|\[[0:]+\])$/.test(host)
 
 /** How a driver's settings must stand to each other; sentences that name both. */
 export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>): string[] => {

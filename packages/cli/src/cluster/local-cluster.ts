@@ -1,7 +1,7 @@
 // A cluster on this machine: one driver and some executors as child processes, embedded log and store in one folder.
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { TidemarkError } from '@tidemark/base'
+import { isEveryAddress, TidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
 import { Child } from './child.ts'
 
@@ -61,10 +61,12 @@ export class LocalCluster {
   }
 
   async startDriver(): Promise<void> {
-    this.#driver = this.#start('driver', 'driver', { TIDEMARK_LISTEN: this.#options.listen })
+    const { listen } = this.#options
+    const told = toldInstead(listen)
+    this.#driver = this.#start('driver', 'driver', { TIDEMARK_LISTEN: listen, ...told === undefined ? {} : { TIDEMARK_ADVERTISE: told } })
     const { address } = await this.#within(this.#driver, 'driver.listening')
     if (typeof address !== 'string') throw new TidemarkError('the driver listens, and does not say where', { code: 'CLI_PROCESS_SILENT', blame: 'bug', action: 'exit' })
-    this.#address = address
+    this.#address = told ?? address
   }
 
   /** It joins by itself; `describe` shows when. */
@@ -127,6 +129,12 @@ export class LocalCluster {
     for (const child of living) child.killGroup()
     await Promise.all(living.map((child) => child.ended))
   }
+}
+
+/** Every address can't be told to others. The executors of a driver that listens on all of them are on this machine. */
+const toldInstead = (listen: string): string | undefined => {
+  const colon = listen.lastIndexOf(':')
+  return isEveryAddress(listen.slice(0, colon)) ? `127.0.0.1${listen.slice(colon)}` : undefined
 }
 
 /** Removes a cluster's folder; a process that is just ending may still write into it. */
