@@ -109,7 +109,7 @@ export class Checkpoints {
 
   named(part: SnapshotPart): void {
     const { task, checkpoint, ref, upstreams, watermark, outbox } = part
-    // Both came from the task's owner and went through the wire unread: the manifest's own checks judge them.
+    // They came from the task's owner and went through the wire unread: who writes the manifest judges them.
     const known = { ...idOf(task), ref, upstreams, ...(watermark === undefined ? {} : { watermark }), ...(outbox === undefined ? {} : { outbox }) } as ManifestPart
     this.#fact(task, checkpoint, { kind: 'named', part: known })
   }

@@ -21,12 +21,17 @@ export const readOutputs = async ({ log }: DriverPorts, plan: LogicalPlan): Prom
 
 type WriteCheckpoint = Extract<DriverCommand, { readonly kind: 'write-checkpoint' }>
 
-/** The manifest is written last and create-if-absent: without it there is no checkpoint. */
+/**
+ * The manifest is written last and create-if-absent: without it there is no checkpoint. Its parts came from executors, unread: one that no restore
+ * could read would count as complete, and retention remove good ones for it.
+ */
 export const writeCheckpoint = async ({ store, clock }: DriverPorts, leadership: Leadership, record: RunRecord, engineVersion: string, command: WriteCheckpoint): Promise<CheckpointDescription> => {
   const { checkpoint, parts, inFlight, outputs } = command
   const manifest = buildManifest(record, { checkpoint, engineVersion, schemas: {}, driverEpoch: leadership.epoch, timestamp: clock.now(), parts, inFlight, outputs }, leadership.rules)
+  const [key, body] = [paths.manifest(record.job, checkpoint), formatManifest(manifest)]
+  parseManifest(body, key)
   await store.put(paths.offsets(record.job, checkpoint), offsetsFile(manifest))
-  if (await store.putIfAbsent(paths.manifest(record.job, checkpoint), formatManifest(manifest)) === 'exists') throw new RangeError(`checkpoint ${checkpoint} of ${record.job} is there already`)
+  if (await store.putIfAbsent(key, body) === 'exists') throw new RangeError(`checkpoint ${checkpoint} of ${record.job} is there already`)
   await store.put(paths.metadata(record.job), metadataFile(manifest))
   return { checkpoint, run: record.run, takenAt: manifest.timestamp, bytes: objectsOf(manifest).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0), parts: parts.length }
 }
