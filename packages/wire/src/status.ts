@@ -15,17 +15,22 @@ const STATUS_OF_CODE: Readonly<Record<string, status>> = {
   JOB_EXISTS: status.ALREADY_EXISTS,
   JOB_BUSY: status.FAILED_PRECONDITION,
   JOB_NOT_DRAINABLE: status.FAILED_PRECONDITION,
-  JOB_UNREADABLE: status.FAILED_PRECONDITION,
+  RUN_RECORD_TOO_NEW: status.FAILED_PRECONDITION,
+  MANIFEST_TOO_NEW: status.FAILED_PRECONDITION,
   DRIVER_NOT_LEADER: status.FAILED_PRECONDITION,
 }
 const STATUS_OF_BLAME = { user: status.INVALID_ARGUMENT, environment: status.UNAVAILABLE, bug: status.INTERNAL } as const
+
+/** Clients ask again by themselves where they are told UNAVAILABLE: what is stored and damaged would be the same each time. */
+const statusOf = ({ action, blame, code }: TidemarkError): status =>
+  STATUS_OF_CODE[code] ?? (blame === 'environment' && action === 'fail-job' ? status.FAILED_PRECONDITION : STATUS_OF_BLAME[blame])
 
 export const toStatus = (error: unknown): Partial<StatusObject> => {
   const known = asTidemarkError(error)
   const metadata = new Metadata()
   const facts = Buffer.from(JSON.stringify(known))
   metadata.set(ERROR_KEY, facts.length <= ERROR_BYTES_MAX ? facts : Buffer.from(JSON.stringify({ ...known.toJSON(), message: known.message.slice(0, MESSAGE_CHARS_MAX), details: { leftOut: 'too large' } })))
-  return { code: STATUS_OF_CODE[known.code] ?? STATUS_OF_BLAME[known.blame], details: known.message.slice(0, MESSAGE_CHARS_MAX), metadata }
+  return { code: statusOf(known), details: known.message.slice(0, MESSAGE_CHARS_MAX), metadata }
 }
 
 const isServiceError = (error: unknown): error is ServiceError => error instanceof Error && 'code' in error && 'metadata' in error
