@@ -103,7 +103,7 @@ export class BatchCommit {
     }
     const record: CommitRecord = {
       kind: 'commit', task: held.ref, timestamp: this.#ports.clock.now(), engineVersion: this.#options.engineVersion, jobVersion: this.#options.run.jobVersion,
-      ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed, held.noGood), ...deathsOf(held),
+      ...this.#claiming.stamp(held, id), content: batch.content, snapshots: held.unnamed === undefined ? held.snapshots : snapshotsToName(held.snapshots, held.unnamed.ref, held.noGood), ...deathsOf(held),
     }
     writes.push(...batch.appends)
     const first = writes.length

@@ -6,7 +6,7 @@
 import { invariantBroken, taskKey } from '@tidemark/base'
 import type { Clock, TaskRef, TidemarkError, TransactionalId } from '@tidemark/base'
 import { AWAY_AFTER_MS, DeathCount, deathsLeft } from '@tidemark/checkpoint'
-import type { CommitPermit, Deaths, FramedCommit, Generation, JournalCursor, Owner, PlacedRecord, SnapshotRef } from '@tidemark/checkpoint'
+import type { CommitPermit, Deaths, FramedCommit, Generation, JournalCursor, OwedToSink, Owner, PlacedRecord, SnapshotRef, UpstreamMark } from '@tidemark/checkpoint'
 import type { Task } from '../task/task.ts'
 import { Drain } from './drain.ts'
 import type { Culprit } from './isolation.ts'
@@ -32,6 +32,14 @@ export interface OwnClaim {
   readonly nonce: string
   readonly offset: number
   readonly transactionalId: TransactionalId
+}
+
+/** With what a checkpoint needs to know of the batch that it is exact at. */
+export interface UnnamedSnapshot {
+  readonly ref: SnapshotRef
+  readonly upstreams: readonly UpstreamMark[]
+  readonly watermark?: number
+  readonly outbox: readonly OwedToSink[]
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -63,7 +71,7 @@ export class HeldTask {
   /** Of those that were named when it was taken over: tried first, and missing or damaged. */
   noGood: readonly SnapshotRef[] = []
   /** Durable, not yet named (invariant 3). */
-  unnamed: SnapshotRef | undefined
+  unnamed: UnnamedSnapshot | undefined
   snapshotTakenAt: number | undefined
   readonly tail = new Tail()
   readonly drain: Drain

@@ -2,10 +2,10 @@
 // goes on, named by the next commit record (invariant 3). A failed transaction throws the walk away, and an upload not yet named (S2).
 import { asTidemarkError } from '@tidemark/base'
 import { paths, SnapshotEncoder, trimPlan } from '@tidemark/checkpoint'
-import type { CommitRecord, OwedToSink, SnapshotRef } from '@tidemark/checkpoint'
+import type { CommitRecord, SnapshotRef } from '@tidemark/checkpoint'
 import type { SnapshotWalk } from '../task/task.ts'
 import { wholeMs } from '../watermarks/stage-watermark.ts'
-import type { HeldTask } from './held-task.ts'
+import type { HeldTask, UnnamedSnapshot } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { encodeContent } from './snapshot-objects.ts'
 import type { SnapshotContent } from './snapshot-objects.ts'
@@ -28,9 +28,6 @@ interface Taking {
   /** Every task downstream has its cut: the walk may be completed (C1). */
   mayComplete: boolean
   state: 'walking' | 'uploading' | 'durable'
-  /** Content of the batch it is exact at; set with the cut. */
-  content: SnapshotContent | undefined
-  outbox: readonly OwedToSink[]
 }
 
 export class Snapshots {
@@ -58,7 +55,7 @@ export class Snapshots {
       return
     }
     this.#drop(held, this.#taking.get(held.key)?.checkpoint === checkpoint ? undefined : `checkpoint ${checkpoint} began`)
-    this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking', content: undefined, outbox: [] })
+    this.#taking.set(held.key, { held, checkpoint, walk: held.task.startWalk(), encoder: new SnapshotEncoder(), walked: false, mayComplete: false, state: 'walking' })
     this.#ports.faults.reach('snapshot.begun')
   }
 
@@ -102,17 +99,17 @@ export class Snapshots {
     const { held } = taking
     const { block, keys } = taking.walk.finish()
     taking.encoder.add(block)
-    taking.content = held.task.content()
-    taking.outbox = held.task.owed()
+    const content = held.task.content()
+    const facts = { upstreams: content.upstreams, ...(content.watermark === undefined ? {} : { watermark: wholeMs(content.watermark) }), outbox: held.task.owed() }
     held.cut()
-    if (held.drain.stands && taking.content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: taking.content.outbox.entries }, 'drain.undelivered')
+    if (held.drain.stands && content.outbox.entries > 0) this.#ports.logger.warn({ task: held.key, checkpoint: taking.checkpoint, entries: content.outbox.entries }, 'drain.undelivered')
     taking.state = 'uploading'
-    this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: taking.content.batchId })
+    this.#ports.emit({ kind: 'snapshot-cut', task: held.ref, checkpoint: taking.checkpoint, batchId: content.batchId })
     this.#ports.faults.reach('snapshot.cut')
-    void this.#upload(taking, taking.content, keys, held.cursor?.recordNext ?? 0)
+    void this.#upload(taking, content, facts, keys, held.cursor?.recordNext ?? 0)
   }
 
-  async #upload(taking: Taking, content: SnapshotContent, keys: number, journalNext: number): Promise<void> {
+  async #upload(taking: Taking, content: SnapshotContent, facts: Omit<UnnamedSnapshot, 'ref'>, keys: number, journalNext: number): Promise<void> {
     const { held, checkpoint } = taking
     const transactionalId = this.#transactions.lastId
     try {
@@ -126,7 +123,7 @@ export class Snapshots {
       this.#ports.faults.reach('snapshot.uploaded')
       if (this.#taking.get(held.key) !== taking) return
       taking.state = 'durable'
-      held.unnamed = { ...stamp, checkpoint, batchId: content.batchId, journalNext, positions: content.positions, keys, objects }
+      held.unnamed = { ref: { ...stamp, checkpoint, batchId: content.batchId, journalNext, positions: content.positions, keys, objects }, ...facts }
       this.#wake()
     } catch (error) {
       if (this.#taking.get(held.key) === taking) this.#drop(held, asTidemarkError(error).message)
@@ -137,18 +134,13 @@ export class Snapshots {
   /** A commit record of this task has committed: if it named the fresh snapshot, that counts from now on, and what is older can go (S8). */
   committed(held: HeldTask, record: CommitRecord): void {
     const { unnamed } = held
-    const taking = this.#taking.get(held.key)
-    if (unnamed === undefined || !record.snapshots.some((ref) => ref.checkpoint === unnamed.checkpoint && ref.batchId === unnamed.batchId)) return
+    if (unnamed === undefined || !record.snapshots.some(({ checkpoint, batchId }) => checkpoint === unnamed.ref.checkpoint && batchId === unnamed.ref.batchId)) return
     held.unnamed = undefined
     held.snapshotTakenAt = this.#ports.clock.now()
     held.tail.named()
     this.#taking.delete(held.key)
     this.#ports.faults.reach('snapshot.named')
-    const content = taking?.content
-    this.#ports.emit({
-      kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.checkpoint, ref: unnamed, upstreams: content?.upstreams ?? [], ...(content?.watermark === undefined ? {} : { watermark: wholeMs(content.watermark) }),
-      outbox: taking?.outbox ?? [],
-    })
+    this.#ports.emit({ kind: 'snapshot-named', task: held.ref, checkpoint: unnamed.ref.checkpoint, ...unnamed })
     void this.#trim(held, record)
   }
 
