@@ -54,7 +54,7 @@ test('the store is away, and each call to it takes its time to say so → that i
   expect(said).toEqual(Array.from({ length: awayMs / 1_000 }, (_, second) => (second + 1) * 1_000))
   await clock.advance(2 * callMs)
   expect((await loading).run.run).toBe(2)
-  expect([...whats]).toEqual([`the object store does not answer for ${paths.run(id, 2)}`, `store unreachable: get ${paths.run(id, 2)}`, 'its bundle is loaded'])
+  expect([...whats]).toEqual([`the object store does not answer for ${paths.run(id, 2)}`, `store unreachable: get ${paths.run(id, 2)}`, 'its bundle to be loaded'])
   const words = said.length
   await clock.advance(10_000)
   expect(said).toHaveLength(words)

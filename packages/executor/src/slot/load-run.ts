@@ -47,7 +47,7 @@ export const loadRun = async (given: Needs, job: JobId, run: number): Promise<Lo
     fetch(needs, record.plan), fetch(needs, record.bundle.key), record.from === null ? undefined : fetchOrigin(needs, record.from.manifest),
   ])
   const plan = parsePlan(JSON.parse(planBytes.toString('utf8')))
-  if (hasWaited) given.waits?.('its bundle is loaded')
+  if (hasWaited) given.waits?.('its bundle to be loaded')
   const functions = await needs.importBundle(bundle, record)
   return {
     run: record, plan, functions, origin: manifest === undefined || record.from === null ? undefined : parseManifest(manifest, record.from.manifest),

@@ -58,7 +58,7 @@ export interface SlotTaskStatus {
 
 export type SlotEvent =
   | LogWord
-  /** It can't begin before the object store has answered: said again and again, with what for, as people are told it. */
+  /** It can't begin before the object store has answered: said again and again, with what for, as people are told it; and once more when it has, for the bundle's own code runs then. */
   | { readonly kind: 'waits', readonly waitingFor: string }
   /** Somebody else has set the offsets under which positions are published. */
   | { readonly kind: 'group-edited', readonly job: JobId, readonly group: string, readonly offsets: readonly EditedOffset[] }
