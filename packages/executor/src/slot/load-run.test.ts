@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
@@ -60,7 +60,7 @@ test('the store is away, and each call to it takes its time to say so → that i
   expect(said).toHaveLength(words)
 })
 
-test('a bundle whose file is there, and the disk takes nothing more → imported from the file as it is; one that is damaged is written anew, or that is an error', async () => {
+test('a bundle whose file is there, and the disk takes nothing more → imported from the file as it is; one that is damaged is written anew, or it is said why not, also where nothing can be removed', async () => {
   const { record } = await begun()
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-bundles-'))
   try {
@@ -68,16 +68,17 @@ test('a bundle whose file is there, and the disk takes nothing more → imported
     const sha256 = createHash('sha256').update(bundle).digest('hex')
     const imported = (): Promise<unknown> => importBundleFrom(folder)(bundle, { ...record, bundle: { ...record.bundle, sha256 } })
     const file = join(folder, 'bundles', `${sha256}.mjs`)
-    // Where it would be written first.
-    const full = (): void => mkdirSync(join(folder, 'bundles', `.${sha256}.${process.pid}`))
+    // Where it would be written first: neither written nor removed, as with a disk that is broken.
+    const blocked = join(folder, 'bundles', `.${sha256}.${process.pid}`)
     const noJob = { code: 'SLOT_BUNDLE_INVALID', message: expect.stringContaining('its default export is no job') }
     await expect(imported()).rejects.toMatchObject(noJob)
     const { ino } = statSync(file)
-    full()
+    mkdirSync(blocked)
     await expect(imported()).rejects.toMatchObject(noJob)
     expect(statSync(file).ino).toBe(ino)
     writeFileSync(file, 'export default 2')
     await expect(imported()).rejects.toMatchObject({ code: 'EISDIR' })
+    rmdirSync(blocked)
     await expect(imported()).rejects.toMatchObject(noJob)
     expect(readFileSync(file).equals(bundle)).toBe(true)
   } finally {

@@ -113,10 +113,19 @@ const bundleFile = (folder: string, sha256: string, bundle: Buffer): string => {
     writeFileSync(fresh, bundle)
     renameSync(fresh, file)
   } catch (error) {
-    rmSync(fresh, { force: true, recursive: true })
+    removeIfPossible(fresh)
     throw error
   }
   return file
+}
+
+/** Why it could not be written is what a person has to know, not that what there is of it could not be removed either. */
+const removeIfPossible = (file: string): void => {
+  try {
+    rmSync(file, { force: true })
+  } catch {
+    // The next attempt of this process writes over it.
+  }
 }
 
 /** Bundles are written to `folder` to be imported. */
