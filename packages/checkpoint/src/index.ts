@@ -40,7 +40,7 @@ export type { Manifest, ManifestFacts, ManifestInFlight, ManifestOutput, Manifes
 export { metadataFile, offsetsFile } from './manifest-files.ts'
 export { advanceCheckpoint, beginCheckpoint, missing } from './checkpoint/progress.ts'
 export type { CheckpointCommand, CheckpointFact, CheckpointProgress, CheckpointStep, Cut } from './checkpoint/progress.ts'
-export { topologyOf } from './checkpoint/topology.ts'
+export { taskName, topologyOf } from './checkpoint/topology.ts'
 export type { CheckpointTask, TaskId } from './checkpoint/topology.ts'
 export { DEFAULT_RETENTION, inputGaps, retentionPlan } from './retention.ts'
 export type { InputGap, Retained, RetentionPlan, RetentionPolicy } from './retention.ts'

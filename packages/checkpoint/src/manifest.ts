@@ -2,6 +2,7 @@
 // restore reads first: positions, and every object with its size and SHA-256.
 import { invariantBroken, isJobName, TidemarkError } from '@tidemark/base'
 import type { JobId, SlotId, StageId, TransactionalId, ExecutorId } from '@tidemark/base'
+import { taskName } from './checkpoint/topology.ts'
 import { formatJson, readChecked } from './files/checked.ts'
 import type { Checked } from './files/checked.ts'
 import type { ObjectRef, SnapshotRef, SourcePosition, UpstreamMark } from './records/records.ts'
@@ -132,7 +133,7 @@ const readManifest = (root: Checked): Manifest => {
     })),
     outputs: root.field('outputs').list((at) => ({ topic: at.field('topic').text(/./), partition: at.field('partition').integer(0), next: at.field('next').integer(0) })),
   }
-  const tasks = manifest.parts.map(({ stage, partition }) => `${stage}-${partition}`)
+  const tasks = manifest.parts.map(taskName)
   if (new Set(tasks).size !== tasks.length) root.field('parts').problem('names a task twice')
   if (tasks.length === 0) root.field('parts').problem('is empty')
   for (const { stage, partition, ref } of manifest.parts) if (ref.checkpoint !== manifest.checkpoint) root.field('parts').problem(`has a part of checkpoint ${ref.checkpoint} for ${stage}-${partition}`)

@@ -4,13 +4,13 @@
 //      │                             │                                   │
 //      └─────────────────────────────┴──> given-up <─────────────────────┘
 import { invariantBroken } from '@tidemark/base'
-import type { JobId, StageId } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
 import type { ManifestInFlight, ManifestOutput, ManifestPart } from '../manifest.ts'
 import type { SnapshotRef } from '../records/records.ts'
 import type { RunRecord } from '../run.ts'
 import { ALL_RULES } from '../rules.ts'
 import type { Rules } from '../rules.ts'
-import { topologyOf } from './topology.ts'
+import { taskName, topologyOf } from './topology.ts'
 import type { CheckpointTask, TaskId } from './topology.ts'
 
 export type CheckpointFact =
@@ -82,12 +82,11 @@ export interface CheckpointStep {
   readonly commands: readonly CheckpointCommand[]
 }
 
-const key = ({ stage, partition }: { readonly stage: StageId, readonly partition: number }): string => `${stage}-${partition}`
 const idOf = ({ stage, partition }: TaskId): TaskId => ({ stage, partition })
 
 /** `outputs`: stable offset of every output partition, read before this. All tasks walk at the same time, sinks complete first. */
 export const beginCheckpoint = (run: RunRecord, checkpoint: number, outputs: readonly ManifestOutput[], rules: Rules = ALL_RULES, last = false): CheckpointStep => {
-  const tasks = new Map(topologyOf(run).map((task): [string, TaskState] => [key(task), { task, away: false, told: false, losses: 0 }]))
+  const tasks = new Map(topologyOf(run).map((task): [string, TaskState] => [taskName(task), { task, away: false, told: false, losses: 0 }]))
   const begun: CheckpointProgress = { job: run.job, checkpoint, phase: 'walking', tasks, outputs, rules, last }
   const { progress, commands } = tellComplete(begun)
   return { progress, commands: [{ kind: 'begin', tasks: [...tasks.values()].map(({ task }) => idOf(task)) }, ...commands] }
@@ -113,7 +112,7 @@ export const advanceCheckpoint = (progress: CheckpointProgress, fact: Checkpoint
 }
 
 /** Tasks whose part, or whose in-flight, is not there yet. */
-export const missing = (progress: CheckpointProgress): string[] => progress.phase === 'writing' ? ['the manifest'] : missingStates(progress).map(({ task }) => key(task))
+export const missing = (progress: CheckpointProgress): string[] => progress.phase === 'writing' ? ['the manifest'] : missingStates(progress).map(({ task }) => taskName(task))
 
 const missingStates = (progress: CheckpointProgress): TaskState[] =>
   [...progress.tasks.values()].filter((state) => progress.phase === 'collecting' ? state.task.writers.length > 0 && state.stored === undefined : state.part === undefined)
@@ -123,17 +122,17 @@ const missingAndWhy = (progress: CheckpointProgress): string[] => {
   if (progress.phase === 'writing') return missing(progress)
   const states = missingStates(progress)
   const told = new Set(states.filter(({ part, lostBecause }) => part === undefined && lostBecause !== undefined).slice(0, REASONS_MAX))
-  return states.map((state) => `${key(state.task)}${told.has(state) ? ` (lost: ${state.lostBecause})` : ''}`)
+  return states.map((state) => `${taskName(state.task)}${told.has(state) ? ` (lost: ${state.lostBecause})` : ''}`)
 }
 
 const stateOf = (progress: CheckpointProgress, task: TaskId): TaskState => {
-  const state = progress.tasks.get(key(task))
-  if (state === undefined) throw invariantBroken('checkpoint', `checkpoint ${progress.checkpoint} has no task ${key(task)}`, { job: progress.job })
+  const state = progress.tasks.get(taskName(task))
+  if (state === undefined) throw invariantBroken('checkpoint', `checkpoint ${progress.checkpoint} has no task ${taskName(task)}`, { job: progress.job })
   return state
 }
 
 const change = (progress: CheckpointProgress, task: TaskId, to: Partial<TaskState>): CheckpointProgress =>
-  ({ ...progress, tasks: new Map(progress.tasks).set(key(task), { ...stateOf(progress, task), ...to }) })
+  ({ ...progress, tasks: new Map(progress.tasks).set(taskName(task), { ...stateOf(progress, task), ...to }) })
 
 /** C1: a task may complete once all tasks downstream of it have their cut. */
 const tellComplete = (progress: CheckpointProgress): CheckpointStep => {
@@ -149,10 +148,10 @@ const named = (progress: CheckpointProgress, part: ManifestPart): CheckpointStep
   const { told, cut } = stateOf(progress, part)
   if (part.ref.checkpoint !== progress.checkpoint) return { progress, commands: [] }
   if (!told || (cut !== undefined && cut !== part.ref.batchId)) {
-    throw invariantBroken('C1', `checkpoint ${progress.checkpoint}: task ${key(part)} names a snapshot of batch ${part.ref.batchId}, its cut is ${cut ?? 'not allowed yet'}`, { job: progress.job, stage: part.stage, partition: part.partition })
+    throw invariantBroken('C1', `checkpoint ${progress.checkpoint}: task ${taskName(part)} names a snapshot of batch ${part.ref.batchId}, its cut is ${cut ?? 'not allowed yet'}`, { job: progress.job, stage: part.stage, partition: part.partition })
   }
   // Blocks of the run's origin that the task has still to read are in no shuffle: they would be missing in this checkpoint.
-  if (part.ref.positions.some((position) => position.inFlight !== undefined)) return giveUp(progress, `task ${key(part)} has not yet read all that was in flight where this run began`)
+  if (part.ref.positions.some((position) => position.inFlight !== undefined)) return giveUp(progress, `task ${taskName(part)} has not yet read all that was in flight where this run began`)
   const step = tellComplete(change(progress, part, { cut: part.ref.batchId, part }))
   if (missing(step.progress).length > 0) return step
   return collect(step.progress, step.commands)
@@ -182,15 +181,15 @@ const write = (progress: CheckpointProgress, before: readonly CheckpointCommand[
 const lost = (progress: CheckpointProgress, { task, reason, owned: isOwned }: CheckpointFact & { kind: 'lost' }): CheckpointStep => {
   const state = stateOf(progress, task)
   if (progress.phase === 'writing') return { progress, commands: [] }
-  if (progress.phase === 'collecting') return isOwned && state.stored === undefined && state.task.writers.length > 0 ? giveUp(progress, `what is in flight before task ${key(task)} could not be stored: ${reason}`) : { progress, commands: [] }
+  if (progress.phase === 'collecting') return isOwned && state.stored === undefined && state.task.writers.length > 0 ? giveUp(progress, `what is in flight before task ${taskName(task)} could not be stored: ${reason}`) : { progress, commands: [] }
   // Its part is named: a committed record has it, whatever became of the owner.
   if (state.part !== undefined) return { progress, commands: [] }
-  if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${key(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
+  if (state.task.writers.some((writer) => stateOf(progress, writer).told)) return giveUp(progress, `the part of task ${taskName(task)} was lost (${reason}), and a task upstream of it may have its cut already`)
   const often = isOwned && state.losses >= AGAIN_MAX
-  const say = `the part of task ${key(task)} was lost ${state.losses + 1} times, now because: ${reason}`
+  const say = `the part of task ${taskName(task)} was lost ${state.losses + 1} times, now because: ${reason}`
   if (often && !progress.last) return giveUp(progress, say)
   const { cut: _cut, ...rest } = state
-  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(key(task), { ...rest, told: false, away: !isOwned || often, losses: state.losses + (isOwned ? 1 : 0), lostBecause: reason }) }
+  const again: CheckpointProgress = { ...progress, tasks: new Map(progress.tasks).set(taskName(task), { ...rest, told: false, away: !isOwned || often, losses: state.losses + (isOwned ? 1 : 0), lostBecause: reason }) }
   if (often) return { progress: again, commands: [{ kind: 'pause', task: idOf(task), ...(state.losses === AGAIN_MAX ? { say } : {}) }] }
   return isOwned ? owned(again, task) : { progress: again, commands: [] }
 }

@@ -8,6 +8,9 @@ export interface TaskId {
   readonly partition: number
 }
 
+/** `s0-3`: unique within a run, and how people are told of it. */
+export const taskName = ({ stage, partition }: { readonly stage: string, readonly partition: number }): string => `${stage}-${partition}`
+
 export interface CheckpointTask extends TaskId {
   /** Tasks that write what this one reads. */
   readonly writers: readonly TaskId[]

@@ -6,7 +6,7 @@
 import { crc32 } from 'node:zlib'
 import { TidemarkError } from '@tidemark/base'
 import type { Clock, Log, LogRecord, ObjectStore, PartitionOffsets } from '@tidemark/base'
-import { auditEmitted, auditPositions, auditReport, auditTotals, Findings, paths, RangesAudit, ShufflePartitionAudit, decodeBlock } from '@tidemark/checkpoint'
+import { auditEmitted, auditPositions, auditReport, auditTotals, Findings, paths, RangesAudit, ShufflePartitionAudit, decodeBlock, taskName } from '@tidemark/checkpoint'
 import type { AuditReport, JournalAudit, PartitionRanges, RebuiltState } from '@tidemark/checkpoint'
 import { auditCheckpoints, manifestsOf } from './checkpoints.ts'
 import { auditJournal } from './journals.ts'
@@ -34,8 +34,6 @@ interface Cuts {
   readonly outputs: OutputEnds
   readonly journals: ReadonlyMap<string, JournalCut>
 }
-
-const taskName = (stage: string, partition: number): string => `${stage}-${partition}`
 
 /** What is read may be trimmed: then the audit begins anew. In the end it does with what is left, as long as there is something. */
 const ATTEMPTS_MAX = 10
@@ -119,14 +117,14 @@ class RunAudit {
     // Readers first: what they have read was committed by then.
     const topics = record.stages.toReversed().map(({ stage }) => ({ stage, topic: paths.journalTopic(record.job, record.run, stage) })).filter(({ topic }) => there.has(topic))
     const before = new Map<string, PartitionOffsets>()
-    for (const { stage, topic } of topics) for (const offsets of await this.#ports.log.offsets(topic)) before.set(taskName(stage, offsets.partition), offsets)
+    for (const { stage, topic } of topics) for (const offsets of await this.#ports.log.offsets(topic)) before.set(taskName({ stage, partition: offsets.partition }), offsets)
     const outputs = await outputEnds(this.#ports, this.#run, this.#options)
     const at = this.#ports.clock.now()
     const journals = new Map<string, JournalCut>()
     for (const { stage, topic } of topics) {
       for (const { partition, end } of await this.#ports.log.offsets(topic)) {
-        const { start = 0, stable = 0 } = before.get(taskName(stage, partition)) ?? {}
-        journals.set(taskName(stage, partition), { start, before: stable, end })
+        const { start = 0, stable = 0 } = before.get(taskName({ stage, partition })) ?? {}
+        journals.set(taskName({ stage, partition }), { start, before: stable, end })
       }
     }
     return { at, outputs, journals }
@@ -136,7 +134,7 @@ class RunAudit {
     const { record } = this.#run
     const origin = await readOrigin(this.#store, record)
     const retained = this.#options.state ? (await manifestsOf(this.#store, record.job, undefined)).filter(({ run }) => run === record.run) : undefined
-    const tasks = record.stages.flatMap((stage) => Array.from({ length: stage.partitions }, (_, partition) => ({ stage, partition, name: taskName(stage.stage, partition) })))
+    const tasks = record.stages.flatMap((stage) => Array.from({ length: stage.partitions }, (_, partition) => ({ stage, partition, name: taskName({ stage: stage.stage, partition }) })))
     const found = new Map<string, JournalAudit>()
     const left = tasks.values()
     const sourceStart = (topic: string, of: number): number | undefined => starts.get(topic)?.[of]?.start
@@ -183,7 +181,7 @@ class RunAudit {
       const writers = this.#tasksOf(shuffle.from, journals)
       const ends = await this.#ports.log.offsets(shuffle.topic)
       for (const { partition, end } of ends) {
-        const reader = journals.get(taskName(shuffle.to, partition))
+        const reader = journals.get(taskName({ stage: shuffle.to, partition }))
         if (reader === undefined || writers === undefined) continue
         this.#options.say(`reading ${shuffle.shuffle}/${partition}`)
         const one = new ShufflePartitionAudit(shuffle, partition, reader, writers, this.#findings)
@@ -220,7 +218,7 @@ class RunAudit {
 
   #tasksOf(stage: string, journals: ReadonlyMap<string, JournalAudit>): JournalAudit[] | undefined {
     const partitions = this.#run.record.stages.find((one) => one.stage === stage)?.partitions ?? 0
-    const found = Array.from({ length: partitions }, (_, partition) => journals.get(taskName(stage, partition))).filter((journal) => journal !== undefined)
+    const found = Array.from({ length: partitions }, (_, partition) => journals.get(taskName({ stage, partition }))).filter((journal) => journal !== undefined)
     return found.length === partitions ? found : undefined
   }
 

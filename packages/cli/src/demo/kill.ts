@@ -1,10 +1,11 @@
 // SIGKILLs an executor under load and follows what the cluster makes of it, to the first commit of every task that moved.
 import { TidemarkError } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { TaskDescription } from '@tidemark/wire'
 import type { Child } from '../cluster/child.ts'
 import { originOf, STEP_COLUMNS, stepCells } from '../format/recovery.ts'
 import { table } from '../format/table.ts'
-import { plural, taskName } from '../format/values.ts'
+import { plural } from '../format/values.ts'
 import { allRun, byOwner } from './stage.ts'
 import type { Stage } from './stage.ts'
 import type { Watcher } from './watcher.ts'

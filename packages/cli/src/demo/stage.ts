@@ -1,11 +1,11 @@
 // What the demo plays on: its cluster, log, driver's client, and a terminal with a clock that begins at zero.
 import { TidemarkError } from '@tidemark/base'
 import type { Clock, Log } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { JobDescription, JobsClient, TaskDescription } from '@tidemark/wire'
 import type { LocalCluster } from '../cluster/local-cluster.ts'
 import { whenAborted } from '../exit.ts'
 import { eventLine } from '../format/event.ts'
-import { taskName } from '../format/values.ts'
 import type { Style, Terminal } from '../terminal.ts'
 
 export const JOB = 'demo'

@@ -1,8 +1,9 @@
 // What `audit` prints: the verdict first, then what it rests on, what could not be told, and each fault.
+import { taskName } from '@tidemark/checkpoint'
 import type { AuditReport, RebuiltState } from '@tidemark/checkpoint'
 import type { Paint } from '../terminal.ts'
 import { facts, table } from './table.ts'
-import { number, plural, taskName, timeOfDay } from './values.ts'
+import { number, plural, timeOfDay } from './values.ts'
 
 /** Of the faults, for people; `--json` has them all. */
 const SHOWN_MAX = 20

@@ -1,10 +1,11 @@
 // What `describe` and `jobs` print.
 import { formatSize, growthInWords } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { DamagedJob, JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { Paint, Style } from '../terminal.ts'
 import { recoveryLines } from './recovery.ts'
 import { facts, table } from './table.ts'
-import { ago, eventTime, firstLine, number, plural, taskName } from './values.ts'
+import { ago, eventTime, firstLine, number, plural } from './values.ts'
 
 const STATE_STYLE: Readonly<Record<JobState, Style>> = {
   submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',

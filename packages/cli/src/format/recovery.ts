@@ -1,10 +1,11 @@
 // A takeover, step by step: what `describe` and the demo print of it.
 import { formatSize } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { RecoveryTimeline, TaskDescription } from '@tidemark/wire'
 import type { Paint } from '../terminal.ts'
 import { table } from './table.ts'
 import type { Column } from './table.ts'
-import { plural, taskName, timeOfDay } from './values.ts'
+import { plural, timeOfDay } from './values.ts'
 
 const STEPS = [['read', 'readMs'], ['fenced', 'fencedMs'], ['claimed', 'claimedMs'], ['loaded', 'loadedMs'], ['tailed', 'tailedMs'], ['first commit', 'firstCommitMs']] as const
 

@@ -25,6 +25,3 @@ export const ago = (then: number, now: number): string => `${formatDuration(Math
 export const firstLine = (text: string): string => text.split('\n', 1)[0] ?? ''
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${number(count)} ${count === 1 ? one : many}`
-
-/** `s0-3`: stage and partition, as events say it. */
-export const taskName = ({ stage, partition }: { readonly stage: string, readonly partition: number }): string => `${stage}-${partition}`

@@ -1,7 +1,7 @@
 // Keeps shuffles from growing without end: while a reader is too far behind, the tasks that write what it reads are told to read nothing.
 import type { StageId } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { JobEntry, TaskEntry } from './jobs.ts'
-import { taskName } from './out.ts'
 import type { Parts } from './ownership.ts'
 
 const MIB = 1024 * 1024

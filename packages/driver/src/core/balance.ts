@@ -1,9 +1,9 @@
 // Brings what is to where placement wants it: gives out what nobody has, moves what is elsewhere, ends moves that take too long.
 import type { ExecutorId } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { ExecutorEntry } from './executors.ts'
 import type { JobEntry, Place, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'
-import { taskName } from './out.ts'
 import type { Ownership, Parts } from './ownership.ts'
 import { place, slotKey } from './placement.ts'
 import type { Placement, SlotRef } from './placement.ts'

@@ -1,7 +1,7 @@
 // Checkpoints of all jobs: when the next begins, facts into the pure progress machine of each, its commands out to the owners.
 import { describeError, howMany } from '@tidemark/base'
 import type { JobId, TaskRef } from '@tidemark/base'
-import { advanceCheckpoint, beginCheckpoint, missing } from '@tidemark/checkpoint'
+import { advanceCheckpoint, beginCheckpoint, missing, taskName } from '@tidemark/checkpoint'
 import type { CheckpointFact, CheckpointProgress, CheckpointStep, ManifestInFlight, ManifestOutput, ManifestPart, Rules, TaskId } from '@tidemark/checkpoint'
 import type { CheckpointDescription, JobDescription, SnapshotPart } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
@@ -132,13 +132,13 @@ export class Checkpoints {
   /** The task has lost its owner, or has a new one that runs. */
   ownerLost(ref: TaskRef, reason: string): void {
     const current = this.#current.get(ref.job)
-    current?.pauses.delete(nameOf(ref))
+    current?.pauses.delete(taskName(ref))
     if (current) this.#fact(ref, current.number, { kind: 'lost', task: idOf(ref), reason, owned: false })
   }
 
   ownerFound(ref: TaskRef): void {
     const current = this.#current.get(ref.job)
-    current?.pauses.delete(nameOf(ref))
+    current?.pauses.delete(taskName(ref))
     if (current) this.#fact(ref, current.number, { kind: 'owned', task: idOf(ref) })
   }
 
@@ -205,7 +205,7 @@ export class Checkpoints {
         case 'begin': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-begin', epoch: this.#epoch, checkpoint: current.number, tasks, ...(current.last ? { last: true } : {}) })); break
         case 'complete': this.#toOwners(job, command.tasks, (tasks) => ({ kind: 'snapshot-complete', epoch: this.#epoch, checkpoint: current.number, tasks })); break
         case 'pause':
-          current.pauses.set(nameOf(command.task), { task: command.task, untilMs: this.#out.nowMs + LAST_RETRY_MS })
+          current.pauses.set(taskName(command.task), { task: command.task, untilMs: this.#out.nowMs + LAST_RETRY_MS })
           if (command.say !== undefined) this.#out.happened({ event: 'checkpoint.part-lost', job: job.id, level: 'warn', message: `checkpoint ${current.number}: ${command.say}; it is asked for again, ${LAST_RETRY_MS / 1_000} s after each loss`, facts: { checkpoint: current.number, task: { job: job.id, run: current.run, ...command.task } } })
           break
         case 'store-in-flight': {
@@ -230,8 +230,8 @@ export class Checkpoints {
 
   /** One message for each executor that owns some of these tasks. */
   #toOwners(job: JobEntry, ids: readonly TaskId[], message: (tasks: readonly TaskRef[]) => Parameters<Out['send']>[1] | undefined): void {
-    const wanted = new Set(ids.map(nameOf))
-    const entries: TaskEntry[] = [...job.tasks.values()].filter(({ ref }) => wanted.has(nameOf(ref)))
+    const wanted = new Set(ids.map(taskName))
+    const entries: TaskEntry[] = [...job.tasks.values()].filter(({ ref }) => wanted.has(taskName(ref)))
     for (const [owner, tasks] of Map.groupBy(entries, ({ place }) => place?.executor)) {
       const told = owner === undefined ? undefined : message(tasks.map(({ ref }) => ref))
       if (owner !== undefined && told) this.#out.send(this.#executors.get(owner), told)
@@ -240,4 +240,3 @@ export class Checkpoints {
 }
 
 const idOf = ({ stage, partition }: TaskRef): TaskId => ({ stage, partition })
-const nameOf = ({ stage, partition }: TaskId): string => `${stage}-${partition}`

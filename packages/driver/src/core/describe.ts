@@ -1,6 +1,7 @@
 // Jobs for people: the overview, and everything about one.
 import { growthInWords, howMany } from '@tidemark/base'
 import type { LogGrowth } from '@tidemark/base'
+import { taskName } from '@tidemark/checkpoint'
 import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
 import { growthOfJob } from './growth.ts'
@@ -8,7 +9,6 @@ import { groupWarning } from './group-edits.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
 import { isLive } from './lifecycle.ts'
 import { isSilent } from './log-silence.ts'
-import { taskName } from './out.ts'
 import type { Out } from './out.ts'
 
 const lagOf = (inputs: readonly InputStatus[]): number => inputs.reduce((sum, { next, stable }) => sum + Math.max(0, stable - next), 0)

@@ -1,5 +1,5 @@
 // What one call of the core produces: commands in order, and the events among them.
-import type { JobId, TaskRef } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
 import type { DriverMessage } from '@tidemark/wire'
 import type { EventLog } from './event-log.ts'
 import type { ExecutorEntry } from './executors.ts'
@@ -51,5 +51,3 @@ export class Out {
     return commands
   }
 }
-
-export const taskName = ({ stage, partition }: TaskRef): string => `${stage}-${partition}`
