@@ -177,7 +177,7 @@ export class KafkaReader implements LogReader {
     }
     const what = `offsets ${hole.first} to ${hole.last} of partition ${partition} of "${topic}" are not in the log`
     const where = { topic, partition, offset: hole.first, details: { first: hole.first, last: hole.last } }
-    if (!config?.hidden) throw invariantBroken('7', `${what}, and the topic is not compacted`, where)
+    if (!config?.settingsHidden) throw invariantBroken('7', `${what}, and the topic is not compacted`, where)
     throw new TidemarkError(`${what}: compacted away or lost, which can't be told, for the settings of the topic may not be read`, {
       ...where, code: 'LOG_GAP_UNEXPLAINED', blame: 'user', action: 'fail-job', hint: "Grant this client Kafka's right DescribeConfigs on the topic and submit from the last checkpoint: when it is compacted, the gap is passed.",
     })

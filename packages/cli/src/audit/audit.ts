@@ -14,7 +14,7 @@ import type { JournalCut } from './journals.ts'
 import { readOrigin } from './origin.ts'
 import { countOutputs, outputEnds } from './outputs.ts'
 import type { OutputEnds, OutputOptions } from './outputs.ts'
-import { readFromStart } from './partition.ts'
+import { readFromStart, SETTINGS_HIDDEN } from './partition.ts'
 import type { AuditPorts } from './partition.ts'
 import { findRun } from './run.ts'
 import type { AuditedRun } from './run.ts'
@@ -228,7 +228,7 @@ class RunAudit {
     for (const one of sources) {
       const { topic, partition } = one.input
       const about = topics.get(topic)
-      const unknown = about === undefined ? 'it is gone' : about.compacted ? 'it is compacted: some may have been removed since' : about.settingsHidden ? `it may be compacted: its settings can't be read (Kafka's right DescribeConfigs is lacking)` : undefined
+      const unknown = about === undefined ? 'it is gone' : about.compacted ? 'it is compacted: some may have been removed since' : about.settingsHidden ? SETTINGS_HIDDEN : undefined
       if (unknown !== undefined) {
         one.allUnknown()
         this.#findings.cannotTell(`records between positions in ${topic}`, unknown)

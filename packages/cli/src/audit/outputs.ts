@@ -2,7 +2,7 @@
 import type { PartitionOffsets, TopicDescription } from '@tidemark/base'
 import type { RunRecord, TopicCount } from '@tidemark/checkpoint'
 import type { LogicalPlan } from 'tidemark'
-import { isTrimmed, readPartition, settledEnds } from './partition.ts'
+import { isTrimmed, readPartition, SETTINGS_HIDDEN, settledEnds } from './partition.ts'
 import type { AuditPorts } from './partition.ts'
 import type { AuditedRun } from './run.ts'
 
@@ -35,7 +35,7 @@ const unusable = (topic: string, run: RunRecord, found: { readonly about: TopicD
   if (run.run > 1) return 'earlier runs under this name may have written to it'
   if (found === undefined) return 'it is not in the log'
   if (found.about.compacted) return 'it is compacted'
-  if (found.about.settingsHidden) return "it may be compacted: its settings can't be read (Kafka's right DescribeConfigs is lacking)"
+  if (found.about.settingsHidden) return SETTINGS_HIDDEN
   const begun = found.ends.find(({ start }) => start > 0)
   return begun === undefined ? undefined : `retention has removed what was before ${begun.start} of partition ${begun.partition}`
 }

@@ -8,6 +8,9 @@ const FETCH_WAIT_MS = 100
 const STILL_MS_MAX = 15_000
 const STABLE_POLL_MS = 10
 
+/** Why nothing can be told of records that a topic lacks, where the log does not say whether it is compacted. */
+export const SETTINGS_HIDDEN = "it may be compacted: its settings can't be read (Kafka's right DescribeConfigs is lacking)"
+
 export interface AuditPorts {
   readonly log: Log
   readonly reader: LogReader

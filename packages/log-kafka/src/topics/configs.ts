@@ -10,12 +10,12 @@ export interface TopicConfig {
   /** -1: unlimited. */
   readonly retentionMs: number
   readonly compressionType: string
-  /** They may not be read: these are Kafka's own defaults. */
-  readonly hidden?: true
+  /** It may not be read: all of this is Kafka's own defaults. */
+  readonly settingsHidden?: true
 }
 
 /** What a client without the right to read settings has to go by. */
-const HIDDEN: TopicConfig = { compacted: false, maxMessageBytes: 1_048_588, retentionMs: 604_800_000, compressionType: 'producer', hidden: true }
+const HIDDEN: TopicConfig = { compacted: false, maxMessageBytes: 1_048_588, retentionMs: 604_800_000, compressionType: 'producer', settingsHidden: true }
 const KEPT_MS = 300_000
 const NAMES = ['cleanup.policy', 'max.message.bytes', 'retention.ms', 'compression.type']
 

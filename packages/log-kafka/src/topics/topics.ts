@@ -84,12 +84,12 @@ export const describeTopics = async (cluster: Cluster, configs: TopicConfigs, to
     if (topicErrorCode !== CODE.NONE) throw brokerError(topicErrorCode, `describe topic "${topic}"`, { topic })
     existing.push({ topic, view: viewOf(partitionMetadata) })
   }
-  const settings = await configs.read(existing.map(({ topic }) => topic))
+  const known = await configs.read(existing.map(({ topic }) => topic))
   for (const { topic, view } of existing) {
-    const config = settings.get(topic)
+    const config = known.get(topic)
     if (config === undefined) continue
-    const { compacted, maxMessageBytes, retentionMs, hidden } = config
-    found.set(topic, { topic, partitions: view.partitions, replicationFactor: view.replicationFactor, compacted, maxMessageBytes, retentionMs, ...(hidden ? { settingsHidden: true } : {}) })
+    const { compressionType: _ours, ...settings } = config
+    found.set(topic, { topic, partitions: view.partitions, replicationFactor: view.replicationFactor, ...settings })
   }
   return found
 }
