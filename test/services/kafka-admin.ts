@@ -1,4 +1,4 @@
-// What a person does to Kafka with its own tools, by another client than ours: partitions added, rights taken away, a group's offsets set.
+// What a person does to Kafka with its own tools, by another client than ours: partitions added, a topic compacted, rights taken away, a group's offsets set.
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -9,6 +9,8 @@ interface Admin {
   fetchTopicMetadata(options: { readonly topics: readonly string[] }): Promise<{ readonly topics: readonly { readonly partitions: readonly { readonly leader: number }[] }[] }>
   setOffsets(options: { readonly groupId: string, readonly topic: string, readonly partitions: readonly { readonly partition: number, readonly offset: string }[] }): Promise<unknown>
   fetchOffsets(options: { readonly groupId: string, readonly topics: readonly string[] }): Promise<readonly { readonly partitions: readonly { readonly partition: number, readonly offset: string }[] }[]>
+  alterConfigs(options: { readonly validateOnly: boolean, readonly resources: readonly { readonly type: number, readonly name: string, readonly configEntries: readonly { readonly name: string, readonly value: string }[] }[] }): Promise<unknown>
+  describeConfigs(options: { readonly includeSynonyms: boolean, readonly resources: readonly { readonly type: number, readonly name: string, readonly configNames: readonly string[] }[] }): Promise<{ readonly resources: readonly { readonly configEntries: readonly { readonly configValue: string }[] }[] }>
   createAcls(options: { readonly acl: readonly object[] }): Promise<unknown>
 }
 interface Kafkajs {
@@ -31,6 +33,13 @@ const withAdmin = async (brokers: string, act: (admin: Admin) => Promise<unknown
 export const addPartitions = (brokers: string, topic: string, count: number): Promise<void> => withAdmin(brokers, async (admin) => {
   await admin.createPartitions({ topicPartitions: [{ topic, count }] })
   for (let known = 0; known < count;) known = (await admin.fetchTopicMetadata({ topics: [topic] })).topics[0]?.partitions.filter(({ leader }) => leader >= 0).length ?? 0
+})
+
+/** All its other settings become the broker's own. Resolves when the broker says so itself: that comes a little after its answer. */
+export const compactTopic = (brokers: string, topic: string): Promise<void> => withAdmin(brokers, async (admin) => {
+  const resource = { type: 2, name: topic }
+  await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries: [{ name: 'cleanup.policy', value: 'compact' }] }] })
+  for (let policy: string | undefined; policy !== 'compact';) policy = (await admin.describeConfigs({ includeSynonyms: false, resources: [{ ...resource, configNames: ['cleanup.policy'] }] })).resources[0]?.configEntries[0]?.configValue
 })
 
 /** Kafka's numbers: resource topic 2, pattern literal 3; operation all 2, write 4; permission deny 2, allow 3. */

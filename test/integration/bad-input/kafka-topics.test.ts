@@ -7,7 +7,7 @@ import type { JobDescription } from '@tidemark/wire'
 import { Cluster } from '../../cluster/cluster.ts'
 import { Output } from '../../cluster/output.ts'
 import { serversOf } from '../../cluster/servers.ts'
-import { addPartitions, describeWith, kcat } from '../../services/index.ts'
+import { addPartitions, compactTopic, describeWith, kcat } from '../../services/index.ts'
 import { START, Subject } from './subject.ts'
 
 const SLOTS = 3
@@ -81,6 +81,21 @@ describeWith(['kafka', 'minio', 'redis', 'kcat'], 'topics on Kafka', (server) =>
     const letters = new Output(cluster.log, one.job.deadLetters)
     await cluster.until(one.job.name, ({ tasks }) => tasks.some(({ totals }) => totals['deadLettered'] === 1), 'a dead letter in the books')
     expect(JSON.stringify(await letters.read())).toContain(long)
+    await one.gone()
+  }, 60_000)
+
+  test('the topic of dead letters is made one that is compacted while the job runs → it takes no letter without a key: that job stops with LOG_RECORD_INVALID at the first one, and has not passed its record', async () => {
+    const one = await Subject.start(cluster, { copartitioned: false, partitions: 1 })
+    await one.write(0, one.events(20))
+    await compactTopic(server('kafka').brokers, one.job.deadLetters)
+    await cluster.log.write([{ topic: one.job.input, partition: 0, records: [{ key: 'u1', value: JSON.stringify({ user: 'u1', amount: 1 }) }] }])
+    await cluster.until(one.job.name, ({ tasks }) => tasks.some(({ totals }) => totals['deadLettered'] === 1), 'a dead letter in the books')
+    await cluster.log.write([{ topic: one.job.input, partition: 0, records: [{ key: null, value: JSON.stringify({ user: 'u1', amount: 1 }) }] }])
+    const error = await one.failed()
+    expect(error).toMatchObject({ code: 'LOG_RECORD_INVALID', action: 'fail-job' })
+    expect(error.message).toContain(one.job.deadLetters)
+    expect((await new Output(cluster.log, one.job.deadLetters).read())).toHaveLength(1)
+    expect(await one.wrong()).toEqual([])
     await one.gone()
   }, 60_000)
 
