@@ -53,8 +53,8 @@ export const DRIVER_SETTINGS = {
 /** A slot without work asks the log twice a second, and half of the silence must be plenty for an answer. */
 const LOG_SILENCE_MIN_MS = 2_000
 
-/** Every address of a machine: to listen on, not to be told to others, who would ask themselves. */
-export const isEveryAddress = (host: string): boolean => /^(?:0+(?:\.0+){3}|\[[0:]+\])$/.test(host)
+/** Every address of a machine, in each way in which a system takes it: to listen on, not to be told to others, who would ask themselves. */
+export const isEveryAddress = (host: string): boolean => /^(?:(?:0x)?0+(?:\.(?:0x)?0+){0,3}|\[(?:[0:]+:ffff:)?[0:.]+\])$/i.test(host)
 
 /** How a driver's settings must stand to each other; sentences that name both. */
 export const checkDriverSettings = (settings: Settings<typeof DRIVER_SETTINGS>): string[] => {

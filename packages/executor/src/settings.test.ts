@@ -27,6 +27,7 @@ const WRONG: readonly (readonly [string, Environment])[] = [
   ['less memory than none', { TIDEMARK_SLOT_MEMORY: '-1' }],
   ['stuck at once', { TIDEMARK_SLOT_STUCK: '10ms' }],
   ['a probe host that is every address', { TIDEMARK_PROBE_HOST: '0.0.0.0' }],
+  ['a probe host that is every address, in brackets', { TIDEMARK_PROBE_HOST: '[::]' }],
   ['a probe host with a port', { TIDEMARK_PROBE_HOST: 'host:7400' }],
   ['a probe port that is none', { TIDEMARK_PROBE_PORT: '70000' }],
 ]
