@@ -22,7 +22,8 @@ export interface PlacedRecord {
   readonly bytes: number
 }
 
-type Turns = (steps: Iterable<void>) => unknown
+/** Takes all steps, and may let others have their turns between two. */
+export type Turns = (steps: Iterable<void>) => unknown
 
 const allAtOnce: Turns = (steps) => {
   for (const _ of steps) continue
@@ -57,7 +58,7 @@ export class JournalCursor {
    * Reads what one fetch gives of what is committed, from `next` until `upTo` (exclusive); folds owners and chain on the way. Whether there
    * is more, `next` tells. An error that says to try again comes before anything is folded, and the same call may follow; behind any other the cursor is of no use.
    * `LOG_OUT_OF_RANGE` when the journal no longer reaches back to `next`: somebody went on (the caller gives up, or starts over).
-   * `turns` takes the steps of decoding what was fetched, all of them, and may let others have their turns between two; `next` stands until they are taken.
+   * `turns` takes the steps of decoding what was fetched; `next` stands until they are taken.
    */
   async read(reader: LogReader, upTo: number, maxWaitMs = 0, turns: Turns = allAtOnce): Promise<readonly PlacedRecord[]> {
     const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined

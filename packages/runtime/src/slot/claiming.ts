@@ -3,7 +3,7 @@
 import { isTidemarkError, taskKey } from '@tidemark/base'
 import type { Append, LogReader, TransactionalId } from '@tidemark/base'
 import { afterClaim, encodeRecord, openRecords, peekRecord } from '@tidemark/checkpoint'
-import type { AfterClaim, Deaths, JournalRecord, OpenRecord, Stamp } from '@tidemark/checkpoint'
+import type { AfterClaim, Deaths, JournalRecord, OpenRecord, Stamp, Turns } from '@tidemark/checkpoint'
 import type { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { SessionLost } from './transactions.ts'
@@ -66,11 +66,14 @@ export class Claiming {
     return encodeRecord(record).map((value) => ({ topic: held.journalTopic, partition: held.ref.partition, records: [{ key: null, value, timestamp: record.timestamp }] }))
   }
 
-  /** After `write`: reads to the own claim and decides; fences and claims again as often as R3 asks. `again` writes one more claim under the lock. */
-  async settle(held: HeldTask, reader: LogReader, again: (held: HeldTask) => Promise<void>): Promise<ClaimOutcome> {
+  /**
+   * After `write`: reads to the own claim and decides; fences and claims again as often as R3 asks. `again` writes one more claim under the lock. `turns`: in which
+   * others have theirs while what an owner before has committed meanwhile is decoded. Who holds the lock gives none: the slot's other work waits for it.
+   */
+  async settle(held: HeldTask, reader: LogReader, again: (held: HeldTask) => Promise<void>, turns?: Turns): Promise<ClaimOutcome> {
     try {
       for (;;) {
-        const open = await this.#readToClaim(held, reader)
+        const open = await this.#readToClaim(held, reader, turns)
         if (open !== undefined) return open
         const { cursor, claim } = held
         if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
@@ -99,12 +102,12 @@ export class Claiming {
   }
 
   /** Reads committed records up to and with the own claim; meanwhile an open transaction that holds the stable offset is dealt with (R8). */
-  async #readToClaim(held: HeldTask, reader: LogReader): Promise<ClaimOutcome | undefined> {
+  async #readToClaim(held: HeldTask, reader: LogReader, turns?: Turns): Promise<ClaimOutcome | undefined> {
     const { cursor, claim } = held
     if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
     while (cursor.next <= claim.offset) {
       const before = cursor.next
-      await held.take(await cursor.read(reader, claim.offset + 1, CLAIM_WAIT_MS))
+      await held.take(await cursor.read(reader, claim.offset + 1, CLAIM_WAIT_MS, turns))
       if (cursor.next > claim.offset || cursor.next > before || !this.#options.rules.R8) continue
       if (claim.transactionalId !== this.#transactions.id) return { kind: 'session-lost' }
       const records = await this.#uncommitted(held, reader, claim.offset)

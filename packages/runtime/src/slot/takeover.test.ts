@@ -9,6 +9,7 @@ import type { VirtualClock } from '@tidemark/testkit'
 import { Claiming } from './claiming.ts'
 import { HeldTask } from './held-task.ts'
 import { Readers } from './readers.ts'
+import { Slices } from './slices.ts'
 import { fixture } from './slot.sample.ts'
 import { encodeContent } from './snapshot-objects.ts'
 import { Takeover } from './takeover.ts'
@@ -106,4 +107,60 @@ test('takeover: its journal is longer than what may wait for its snapshot, and t
   await write({ kind: 'claim', task: ref, timestamp: 0, nonce: 'again', ...before, generation: { epoch: 2, counter: 1 } })
   await clock.advance(storeMs)
   expect(happened).toEqual([expect.stringMatching(/^given up: .*generation/)])
+})
+
+test('takeover: an owner before that is not fenced yet commits on until the claim → what it committed is decoded in slices too, as the rest of its journal was', async () => {
+  const { ports: whole, options: begun, held: { ref, journalTopic } } = fixture()
+  const clock = whole.clock as VirtualClock
+  const slices = new Slices(clock)
+  const run = slices.run.bind(slices)
+  let steps = 0
+  const counted = function* (all: Iterable<unknown>): Generator<unknown> {
+    for (const step of all) {
+      steps += 1
+      yield step
+    }
+  }
+  Object.assign(slices, { run: (all: Iterable<unknown>, wanted?: () => boolean) => run(counted(all), wanted) })
+  // Applying has no steps: all that are counted are of decoding.
+  const held = new HeldTask(() => Object.assign(begun.makeTask(ref), { * applying(): Generator<void> {} }), { epoch: 1, counter: 1 }, journalTopic, clock, slices)
+  const log = new MemoryLog({ broker: new MemoryBroker({ clock }), clock })
+  const ports = { ...whole, log: Object.assign(log, { fence: async () => {} }) }
+  const options = { ...begun, run: { ...begun.run, from: null } }
+  await log.createTopics([{ topic: journalTopic, partitions: 1 }])
+  const before = { generation: { epoch: 0, counter: 1 }, owner: { executor: executorId('old'), slot: 0, slotId: slotId('old') }, transactionalId: transactionalId('old.0') }
+  const writeBatches = async (from: number, to: number): Promise<void> => {
+    for (let batchId = from; batchId <= to; batchId += 1) {
+      const record: JournalRecord = {
+        kind: 'commit', task: ref, timestamp: 0, ...before, engineVersion: '0.1.0', jobVersion: '1', snapshots: [],
+        content: { batchId, positions: [], upstreams: [], idle: false, state: Buffer.alloc(0), books: emptyBooks, totals: emptyBooks, outbox: { entries: 0, bytes: 0 } },
+      }
+      for (const value of encodeRecord(record)) await log.write([{ topic: journalTopic, partition: 0, records: [{ key: null, value }] }])
+    }
+  }
+  await writeBatches(1, 5)
+  const transactions = new Transactions({ log, clock, logger: silentLogger, idPrefix: 'new', alive: () => true, waiting: () => {} })
+  await transactions.renew()
+  const claiming = new Claiming(ports, options, transactions)
+  const decoded: number[] = []
+  const takeover = new Takeover(ports, options, claiming, new Readers(log), {
+    lastId: () => transactions.lastId ?? transactionalId('none'), holds: () => true,
+    claim: async (helds) => {
+      decoded.push(steps)
+      await writeBatches(6, 12)
+      await claiming.write(helds)
+      return new Map()
+    },
+    resume: async () => {
+      decoded.push(steps)
+      return true
+    },
+    giveUp: async (_held, { because }) => { throw new Error(because) },
+    fail: async (_held, error) => { throw error },
+  })
+  const taken = takeover.run([held])
+  await clock.advance(1_000)
+  await taken
+  // With the claim.
+  expect(decoded).toEqual([5, 5 + 7 + 1])
 })
