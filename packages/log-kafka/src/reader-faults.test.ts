@@ -76,7 +76,7 @@ describeWith(['kafka'], 'Kafka reader, faulty answers', (server) => {
   })
 
   /** What a reader from 0 meets when the answer lacks the first of two batches: that holds offset 0, the second is its commit marker at 1. */
-  const withHole = async (policy: string): Promise<{ readonly topic: string, readonly fetch: () => Promise<FetchedPartition[]> }> => {
+  const withHole = async (policy: string): Promise<{ readonly topic: string, readonly fetch: (gapless?: boolean) => Promise<FetchedPartition[]> }> => {
     const topic = await at.topic(1, { 'cleanup.policy': policy })
     const session = await at.session()
     for (const value of ['a', 'b']) {
@@ -87,9 +87,9 @@ describeWith(['kafka'], 'Kafka reader, faulty answers', (server) => {
     const reader = at.reader()
     return {
       topic,
-      fetch: async () => {
+      fetch: async (gapless = false) => {
         using _fault = withPartition(0, (set) => ({ ...set, set: set.set.subarray(12 + set.set.readInt32BE(8)) }))
-        return await reader.fetch(both(topic).slice(0, 1), { ...COMMITTED, maxWaitMs: 5_000 })
+        return await reader.fetch(both(topic).slice(0, 1).map((request) => ({ ...request, gapless })), { ...COMMITTED, maxWaitMs: 5_000 })
       },
     }
   }
@@ -110,6 +110,12 @@ describeWith(['kafka'], 'Kafka reader, faulty answers', (server) => {
       await expect(fetch()).rejects.toMatchObject({ code: 'LOG_GAP_UNEXPLAINED', action: 'fail-job', place: { topic, partition: 0, offset: 0 }, hint: expect.stringContaining('DescribeConfigs') })
     }
     expect(seen(await fetch())).toEqual([[0, 'b']])
+  })
+
+  test.each(['delete', 'compact'])('the same of a topic of which nothing may be missing, cleanup.policy=%s, and its settings may not be read: it is lost, whatever they say', async (policy) => {
+    const { fetch } = await withHole(policy)
+    using _hidden = withFault('DescribeConfigs', async () => { throw new RangeError('its settings are not asked for') })
+    await expect(fetch(true)).rejects.toMatchObject({ code: 'INVARIANT_BROKEN', details: { first: 0, last: 0 }, message: expect.stringContaining('nothing of it is ever compacted away') })
   })
 
   test('a damaged batch: LOG_CODEC names the partition and the offset', async () => {

@@ -163,21 +163,21 @@ export class KafkaReader implements LogReader {
     if (set.errorCode !== CODE.NONE) throw brokerError(set.errorCode, `fetch partition ${partition} of "${topic}" at ${offset}`, { topic, partition, offset })
     this.#trouble.delete(keyOf(topic, partition))
     const { records, nextOffset, holes } = decodeRecords(set.set, offset, committed ? new AbortedTransactions(set.aborted) : undefined, { topic, partition })
-    for (const hole of holes) await this.#accountFor(topic, partition, hole)
+    for (const hole of holes) await this.#accountFor(request, hole)
     return nextOffset === offset ? undefined : { topic, partition, fromOffset: offset, records, nextOffset, startOffset: set.startOffset, stableOffset: set.stableOffset }
   }
 
-  /** A range that no batch accounts for is compaction or loss; only a topic known to be compacted may have it. */
-  async #accountFor(topic: string, partition: number, hole: OffsetRange): Promise<void> {
-    if (this.#compacted.has(topic)) return
-    const config = (await this.#configs.read([topic])).get(topic)
+  /** A range that no batch accounts for is compaction or loss; only a topic known to be compacted may have it, and none that is gapless. */
+  async #accountFor({ topic, partition, gapless }: FetchRequest, hole: OffsetRange): Promise<void> {
+    if (!gapless && this.#compacted.has(topic)) return
+    const config = gapless ? undefined : (await this.#configs.read([topic])).get(topic)
     if (config?.compacted) {
       this.#compacted.add(topic)
       return
     }
     const what = `offsets ${hole.first} to ${hole.last} of partition ${partition} of "${topic}" are not in the log`
     const where = { topic, partition, offset: hole.first, details: { first: hole.first, last: hole.last } }
-    if (!config?.settingsHidden) throw invariantBroken('7', `${what}, and the topic is not compacted`, where)
+    if (!config?.settingsHidden) throw invariantBroken('7', `${what}, and ${gapless ? 'nothing of it is ever compacted away' : 'the topic is not compacted'}`, where)
     throw new TidemarkError(`${what}: compacted away or lost, which can't be told, for the settings of the topic may not be read`, {
       ...where, code: 'LOG_GAP_UNEXPLAINED', blame: 'user', action: 'fail-job', hint: "Grant this client Kafka's right DescribeConfigs on the topic and submit from the last checkpoint: when it is compacted, the gap is passed.",
     })

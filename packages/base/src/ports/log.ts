@@ -43,6 +43,8 @@ export interface FetchRequest {
   readonly offset: number
   /** Soft bound on what is answered for this partition; at least one record batch is always answered. */
   readonly maxBytes: number
+  /** Nothing may be missing of it between two records, whatever the topic's settings say, or whether they may be read: its records are our own, and none is ever compacted away. */
+  readonly gapless?: boolean
 }
 
 export interface FetchOptions {
@@ -83,7 +85,8 @@ export interface LogReader {
    * `answerQuiet`.
    * Errors (TidemarkError): `LOG_OUT_OF_RANGE` (details: start, end, requested; action fail-job), `LOG_TOPIC_MISSING`, `LOG_TOPIC_REPLACED`
    * (deleted and made anew under its name since this reader first read it: positions mean nothing in the new one),
-   * `LOG_UNAVAILABLE` (action retry), `LOG_CODEC` (a record batch that can't be decoded), `LOG_CLOSED`.
+   * `LOG_UNAVAILABLE` (action retry), `LOG_CODEC` (a record batch that can't be decoded), `LOG_CLOSED`; of offsets that are missing, in a topic that is not
+   * compacted or that is asked for as `gapless`, `INVARIANT_BROKEN`; in any other, where its settings may not be read, `LOG_GAP_UNEXPLAINED` (action fail-job).
    */
   fetch(requests: readonly FetchRequest[], options: FetchOptions): Promise<FetchedPartition[]>
   close(): Promise<void>

@@ -84,7 +84,7 @@ export class JournalCursor {
 
   async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {
     const answers = await reader.fetch(
-      [{ topic: this.topic, partition: this.task.partition, offset: this.next, maxBytes: JOURNAL_FETCH_BYTES_MAX }],
+      [{ topic: this.topic, partition: this.task.partition, offset: this.next, maxBytes: JOURNAL_FETCH_BYTES_MAX, gapless: true }],
       { isolation: 'committed', maxWaitMs },
     )
     const fetched = answers[0]

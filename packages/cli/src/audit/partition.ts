@@ -1,6 +1,7 @@
 // Reads one partition of the log between two offsets, read committed, to its very end: a transaction that is still open there is waited for.
 import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import type { Clock, Log, LogReader, LogRecord, PartitionOffsets } from '@tidemark/base'
+import { paths } from '@tidemark/checkpoint'
 
 const FETCH_BYTES_MAX = 8 * 1024 * 1024
 const FETCH_WAIT_MS = 100
@@ -25,9 +26,10 @@ const blocked = (topic: string, partition: number, offset: number): TidemarkErro
 
 /** `LOG_OUT_OF_RANGE` when what is to be read was trimmed meanwhile. */
 export const readPartition = async ({ reader, clock, signal }: AuditPorts, topic: string, partition: number, from: number, to: number, take: (record: LogRecord) => void): Promise<void> => {
+  const gapless = paths.parseInternalTopic(topic) !== undefined
   let movedAt = clock.monotonic()
   for (let next = from; next < to;) {
-    const [fetched] = await reader.fetch([{ topic, partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS, signal })
+    const [fetched] = await reader.fetch([{ topic, partition, offset: next, maxBytes: FETCH_BYTES_MAX, gapless }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS, signal })
     if (fetched === undefined || fetched.nextOffset <= next) {
       if (clock.monotonic() - movedAt >= STILL_MS_MAX) throw blocked(topic, partition, next)
       continue

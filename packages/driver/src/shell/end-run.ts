@@ -30,7 +30,7 @@ export interface EndedRun {
 /** Everything that is committed now, or in `maxWaitMs` if that is nothing. */
 const readOn = async (journal: Journal, reader: LogReader, maxWaitMs: number): Promise<void> => {
   for (;;) {
-    const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs })
+    const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX, gapless: true }], { isolation: 'committed', maxWaitMs })
     if (fetched === undefined) return
     if (fetched.fromOffset !== journal.next) throw invariantBroken('7', `asked the journal for offset ${journal.next}, got ${fetched.fromOffset}`, { ...journal.task, topic: journal.topic })
     journal.view = seeStart(journal.view, fetched.startOffset)
@@ -53,7 +53,7 @@ const seeOwner = (view: JournalView, ref: Stamp & { readonly journalNext: number
 
 /** R8: the stable offset stays below the own claim: whoever holds it open is fenced, or wins. */
 const openIds = async (journal: Journal, me: Stamp, reader: LogReader, rules: Leadership['rules']): Promise<readonly TransactionalId[]> => {
-  const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'uncommitted', maxWaitMs: 0 })
+  const [fetched] = await reader.fetch([{ topic: journal.topic, partition: journal.task.partition, offset: journal.next, maxBytes: FETCH_BYTES_MAX, gapless: true }], { isolation: 'uncommitted', maxWaitMs: 0 })
   const open = (fetched?.records ?? []).flatMap(({ value, offset }) => value === null ? [] : [peekRecord(value, offset)])
   const decision = openRecords(journal.view, me, open, rules)
   if (decision.kind === 'give-up') throw replaced(journal.task, decision.because)

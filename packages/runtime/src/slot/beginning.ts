@@ -42,7 +42,7 @@ const newestCommit = async (reader: LogReader, task: TaskRef, topic: string, fro
   let newest: FramedCommit | undefined
   let unanswered = 0
   for (let next = from; next < upTo;) {
-    const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: SCAN_FETCH_WAIT_MS })
+    const [fetched] = await reader.fetch([{ topic, partition: task.partition, offset: next, maxBytes: SCAN_FETCH_BYTES_MAX, gapless: true }], { isolation: 'committed', maxWaitMs: SCAN_FETCH_WAIT_MS })
     if (fetched === undefined || fetched.nextOffset <= next) {
       unanswered += 1
       if (unanswered < UNANSWERED_MAX) continue

@@ -121,7 +121,7 @@ export class Claiming {
   async #uncommitted(held: HeldTask, reader: LogReader, upTo: number): Promise<OpenRecord[]> {
     const records: OpenRecord[] = []
     for (let next = held.cursor?.next ?? upTo; next < upTo;) {
-      const [fetched] = await reader.fetch([{ topic: held.journalTopic, partition: held.ref.partition, offset: next, maxBytes: OPEN_FETCH_BYTES_MAX }], { isolation: 'uncommitted', maxWaitMs: 0 })
+      const [fetched] = await reader.fetch([{ topic: held.journalTopic, partition: held.ref.partition, offset: next, maxBytes: OPEN_FETCH_BYTES_MAX, gapless: true }], { isolation: 'uncommitted', maxWaitMs: 0 })
       if (fetched === undefined || fetched.nextOffset <= next) break
       for (const record of fetched.records) if (record.value !== null && record.offset < upTo) records.push(peekRecord(record.value, record.offset))
       next = fetched.nextOffset

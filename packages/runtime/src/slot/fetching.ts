@@ -57,7 +57,7 @@ export class Fetching {
         await this.#ports.clock.sleep(IDLE_PAUSE_MS)
         continue
       }
-      const requests = [...asked.values()].flatMap(({ offset, askers: [first] }): FetchRequest[] => (first === undefined ? [] : [{ topic: first.input.topic, partition: first.input.partition, offset, maxBytes: FETCH_BYTES_MAX }]))
+      const requests = [...asked.values()].flatMap(({ offset, askers: [first] }): FetchRequest[] => (first === undefined ? [] : [{ topic: first.input.topic, partition: first.input.partition, offset, maxBytes: FETCH_BYTES_MAX, gapless: first.input.kind === 'shuffle' }]))
       try {
         const answers = await this.#reader.fetch(requests, { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS, answerQuiet: true })
         pauseMs = RETRY_FIRST_MS

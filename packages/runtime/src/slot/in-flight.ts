@@ -87,7 +87,7 @@ const putInFlight = async (ports: StoringPorts, reader: Pick<LogReader, 'fetch'>
     let movedAt = ports.clock.monotonic()
     for (let next = position.next; next < upTo;) {
       if (!wanted()) throw replaced(held, order)
-      const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
+      const [fetched] = await reader.fetch([{ topic: position.topic, partition: position.partition, offset: next, maxBytes: FETCH_BYTES_MAX, gapless: true }], { isolation: 'committed', maxWaitMs: FETCH_WAIT_MS })
       if (fetched === undefined || fetched.nextOffset <= next) {
         if (ports.clock.monotonic() - movedAt >= STILL_MS_MAX) throw unreadable(held, position, `nothing was readable at ${next} for ${STILL_MS_MAX} ms, its end was ${upTo}`)
         continue

@@ -1,7 +1,7 @@
 // The servers of a simulated cluster (log, object store, lease) and the ports of one process to them: every call is a request and an answer on
 // the network, each of which may be slow, late or lost. A server goes on with what it was asked for, whatever became of who asked.
-import { TidemarkError } from '@tidemark/base'
-import type { Lease, Log, ObjectStore } from '@tidemark/base'
+import { invariantBroken, TidemarkError } from '@tidemark/base'
+import type { Lease, Log, LogReader, ObjectStore } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { emptyLeaseState, MemoryLease } from '../memory/lease.ts'
 import type { Intercept, Operation } from '../memory/intercept.ts'
@@ -30,6 +30,17 @@ const failure = (service: Service, { call, of }: Operation, why: string): Tidema
   return new TidemarkError(`${call} ${of}: ${why}`, { code, blame: 'environment', action: 'retry' })
 }
 
+/** Journals and shuffles are asked for as what nothing may be missing of, and nothing else is: a log that hides its settings could not say that something was lost. */
+const gaplessWhereOurs = (reader: LogReader): LogReader => ({
+  fetch: async (requests, options) => {
+    for (const { topic, partition, gapless = false } of requests) {
+      if (gapless !== topic.startsWith('tidemark.')) throw invariantBroken('7', `${topic} is asked for as ${gapless ? 'gapless' : 'one that may have gaps'}`, { topic, partition })
+    }
+    return reader.fetch(requests, options)
+  },
+  close: () => reader.close(),
+})
+
 export class Servers {
   readonly broker: ObservedBroker
   readonly objects: MemoryObjects
@@ -54,7 +65,9 @@ export class Servers {
   }
 
   log(process: SimProcess): Log {
-    return new MemoryLog({ clock: this.#server.clock, broker: this.broker, intercept: this.#through(process, 'log') })
+    const log = new MemoryLog({ clock: this.#server.clock, broker: this.broker, intercept: this.#through(process, 'log') })
+    const reader = log.reader.bind(log)
+    return Object.assign(log, { reader: () => gaplessWhereOurs(reader()) })
   }
 
   store(process: SimProcess): ObjectStore {
