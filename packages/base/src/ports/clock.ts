@@ -12,7 +12,7 @@ export interface Clock {
   monotonic(): number
   /** Calls `fire` once, `ms` from now at the earliest. */
   after(ms: number, fire: () => void): Timer
-  /** Resolves after `ms`; rejects with the signal's reason when aborted. */
+  /** Resolves after `ms`; of 0 ms as soon as others that wait have had their turn, and no later. Rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
