@@ -60,9 +60,10 @@ test('submit: a restore, and the plan of the checkpoint is gone → taken, and s
   expect(await restore(aggregates({ total }))).toMatchObject({ answer: { run: 2, notes: expect.arrayContaining(["the plan of run 1 can't be read: whether its operators and sinks are those of this plan is not known"]) } })
 })
 
-const sinks = (archive: SinkSpec<unknown> | undefined): LogicalPlan => {
+const sinks = (archive: SinkSpec<unknown> | undefined, more?: SinkSpec<unknown>): LogicalPlan => {
   const totals = orders().aggregate('per-user', { orders: orderCount, total })
   if (archive !== undefined) totals.sink('archive', archive)
+  if (more !== undefined) totals.sink('more', more)
   return totals.sink('out', topicSink('out', { value: json() })).plan()
 }
 const FILES = sinks(fileSink('/archive'))
@@ -94,6 +95,8 @@ test('submit: a restore without a sink that has got all, with one that has anoth
   expect(await restore(sinks(undefined))).toMatchObject({ answer: { outcome: 'restored' } })
   await owes(...BOTH)
   expect(await restore(sinks(fileSink('/elsewhere')))).toMatchObject({ answer: { outcome: 'restored' } })
+  await owes(...BOTH)
+  expect(await restore(sinks(fileSink('/archive'), stdoutSink()))).toMatchObject({ answer: { outcome: 'restored' } })
 })
 
 test('submit: a restore without a sink from a checkpoint that does not say what it owes → refused, for it may owe it something', async () => {
