@@ -31,9 +31,10 @@ describe('docs: settings', () => {
 
   test('settings, every one of a job → a row with the words that an editor shows', () => {
     const options = readFileSync(join(ROOT, 'packages/api/src/settings.ts'), 'utf8').split('export interface JobOptions')[1]?.split('\n}')[0] ?? ''
-    const wanted = [...options.matchAll(/\/\*\* (.*?) \*\/\n\s+readonly (\w+)\?:/g)].map(([, about, name]) => [`\`${name}\``, about])
-    expect(wanted.length).toBeGreaterThan(10)
-    expect(rowsUnder('Of a job')).toEqual(wanted)
+    const names = [...options.matchAll(/readonly (\w+)\?:/g)].map(([, name]) => name)
+    const abouts = new Map([...options.matchAll(/\/\*\*((?:(?!\*\/)[^])*)\*\/\s+readonly (\w+)\?:/g)].map(([, about = '', name]) => [name, about.replaceAll(/\s*\n\s*\*? ?/g, ' ').trim()]))
+    expect(names.length).toBeGreaterThan(10)
+    expect(rowsUnder('Of a job')).toEqual(names.map((name) => [`\`${name}\``, abouts.get(name)]))
   })
 
   test('settings, what changes durability → names settings that there are', () => {
