@@ -23,6 +23,7 @@ describe('simulation', () => {
     for (const seed of [4, 5, 6]) {
       const outcome = await simulate({ seed, shape, variety, plan: [{ at: 500, kind: 'kill machine', who: 0 }, { at: 805, kind: 'restore' }] })
       expect(await wrong(outcome)).toBe('')
+      expect(outcome.trace().join('\n')).toMatch(inOrder('fault +kill machine', 'run 2 starts from checkpoint'))
     }
   })
 
