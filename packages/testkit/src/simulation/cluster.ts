@@ -204,8 +204,12 @@ export class SimCluster {
     this.#lastTs = ts
   }
 
+  partitionFor(key: string, partitions: number): number {
+    return this.servers.log(this.#client).partitionFor(Buffer.from(key), partitions)
+  }
+
   #hash(user: string): number {
-    return this.servers.log(this.#client).partitionFor(Buffer.from(user), this.workload.partitions)
+    return this.partitionFor(user, this.workload.partitions)
   }
 
   #sink(process: SimProcess, name: string): OutboxSink {

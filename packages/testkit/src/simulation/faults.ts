@@ -39,7 +39,7 @@ export class Faults {
       const armed = this.#mishaps.find(({ fault, process: only }) => fault.call === call && fault.by === by && (only === undefined || only === process.name))
       if (armed === undefined || armed.left-- > 0) return undefined
       this.#mishaps = this.#mishaps.filter((one) => one !== armed)
-      watch.disturbed(process.host, scheduler.now + armed.fault.ms)
+      watch.owners.disturbed(process.host, scheduler.now + armed.fault.ms)
       armed.meanwhile?.()
       return { fate: armed.fault.fate, ms: armed.fault.ms }
     }
@@ -111,7 +111,7 @@ export class Faults {
       case 'cut': {
         const host = this.#executor(fault.who)?.process.host
         if (host === undefined) return
-        this.#watch.disturbed(host, scheduler.now + fault.ms)
+        this.#watch.owners.disturbed(host, scheduler.now + fault.ms)
         for (const to of this.#places(fault.to)) {
           if (fault.way !== 'in') network.cut(host, to, fault.ms)
           if (fault.way !== 'out') network.cut(to, host, fault.ms)
@@ -121,7 +121,7 @@ export class Faults {
       case 'slow': {
         const host = this.#executor(fault.who)?.process.host
         if (host === undefined) return
-        this.#watch.disturbed(host, scheduler.now + fault.ms)
+        this.#watch.owners.disturbed(host, scheduler.now + fault.ms)
         for (const to of this.#places(fault.to)) {
           network.slow(host, to, fault.byMs, fault.ms)
           network.slow(to, host, fault.byMs, fault.ms)
@@ -134,7 +134,7 @@ export class Faults {
         return network.cut(fault.to, host, fault.ms)
       }
       case 'down':
-        for (const { process } of this.#cluster.executors.values()) this.#watch.disturbed(process.host, scheduler.now + fault.ms)
+        for (const { process } of this.#cluster.executors.values()) this.#watch.owners.disturbed(process.host, scheduler.now + fault.ms)
         servers.down.set(fault.service, scheduler.now + fault.ms)
         return
       case 'late removal': return void this.#mishaps.push({ fault: { call: 'store.delete', fate: 'late', ms: fault.ms, by: 'driver' }, left: 0, meanwhile: () => this.#replaceLeader() })
@@ -223,10 +223,10 @@ export class Faults {
     }
     for (const process of processes) {
       process?.stop()
-      if (process !== undefined) this.#watch.disturbed(process.host, scheduler.now + ms)
+      if (process !== undefined) this.#watch.owners.disturbed(process.host, scheduler.now + ms)
     }
     scheduler.after(ms, go)
-    if (heirMs !== undefined) this.#watch.onceGiven(() => scheduler.after(heirMs, go))
+    if (heirMs !== undefined) this.#watch.owners.onceGiven(() => scheduler.after(heirMs, go))
   }
 
   /** One object of one task's newest snapshot, when there is another to fall back on. */

@@ -1,12 +1,13 @@
 // The protocol with one of its rules switched off, or with one thing taken away that keeps an invariant: the simulation has to find each. Rules that
 // the production code can switch off are switched off there; all others are taken away between it and its ports, so that nothing is in it for this.
-import type { Append, Appended, FetchedPartition, Log, LogReader, ObjectStore, OutboxSink, ProducerSession, TransactionalId } from '@tidemark/base'
+import type { Append, FetchedPartition, Log, LogReader, ObjectStore, OutboxSink, TransactionalId } from '@tidemark/base'
 import { TidemarkError, transactionalId } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import type { Books, Rules } from '@tidemark/checkpoint'
 import type { SlotEvent, Task } from '@tidemark/runtime'
 import type { Key, NodeFunctions, NodeId, ProcessFunctions } from 'tidemark'
 import { instead } from './instead.ts'
+import { isOutput, outputsOutside, withheld } from './mutant-sessions.ts'
 import type { SimProcess } from './process.ts'
 import { INPUT } from './workload.ts'
 
@@ -71,26 +72,16 @@ const endedUnfenced = (): Mutation => {
   return { log: (log, who) => (who === 'driver' ? instead(log, { fence: async () => {}, deleteTopics: (topics) => deleteTopics(log, topics) }) : log) }
 }
 
-const isOutput = (topic: string): boolean => paths.parseInternalTopic(topic) === undefined
-
-/** Beside the transaction: what goes to topics of which `isBeside` is true. */
-const outputsOutside = (log: Log, session: ProducerSession, isBeside: (topic: string) => boolean): ProducerSession => {
-  /** One entry an append, in order; undefined: it is in the transaction, which says at its end where. */
-  let written: (Appended | undefined)[] = []
-  return instead(session, {
-    append: async (writes) => {
-      const isOutside = ({ topic }: Append): boolean => isBeside(topic)
-      const outside = await log.write(writes.filter(isOutside))
-      written.push(...writes.map((write) => (isOutside(write) ? outside.shift() : undefined)))
-      await session.append(writes.filter((write) => !isOutside(write)))
-    },
-    commit: async () => {
-      const inside = await session.commit()
-      const all = written.map((one) => one ?? inside.shift() ?? { topic: '', partition: 0, baseOffset: -1 })
-      written = []
-      return all
-    },
-  })
+/** What went to a topic for everybody in one run goes there in no later one. */
+const saidOnce = (): Mutation => {
+  /** By topic and value: in which run first. */
+  const said = new Map<string, number>()
+  const unsaid = (run: number, { topic, records }: Append): Append['records'] => (!isOutput(topic) ? records : records.filter(({ value }) => {
+    const what = `${topic} ${String(value)}`
+    if (!said.has(what)) said.set(what, run)
+    return said.get(what) === run
+  }))
+  return { log: (log, who) => (who === 'driver' ? log : instead(log, { session: (id) => withheld(log.session(id), (write) => unsaid(paths.parseTransactionalId(id)?.run ?? 0, write)) })) }
 }
 
 /** After an error of the fetching, the first record of what is fetched next is passed over. */
@@ -302,6 +293,7 @@ export const MUTANTS: readonly Mutant[] = [
     make: () => ({ store: (store, who) => (who === 'driver' ? instead(store, { put: async (key, body) => { if (!isCancelled(key, body)) await store.put(key, body) } }) : store) }),
   },
   { name: 'cancel cleans', what: 'the topics of a cancelled job stay', make: () => ({ log: (log, who) => (who === 'driver' ? instead(log, { deleteTopics: async () => {} }) : log) }) },
+  { name: 'said again', what: 'what a run has said behind the checkpoint the next one does not say again', make: saidOnce },
   { name: 'ended fenced', what: 'a driver that ends a run fences nobody', make: endedUnfenced },
   { name: 'checkpoint given up', what: 'a checkpoint is waited for however long it takes, and a slot does not say that it lost its part', make: () => ({ checkpointTimeoutMs: 24 * 3_600_000, tells: ({ kind }) => kind !== 'snapshot-failed' }) },
   { name: 'set aside', what: 'what is found to kill is tried again all the same', make: () => ({ task: (task) => instead(task, { setAside: () => {} }) }) },

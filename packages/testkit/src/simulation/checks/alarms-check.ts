@@ -3,9 +3,10 @@ import { ECHO_MS } from '../alarms.ts'
 import type { Alarm } from '../alarms.ts'
 import type { Placed } from '../cluster.ts'
 import { FLUSH, POISON, WINDOW_MS } from '../events.ts'
-import type { CommittedWrite } from '../observed-broker.ts'
 import { ALARMS } from '../workload.ts'
 import { saidIn } from './batches.ts'
+import type { Committed } from './batches.ts'
+import type { BatchRef, Lineage } from './lineage.ts'
 import type { Violations } from './violations.ts'
 
 interface Span {
@@ -17,31 +18,35 @@ interface Span {
 
 export class AlarmsCheck {
   readonly #written: readonly Placed[]
+  readonly #lineage: Lineage
   readonly #violations: Violations
   /** By user and beginning, of what was written so far. */
   readonly #spans = new Map<string, Span>()
   #summed = 0
-  /** By run and user: the times said, in order. */
-  readonly #said = new Map<string, number[]>()
+  /** By user: the times said, in order. */
+  readonly #said = new Map<string, { readonly of: BatchRef, readonly at: number }[]>()
 
-  constructor(written: readonly Placed[], violations: Violations) {
+  constructor(written: readonly Placed[], lineage: Lineage, violations: Violations) {
     this.#written = written
+    this.#lineage = lineage
     this.#violations = violations
   }
 
-  committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const alarm of saidIn<Alarm>(writes, ALARMS, this.#violations)) this.#alarm(run, alarm)
+  committed(committed: Committed): void {
+    for (const alarm of saidIn<Alarm>(committed.writes, ALARMS, this.#violations)) this.#alarm(committed, alarm)
   }
 
-  #alarm(run: number, { key, at, times, watermark, count, sum }: Alarm): void {
+  #alarm(committed: Committed, { key, at, times, watermark, count, sum }: Alarm): void {
+    const { run } = committed
     const broken = (message: string): void => this.#violations.add('timers', `run ${run}: the timer of ${key} at ${at} ${message}`)
     if (key.startsWith(FLUSH) || key.startsWith(POISON)) return broken('fired, which nothing is behind')
-    const place = `${run} ${key}`
-    const said = this.#said.get(place) ?? []
+    const said = this.#timesOf(run, key)
     const last = said.at(-1) ?? -Infinity
     if (said.includes(at)) broken('fired twice')
     else if (at < last) broken(`fired behind that at ${last}`)
-    this.#said.set(place, [...said, at])
+    const words = this.#said.get(key) ?? []
+    this.#said.set(key, words)
+    words.push({ of: this.#lineage.resultOf(committed, key), at })
     if (times.some((time) => time !== at)) broken(`was told that it is ${times.join(' and ')}`)
     if (watermark === undefined || watermark < at) broken(`fired at the watermark ${watermark}`)
     this.#sum()
@@ -51,15 +56,19 @@ export class AlarmsCheck {
     if (span.count !== count || span.sum !== sum) broken(`says ${count}/${sum}, the input ${span.count}/${span.sum}`)
   }
 
-  /** `lineage`: the runs whose words count. */
-  missing(lineage: readonly number[]): string[] {
+  missing(run: number): string[] {
     this.#sum()
     return [...this.#spans].flatMap(([name, { isBroken }]) => {
       const [user = '', start] = name.split('@')
-      const said = lineage.flatMap((run) => this.#said.get(`${run} ${user}`) ?? [])
+      const said = this.#timesOf(run, user)
       const end = Number(start) + WINDOW_MS
       return isBroken ? [] : [end, end + ECHO_MS].filter((at) => !said.includes(at)).map((at) => `the timer of ${user} at ${at}`)
     })
+  }
+
+  /** What counts for this run. */
+  #timesOf(run: number, user: string): number[] {
+    return this.#said.get(user)?.flatMap(({ of, at }) => (this.#lineage.counts(run, of) ? [at] : [])) ?? []
   }
 
   #sum(): void {

@@ -1,5 +1,6 @@
 // Batches as the checks judge them: what a commit record says, beside what its transaction held and which records of the source it took.
 import type { TaskRef } from '@tidemark/base'
+import { paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { BatchContent, Books } from '@tidemark/checkpoint'
 import type { Placed } from '../cluster.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
@@ -27,6 +28,35 @@ export interface Totals {
 }
 
 export const isIn = ({ partition, offset }: Placed, range: SourceRange): boolean => partition === range.partition && offset >= range.from && offset < range.to
+
+/** A task within its run. */
+export const taskOf = (stage: string, partition: number | string): string => `${stage}-${partition}`
+
+/** What became real at once. */
+export interface Committed {
+  readonly run: number
+  readonly writes: readonly CommittedWrite[]
+  /** By task: the batch of it that is among this. */
+  readonly batches: ReadonlyMap<string, number>
+}
+
+/** Of each task, by what its journal gets. */
+export const batchesIn = (writes: readonly CommittedWrite[]): ReadonlyMap<string, number> => {
+  const batches = new Map<string, number>()
+  const assemblers = new Map<string, RecordAssembler>()
+  for (const { topic, partition, records, baseOffset } of writes) {
+    const internal = paths.parseInternalTopic(topic)
+    if (internal?.kind !== 'journal') continue
+    const task = taskOf(internal.name, partition)
+    const assembler = assemblers.get(task) ?? new RecordAssembler()
+    assemblers.set(task, assembler)
+    for (const [i, { value }] of records.entries()) {
+      const record = value instanceof Buffer ? assembler.pushFramed(value, baseOffset + i)?.record : undefined
+      if (record?.kind === 'commit') batches.set(task, record.content.batchId)
+    }
+  }
+  return batches
+}
 
 /** What is said in a topic, or in one partition of it. What is no JSON says nothing, and is noted. */
 export const saidIn = <T>(writes: readonly CommittedWrite[], topic: string, violations: Violations, partition?: number): T[] => {

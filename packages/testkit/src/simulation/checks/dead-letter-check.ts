@@ -3,8 +3,10 @@
 import type { Placed } from '../cluster.ts'
 import { isSetAside, WINDOW_MS } from '../events.ts'
 import type { SimEvent } from '../events.ts'
-import type { CommittedWrite } from '../observed-broker.ts'
 import type { Variety } from '../variety.ts'
+import { taskOf } from './batches.ts'
+import type { Committed } from './batches.ts'
+import type { BatchRef, Lineage } from './lineage.ts'
 import type { Violations } from './violations.ts'
 
 /**
@@ -35,32 +37,46 @@ const setAside = (event: SimEvent): readonly string[] => {
   return fails === 'timer' ? [timerOf(user, start + WINDOW_MS)] : fails === 'result' ? [resultOf(user, start)] : []
 }
 
+export interface DeadLetterOptions {
+  readonly topic: string
+  readonly input: readonly Placed[]
+  readonly variety: Variety
+  readonly lineage: Lineage
+  readonly violations: Violations
+}
+
+type Letter = Committed['writes'][number]['records'][number]
+
 export class DeadLetterCheck {
   readonly #topic: string
   readonly #input: readonly Placed[]
   readonly #isSkipped: boolean
+  readonly #lineage: Lineage
   readonly #violations: Violations
-  /** By name: in which runs it was set aside. */
-  readonly #runs = new Map<string, number[]>()
+  /** By name: with which batches it was set aside. */
+  readonly #letters = new Map<string, BatchRef[]>()
   readonly #killed = new Map<string, number>()
 
-  constructor(topic: string, input: readonly Placed[], { onError }: Variety, violations: Violations) {
+  constructor({ topic, input, variety: { onError }, lineage, violations }: DeadLetterOptions) {
     this.#topic = topic
     this.#input = input
     this.#isSkipped = onError === 'skip'
+    this.#lineage = lineage
     this.#violations = violations
   }
 
-  committed(run: number, writes: readonly CommittedWrite[]): void {
+  committed(committed: Committed): void {
+    const { run, writes } = committed
     const letters = writes.flatMap(({ topic, records }) => (topic === this.#topic ? records : []))
     if (letters.length === 0) return
     const wanted = this.#wanted()
-    for (const { value } of letters) {
+    for (const letter of letters) {
+      const { value } = letter
       const name = nameOfLetter(value)
-      const runs = this.#runs.get(name) ?? []
+      const batches = this.#letters.get(name) ?? []
       if (!wanted.has(name)) this.#violations.add('dead letters', `run ${run}: ${String(value)} is among them, and ${this.#isSkipped ? 'the job skips' : 'nothing is wrong with it'}`)
-      if (runs.includes(run)) this.#violations.add('dead letters', `run ${run}: ${name} is among them twice`)
-      this.#runs.set(name, [...runs, run])
+      if (this.#isAmong(run, name)) this.#violations.add('dead letters', `run ${run}: ${name} is among them twice`)
+      this.#letters.set(name, [...batches, this.#batchOf(committed, letter)])
     }
   }
 
@@ -72,9 +88,19 @@ export class DeadLetterCheck {
     if (slots > SLOTS_MAX) this.#violations.add('dead letters', `${key} has killed ${slots} slots`)
   }
 
-  /** `runs`: whose dead letters count. */
-  missing(runs: readonly number[]): string[] {
-    return [...this.#wanted()].filter((name) => !this.#runs.get(name)?.some((run) => runs.includes(run))).map((name) => `${name} is not among the dead letters`)
+  missing(run: number): string[] {
+    return [...this.#wanted()].filter((name) => !this.#isAmong(run, name)).map((name) => `${name} is not among the dead letters`)
+  }
+
+  /** Set aside by this run, or by one that it goes on from, before it did. */
+  #isAmong(run: number, name: string): boolean {
+    return this.#letters.get(name)?.some((of) => this.#lineage.counts(run, of)) ?? false
+  }
+
+  /** What has no place of its own, a timer or a window's result, has a key. */
+  #batchOf(committed: Committed, { key, headers = {} }: Letter): BatchRef {
+    const partition = headers['tidemark-source-partition']
+    return partition === undefined ? this.#lineage.resultOf(committed, String(key)) : this.#lineage.batchOf(committed, taskOf(String(headers['tidemark-stage']), String(partition)))
   }
 
   #wanted(): ReadonlySet<string> {

@@ -1,10 +1,7 @@
 // The checks of results, timers and fates themselves: each finds what it is there for, in batches written by hand.
 import { describe, expect, test } from '@jest/globals'
-import { jobId, stageId } from '@tidemark/base'
-import { emptyBooks } from '@tidemark/checkpoint'
 import type { Books } from '@tidemark/checkpoint'
 import { ECHO_MS } from '../alarms.ts'
-import type { Placed } from '../cluster.ts'
 import { isCounted, STRAGGLER_AMOUNT } from '../events.ts'
 import type { SimEvent } from '../events.ts'
 import type { CommittedWrite } from '../observed-broker.ts'
@@ -12,20 +9,13 @@ import type { Variety } from '../variety.ts'
 import { ALARMS, WINDOWS } from '../workload.ts'
 import { AlarmsCheck } from './alarms-check.ts'
 import { saidIn, Transactions } from './batches.ts'
+import { batch, committed, lineageOf, placed, REF, T0, write } from './check-fixture.ts'
 import { DeadLetterCheck } from './dead-letter-check.ts'
 import { FatesCheck } from './fates-check.ts'
 import { Violations } from './violations.ts'
 import { WindowsCheck } from './windows-check.ts'
 
-const T0 = 1_700_000_000_000
 const LETTERS = 'copartitioned.dead-letters'
-const REF = { job: jobId('copartitioned'), run: 1, stage: stageId(0), partition: 0 }
-
-/** All of one partition, in this order. */
-const placed = (...events: readonly (Omit<SimEvent, 'user'> & { readonly user?: string })[]): Placed[] => events.map((event, offset) => ({ event: { user: 'u0', ...event, ts: T0 + event.ts }, partition: 0, offset }))
-const write = (topic: string, values: readonly unknown[], headers: Readonly<Record<string, string>> = {}): CommittedWrite => ({ topic, partition: 0, baseOffset: 0, records: values.map((value) => ({ key: null, value: typeof value === 'string' ? value : JSON.stringify(value), headers })) })
-const batch = (from: number, to: number, books: Partial<Books>, writes: readonly CommittedWrite[] = [], batchId = 1) =>
-  ({ of: { ref: REF }, content: { batchId, books: { ...emptyBooks, records: to - from, lateDrops: books.late ?? 0, ...books } }, writes, source: { partition: 0, from, to } })
 
 describe('transactions', () => {
   test('transactions, records of one journal → each finds its own, also where it is read late or in parts', () => {
@@ -60,9 +50,9 @@ describe('timers', () => {
   const alarm = (at: number, over: object = {}): object => ({ key: 'u0', at: T0 + at, times: [T0 + at, T0 + at], watermark: T0 + at, count: 2, sum: 5, ...over })
   const said = (...alarms: readonly object[]): { readonly found: readonly string[], readonly missing: readonly string[] } => {
     const violations = new Violations()
-    const check = new AlarmsCheck(input, violations)
-    check.committed(1, [write(ALARMS, alarms)])
-    return { found: violations.found, missing: check.missing([1]) }
+    const check = new AlarmsCheck(input, lineageOf(violations), violations)
+    check.committed(committed([write(ALARMS, alarms)]))
+    return { found: violations.found, missing: check.missing(1) }
   }
 
   test('timers, each once and in order, but one that throws → nothing is wrong and nothing missing', () => {
@@ -92,19 +82,17 @@ describe('windows', () => {
   const straggler = (number: number, ts: number): Omit<SimEvent, 'user'> => ({ amount: STRAGGLER_AMOUNT * 2 ** (number - 1), ts, straggles: number })
   const input = placed({ amount: 2, ts: 10 }, { amount: 3, ts: 60 }, straggler(1, 30), { amount: 5, ts: 160 }, straggler(2, 40), { amount: 7, ts: 360 })
   const result = (start: number, count: number, sum: number): object => ({ key: 'u0', window: { start: T0 + start }, count, sum })
-  const windows = (variety: Variety, late = 1, origin = false, events = input) => {
+  const windows = (variety: Variety, late = 1, events = input) => {
     const violations = new Violations()
     const journals = new Map([['journal/0', { of: { ref: REF }, total: () => late }]])
-    const check = new WindowsCheck({ input: events, variety, journals, lineage: () => [1], violations })
-    if (origin) check.runBegins(1, { parts: [] })
-    return { check, found: violations.found }
+    return { check: new WindowsCheck({ input: events, variety, journals, lineage: lineageOf(violations), violations }), found: violations.found }
   }
   const wholeOf = (start: number, count: number, sum: number): CommittedWrite => write(WINDOWS, [result(start, count, sum)])
 
   test('windows, final, batches that tell who is late → exact', () => {
     const { check, found } = windows({ lateness: 0 })
     for (const one of [batch(0, 4, {}, [wholeOf(0, 3, 5 + STRAGGLER_AMOUNT)]), batch(4, 6, { late: 1 }, [wholeOf(100, 1, 5)], 2), batch(6, 6, {}, [wholeOf(300, 1, 7)], 3)]) {
-      check.committed(1, one.writes)
+      check.committed(committed(one.writes))
       check.batch(one)
     }
     expect(found).toEqual([])
@@ -125,9 +113,9 @@ describe('windows', () => {
   })
 
   test('windows, a result that can not be encoded → not missing, and found when it is said', () => {
-    const { check, found } = windows({ onError: 'skip' }, 0, false, placed({ amount: 2, ts: 10 }, { amount: 0.5, ts: 20, fails: 'result', odd: 1 }, { amount: 3, ts: 110 }))
+    const { check, found } = windows({ onError: 'skip' }, 0, placed({ amount: 2, ts: 10 }, { amount: 0.5, ts: 20, fails: 'result', odd: 1 }, { amount: 3, ts: 110 }))
     expect(check.missing(1)).toEqual([`window u0@${T0 + 100}`])
-    check.committed(1, [write(WINDOWS, [result(100, 1, 3), result(0, 2, 2.5)])])
+    check.committed(committed([write(WINDOWS, [result(100, 1, 3), result(0, 2, 2.5)])]))
     expect(found).toEqual([`outputs: run 1: window ${T0} of u0 was said, and can not be encoded`])
   })
 
@@ -140,7 +128,7 @@ describe('windows', () => {
   test('windows, a record is neither late nor in a window, or both → that is missing', () => {
     const { check } = windows({ lateness: 0 }, 0)
     const one = batch(0, 6, {}, [write(WINDOWS, [result(0, 3, 5 + STRAGGLER_AMOUNT), result(100, 1, 5), result(300, 1, 7)])])
-    check.committed(1, one.writes)
+    check.committed(committed(one.writes))
     check.batch(one)
     expect(check.missing(1)).toEqual(['windows have 5 records, and 0 are late, of 6'])
   })
@@ -153,21 +141,20 @@ describe('windows', () => {
     ['is closed, which nothing is behind', [{ ...result(0, 1, 0), key: 'flush-1' }]],
   ] as const)('windows, a final result %s → found', (what, results) => {
     const { check, found } = windows({})
-    check.committed(1, [write(WINDOWS, results)])
+    check.committed(committed([write(WINDOWS, results)]))
     expect(found.join('\n')).toContain(what)
   })
 
-  test('windows, each change said → counts go up by one, from where a restored run has them', () => {
-    const changes = (origin: boolean, ...results: readonly object[]): readonly string[] => {
-      const { check, found } = windows({ emit: 'updates' }, 0, origin)
-      check.committed(1, [write(WINDOWS, results)])
+  test('windows, each change said → counts go up by one', () => {
+    const changes = (...results: readonly object[]): readonly string[] => {
+      const { check, found } = windows({ emit: 'updates' }, 0)
+      check.committed(committed([write(WINDOWS, results)]))
       return found
     }
-    expect(changes(false, result(0, 1, 2), result(0, 2, 5), result(100, 1, 5))).toEqual([])
-    expect(changes(true, result(0, 2, 5))).toEqual([])
-    expect(changes(false, result(0, 2, 5)).join()).toContain('counts 2 after 0: lost')
-    expect(changes(false, result(0, 1, 2), result(0, 1, 2)).join()).toContain('counts 1 after 1: doubled')
-    expect(changes(false, result(0, 1, 3)).join()).toContain('says 1/3')
+    expect(changes(result(0, 1, 2), result(0, 2, 5), result(100, 1, 5))).toEqual([])
+    expect(changes(result(0, 2, 5)).join()).toContain('counts 2 after 0: lost')
+    expect(changes(result(0, 1, 2), result(0, 1, 2)).join()).toContain('counts 1 after 1: doubled')
+    expect(changes(result(0, 1, 3)).join()).toContain('says 1/3')
     const { check, found } = windows({ emit: 'updates', lateness: 0 })
     check.batch(batch(0, 3, {}, [write(WINDOWS, [result(0, 1, 2), result(0, 2, 5)])]))
     expect(found.join()).toContain('says 2 changes of windows for 3 records, 0 of them late')
@@ -219,15 +206,15 @@ describe('fates', () => {
 
   test('fates, dead letters → each that throws once in a run, its timer and its result too, and nothing that does not', () => {
     const violations = new Violations()
-    const check = new DeadLetterCheck(LETTERS, input, { onError: 'dead-letter' }, violations)
-    check.committed(1, [letter(one, two, killer)])
-    expect([violations.found, check.missing([1]), check.missing([2]).length]).toEqual([[], [`the timer of u0 at ${T0 + 100} is not among the dead letters`, `the window ${T0 + 200} of u0 is not among the dead letters`], 5])
-    check.committed(1, [letter(timer, result)])
-    expect([violations.found, check.missing([1])]).toEqual([[], []])
-    check.committed(1, [letter(one, '{"user":"u0"}')])
+    const check = new DeadLetterCheck({ topic: LETTERS, input, variety: { onError: 'dead-letter' }, lineage: lineageOf(violations), violations })
+    check.committed(committed([letter(one, two, killer)], 1, 3))
+    expect([violations.found, check.missing(1), check.missing(2).length]).toEqual([[], [`the timer of u0 at ${T0 + 100} is not among the dead letters`, `the window ${T0 + 200} of u0 is not among the dead letters`], 5])
+    check.committed(committed([letter(timer, result)]))
+    expect([violations.found, check.missing(1)]).toEqual([[], []])
+    check.committed(committed([letter(one, '{"user":"u0"}')]))
     expect(violations.found.join('\n')).toMatch(/record 1 is among them twice\n.*"u0".* nothing is wrong with it/)
     const skips = new Violations()
-    new DeadLetterCheck(LETTERS, input, { onError: 'skip' }, skips).committed(1, [letter(one)])
+    new DeadLetterCheck({ topic: LETTERS, input, variety: { onError: 'skip' }, lineage: lineageOf(skips), violations: skips }).committed(committed([letter(one)]))
     expect(skips.found.join()).toContain('the job skips')
   })
 })

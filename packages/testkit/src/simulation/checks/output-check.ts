@@ -2,9 +2,10 @@
 // doubled is seen at once; `missing` judges the end.
 import { FLUSH, POISON } from '../events.ts'
 import type { SimEvent } from '../events.ts'
-import type { CommittedWrite } from '../observed-broker.ts'
 import { RUNNING } from '../workload.ts'
 import { saidIn } from './batches.ts'
+import type { Committed } from './batches.ts'
+import type { BatchRef, Lineage } from './lineage.ts'
 import type { Violations } from './violations.ts'
 
 interface Running {
@@ -13,60 +14,49 @@ interface Running {
   readonly sum: number
 }
 
-/** How many records of a user lie before a restored run's positions; undefined: not known from the positions alone. */
-export type Base = (user: string) => number | undefined
-
 export class OutputCheck {
   readonly #written: readonly { readonly event: SimEvent }[]
+  readonly #lineage: Lineage
   readonly #violations: Violations
   readonly #sums = new Map<string, number[]>()
   #summed = 0
-  /** By sink, run and user: the last count. */
-  readonly #last = new Map<string, number>()
-  readonly #base = new Map<number, Base>()
-  /** Of each run, the one whose checkpoint it began from. */
-  readonly #origins = new Map<number, number>()
+  /** By sink and user: the counts said, in order. */
+  readonly #said = new Map<string, { readonly of: BatchRef, readonly count: number }[]>()
 
-  constructor(written: readonly { readonly event: SimEvent }[], violations: Violations) {
+  constructor(written: readonly { readonly event: SimEvent }[], lineage: Lineage, violations: Violations) {
     this.#written = written
+    this.#lineage = lineage
     this.#violations = violations
   }
 
-  /** `from`: the run whose checkpoint it begins from; undefined: it begins empty. */
-  runBegins(run: number, base: Base, from: number | undefined): void {
-    this.#base.set(run, base)
-    if (from !== undefined) this.#origins.set(run, from)
+  committed(committed: Committed): void {
+    for (const said of saidIn<Running>(committed.writes, RUNNING, this.#violations)) this.#running('the topic', committed.run, said, () => this.#lineage.resultOf(committed, said.key))
   }
 
-  /** A run, the one that it began from, and so on to one that began empty: what these said together is what there has to be. */
-  lineage(run: number): readonly number[] {
-    const from = this.#origins.get(run)
-    return from === undefined ? [run] : [run, ...this.lineage(from)]
+  /** The marker sink has got it, which tells whose it is. */
+  applied(of: BatchRef, said: Running): void {
+    this.#running('the marker sink', of.run, said, () => of)
   }
 
-  committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const said of saidIn<Running>(writes, RUNNING, this.#violations)) this.running('the topic', run, said)
-  }
-
-  running(sink: string, run: number, { key, count, sum }: Running): void {
+  #running(sink: string, run: number, { key, count, sum }: Running, of: () => BatchRef): void {
     if (key.startsWith(FLUSH)) return
     if (key.startsWith(POISON)) return this.#violations.add('outputs', `${sink}, run ${run}: ${key} came through, which kills what processes it`)
-    const place = `${sink} ${run} ${key}`
-    const before = this.#last.get(place) ?? this.#base.get(run)?.(key)
-    if (before !== undefined && count !== before + 1) this.#violations.add('outputs', `${sink}, run ${run}: ${key} counts ${count} after ${before}: ${count <= before ? 'doubled' : 'lost'}`)
+    const words = this.#said.get(`${sink} ${key}`) ?? []
+    this.#said.set(`${sink} ${key}`, words)
+    const before = this.#lineage.last(run, words)?.count ?? 0
+    if (count !== before + 1) this.#violations.add('outputs', `${sink}, run ${run}: ${key} counts ${count} after ${before}: ${count <= before ? 'doubled' : 'lost'}`)
     const expected = this.#sumsOf(key)[count - 1]
     if (sum !== expected) this.#violations.add('outputs', `${sink}, run ${run}: ${key} sums up to ${sum} at count ${count}, the input to ${expected ?? 'nothing: it is shorter'}`)
-    this.#last.set(place, count)
+    words.push({ of: of(), count })
   }
 
-  /** What has still to come, in words; empty when the present run has said everything. */
+  /** What has still to come, in words; empty when the run, and those that it goes on from, have said everything. */
   missing(run: number, sinks: readonly string[]): string[] {
     const missing: string[] = []
-    const lineage = this.lineage(run)
     this.#sum()
     for (const sink of sinks) {
       for (const [user, sums] of this.#sums) {
-        const last = lineage.map((of) => this.#last.get(`${sink} ${of} ${user}`)).find((count) => count !== undefined)
+        const last = this.#lineage.last(run, this.#said.get(`${sink} ${user}`))?.count
         if (last !== sums.length) missing.push(`${sink}: ${user} is at ${last ?? 0} of ${sums.length}`)
       }
     }

@@ -1,8 +1,8 @@
 // Watches a simulated cluster step by step: called as transactions commit, as journals are trimmed and objects go, after each step; asks each check about what it is for.
 import { jobId, taskKey } from '@tidemark/base'
-import type { TaskRef, TransactionalId } from '@tidemark/base'
+import type { TransactionalId } from '@tidemark/base'
 import { parseRun, paths } from '@tidemark/checkpoint'
-import type { CommitRecord, Manifest, RunRecord } from '@tidemark/checkpoint'
+import type { CommitRecord, RunRecord } from '@tidemark/checkpoint'
 import { createTask } from '@tidemark/runtime'
 import type { Task, TaskOptions } from '@tidemark/runtime'
 import { cutStages, jobFunctions } from 'tidemark'
@@ -11,24 +11,26 @@ import type { BrokerObserver, CommittedWrite } from '../observed-broker.ts'
 import { hasWindows } from '../variety.ts'
 import { INPUT } from '../workload.ts'
 import { AlarmsCheck } from './alarms-check.ts'
-import { Transactions } from './batches.ts'
+import { batchesIn, taskOf, Transactions } from './batches.ts'
+import type { Committed } from './batches.ts'
 import { DeadLetterCheck } from './dead-letter-check.ts'
 import { DrainedCheck } from './drained-check.ts'
 import { EndedCheck } from './ended-check.ts'
 import { FatesCheck } from './fates-check.ts'
 import { JournalCheck, positionKey } from './journal-check.ts'
 import type { JournalOf } from './journal-check.ts'
+import { Lineage } from './lineage.ts'
 import { ObjectsCheck } from './objects-check.ts'
 import { OutputCheck } from './output-check.ts'
+import { OwnersCheck } from './owners-check.ts'
 import { Violations } from './violations.ts'
 import { WindowsCheck } from './windows-check.ts'
 
-/** Well below the time after which a broker ends a transaction. */
-const CLAIM_WAIT_MS_MAX = 1_000
-
 export class Watch implements BrokerObserver {
   readonly violations = new Violations()
-  readonly outputs: OutputCheck
+  readonly owners: OwnersCheck
+  readonly #lineage: Lineage
+  readonly #outputs: OutputCheck
   readonly ended: EndedCheck
   readonly letters: DeadLetterCheck
   readonly #fates: FatesCheck
@@ -42,23 +44,9 @@ export class Watch implements BrokerObserver {
   readonly #drained: DrainedCheck
   readonly #objects: ObjectsCheck
   readonly #job: Pick<TaskOptions, 'plan' | 'physical' | 'functions'>
-  /** Until when something makes a host slow: its waits say nothing. */
-  readonly #disturbed = new Map<string, number>()
-  #onGiven: (() => void)[] = []
   readonly #dirty = new Set<JournalCheck>()
   /** The task that each slot made last, by the slot's name and the task's. */
   readonly #made = new Map<string, Task>()
-  readonly #given = new Map<string, string>()
-  /** When each task was last given to each slot, by the slot's name. */
-  readonly #givenAt = new Map<string, number>()
-  /** When each slot last lost its session. */
-  readonly #lostAt = new Map<string, number>()
-  /** Of each slot that is about to fence behind a claim of its own: when the session before that claim was lost. */
-  readonly #reclaims = new Map<string, number>()
-  /** Newest session of each slot. */
-  readonly #sessions = new Map<string, number>()
-  /** Ids whose fence ended a transaction: that was not needless. */
-  readonly #aborted = new Set<string>()
   #applied = 0
   /** Kept until anything is written, committed or delivered. */
   #missing: readonly string[] | undefined
@@ -78,15 +66,18 @@ export class Watch implements BrokerObserver {
     const { journals, violations } = this
     const plan = job.plan()
     this.#job = { plan, physical: cutStages(plan), functions: jobFunctions(job) }
-    this.outputs = new OutputCheck(written, violations)
+    this.owners = new OwnersCheck(cluster, journals, violations)
+    const lineage = new Lineage((key, partitions) => cluster.partitionFor(key, partitions), violations)
+    this.#lineage = lineage
+    this.#outputs = new OutputCheck(written, lineage, violations)
     this.ended = new EndedCheck(cluster, this.violations)
     this.#drained = new DrainedCheck(cluster, this.journals, this.violations)
     this.#objects = new ObjectsCheck(cluster, this.journals, this.damaged, this.violations)
     const deadLetterTopic = paths.deadLetterTopic(jobId(name))
-    this.letters = new DeadLetterCheck(deadLetterTopic, input, variety, violations)
+    this.letters = new DeadLetterCheck({ topic: deadLetterTopic, input, variety, lineage, violations })
     this.#fates = new FatesCheck({ shape, variety, input, deadLetterTopic, journals, violations })
-    this.#windows = new WindowsCheck({ input, variety, journals, lineage: (run) => this.outputs.lineage(run), violations })
-    this.#alarms = new AlarmsCheck(written, violations)
+    this.#windows = new WindowsCheck({ input, variety, journals, lineage, violations })
+    this.#alarms = new AlarmsCheck(written, lineage, violations)
     cluster.onMade = (slot, task) => void this.#made.set(`${slot} ${taskKey(task.ref)}`, task)
     // A throw-away process is there to die.
     cluster.onKilled = (process, user) => {
@@ -101,43 +92,31 @@ export class Watch implements BrokerObserver {
       this.#objects.added(key)
     }
     cluster.trace.onEvent = (who, event, facts) => {
-      if (event === 'task.assigned') this.#assigned(facts)
+      if (event === 'task.assigned') this.owners.assigned(facts)
       else if (event === 'checkpoint.begun') this.#begun = cluster.scheduler.now
       else if (event === 'checkpoint.completed') this.checkpointBegunAt = this.#begun
       else if (event === 'job.drained') this.#drained.drained(facts)
       else if (event === 'run.ended') this.ended.ended((facts as { readonly run: number }).run)
-      else if (event === 'session.lost') this.#lostAt.set(who, cluster.scheduler.now)
-      else if (event === 'takeover.reclaim') this.#reclaims.set(`${who} ${(facts as { readonly task: string }).task}`, this.#lostAt.get(who) ?? 0)
-      else if (event === 'takeover.fenced') this.#fenced(who, facts)
-      else if (event === 'task.running') this.#running(facts)
+      else if (event === 'session.lost') this.owners.lost(who)
+      else if (event === 'takeover.reclaim') this.owners.reclaims(who, (facts as { readonly task: string }).task)
+      else if (event === 'takeover.fenced') this.owners.fenced(who, facts)
+      else if (event === 'task.running') this.owners.running(facts)
       else if (event === 'takeover.running') this.#recovered(who, (facts as { readonly task: string }).task)
     }
     cluster.servers.arrived = (_process, { call, of }) => {
       const id = call === 'log.initialise' ? paths.parseTransactionalId(of) : undefined
-      if (id !== undefined) this.#sessions.set(id.slot, Math.max(id.counter, this.#sessions.get(id.slot) ?? 0))
+      if (id !== undefined) this.owners.session(id)
     }
   }
 
-  disturbed(host: string, untilMs: number): void {
-    this.#disturbed.set(host, Math.max(untilMs, this.#disturbed.get(host) ?? 0))
-  }
-
-  /** Calls it when the next task is given to somebody. */
-  onceGiven(run: () => void): void {
-    this.#onGiven.push(run)
-  }
-
-  /** Nothing of an id lands any more once its slot has gone on to the next. */
   appended(id: TransactionalId): void {
-    const of = paths.parseTransactionalId(id)
-    const newest = of === undefined ? undefined : this.#sessions.get(of.slot)
-    if (of !== undefined && newest !== undefined && of.counter < newest) this.violations.add('old id', `an append of ${id} was taken when session ${newest} of that slot had begun`)
+    this.owners.appended(id)
   }
 
   /** Outside of any transaction: only input should be. */
   written(writes: readonly CommittedWrite[]): void {
     this.#missing = undefined
-    this.#said(this.run, writes)
+    this.#said({ run: this.run, writes, batches: new Map() })
   }
 
   committed(id: TransactionalId, writes: readonly CommittedWrite[]): void {
@@ -157,15 +136,15 @@ export class Watch implements BrokerObserver {
     }
     if (!committing) this.violations.add('atomic', `transaction of ${id} without a journal record: ${writes.map(({ topic, partition }) => `${topic}/${partition}`).join(' ')}`)
     this.ended.committed(of.run, writes)
-    this.#said(of.run, writes)
+    this.#said({ run: of.run, writes, batches: batchesIn(writes) })
   }
 
-  #said(run: number, writes: readonly CommittedWrite[]): void {
-    for (const check of [this.outputs, this.#windows, this.#alarms, this.letters]) check.committed(run, writes)
+  #said(committed: Committed): void {
+    for (const check of [this.#outputs, this.#windows, this.#alarms, this.letters]) check.committed(committed)
   }
 
   initialised(id: TransactionalId, aborted: boolean): void {
-    if (aborted) this.#aborted.add(id)
+    if (aborted) this.owners.aborted(id)
     // What it held open hides others' records no longer.
     if (aborted) for (const journal of this.journals.values()) this.#dirty.add(journal)
   }
@@ -190,7 +169,7 @@ export class Watch implements BrokerObserver {
     for (; this.#applied < applied.length; this.#applied += 1) {
       this.#missing = undefined
       const one = applied[this.#applied]
-      if (one) this.outputs.running('the marker sink', one.run, one.value as Parameters<OutputCheck['running']>[2])
+      if (one) this.#outputs.applied({ run: one.run, task: taskOf(one.stage, one.partition), batchId: one.batchId }, one.value as Parameters<OutputCheck['applied']>[1])
     }
   }
 
@@ -202,10 +181,9 @@ export class Watch implements BrokerObserver {
 
   #whatIsMissing(): string[] {
     const { workload, written, servers } = this.#cluster
-    const lineage = this.outputs.lineage(this.run)
-    const missing = [...this.outputs.missing(this.run, workload.sinks), ...this.letters.missing(lineage), ...this.#fates.missing(this.run)]
+    const missing = [...this.#outputs.missing(this.run, workload.sinks), ...this.letters.missing(this.run), ...this.#fates.missing(this.run)]
     if (hasWindows(workload.shape, workload.variety)) missing.push(...this.#windows.missing(this.run))
-    if (workload.variety.timers) missing.push(...this.#alarms.missing(lineage))
+    if (workload.variety.timers) missing.push(...this.#alarms.missing(this.run))
     for (let partition = 0; partition < workload.partitions; partition += 1) {
       const journal = this.journals.get(`${paths.journalTopic(jobId(workload.name), this.run, 's0')}/${partition}`)
       const next = journal?.nextOf(workload.input) ?? 0
@@ -239,10 +217,7 @@ export class Watch implements BrokerObserver {
     }
     const record = parseRun(body, runKey)
     const origin = this.#objects.origin(record)
-    if (![...this.journals.values()].some(({ of }) => of.ref.run === run)) {
-      this.outputs.runBegins(run, this.#base(record, origin), record.from?.run)
-      this.#windows.runBegins(run, origin)
-    }
+    this.#lineage.runBegins(record, origin)
     const journal = new JournalCheck({ ref: { job: record.job, run, stage: stage as RunRecord['stages'][number]['stage'], partition }, topic, run: record, origin, makeTask: () => this.#makeTask(record, stage, partition) }, servers.broker, objects, this.violations, this.damaged, (of, seen, offset, before) => this.#batch(of, seen, offset, before))
     this.journals.set(key, journal)
     this.run = Math.max(run, this.run)
@@ -256,14 +231,6 @@ export class Watch implements BrokerObserver {
     this.#windows.batch(batch)
   }
 
-  /** Where a key's records all are in one input partition, and are read by one task, its positions say how many were counted. */
-  #base(record: RunRecord, origin: Manifest | undefined): (user: string) => number | undefined {
-    if (origin === undefined) return () => 0
-    if (record.shuffles.length > 0) return () => undefined
-    const next = new Map(origin.parts.flatMap(({ ref }) => ref.positions.map((position) => [position.partition, position.next] as const)))
-    return (user) => this.#cluster.written.filter(({ event, partition, offset }) => event.user === user && offset < (next.get(partition) ?? 0)).length
-  }
-
   #makeTask(run: RunRecord, stage: string, partition: number): Task {
     const topics = new Map(this.#cluster.servers.broker.listTopics().flatMap((topic) => {
       const description = this.#cluster.servers.broker.describe(topic)
@@ -275,38 +242,6 @@ export class Watch implements BrokerObserver {
     })
   }
 
-  /** R1: a generation is given once, to one slot. */
-  #assigned(facts: unknown): void {
-    const { executor, facts: { task, generation, slot } } = facts as { readonly executor: string, readonly facts: { readonly task: { readonly run: number, readonly stage: string, readonly partition: number }, readonly generation: { readonly epoch: number, readonly counter: number }, readonly slot: number } }
-    const key = `run ${task.run} ${task.stage}-${task.partition} generation ${generation.epoch}.${generation.counter}`
-    const to = `slot ${slot} of executor ${executor}`
-    const before = this.#given.get(key)
-    if (before !== undefined) this.violations.add('generation given twice', `${key}: to ${before}, then to ${to}`)
-    this.#given.set(key, to)
-    for (const run of this.#onGiven.splice(0)) run()
-    const host = [...this.#cluster.executors].find(([, { id }]) => id === executor)?.[0] ?? executor
-    const ref: TaskRef = { ...task, job: jobId(this.#cluster.workload.name), stage: task.stage as TaskRef['stage'] }
-    this.#givenAt.set(`${host}.${slot} ${taskKey(ref)}`, this.#cluster.scheduler.now)
-  }
-
-  /** R7: who gave a task up in order is not fenced for it; that would cost it its other tasks. */
-  #fenced(who: string, facts: unknown): void {
-    const { task, ids } = facts as { readonly task: string, readonly ids: readonly TransactionalId[] }
-    const journal = [...this.journals.values()].find(({ of: { ref } }) => taskKey(ref) === task)
-    const givenAt = this.#givenAt.get(`${who} ${task}`)
-    if (journal === undefined || givenAt === undefined) return
-    // Its claim is younger than both, and it has read the journal up to that.
-    const since = Math.max(givenAt, this.#reclaims.get(`${who} ${task}`) ?? 0)
-    this.#reclaims.delete(`${who} ${task}`)
-    for (const id of ids) {
-      const of = paths.parseTransactionalId(id)
-      // An older id of that slot is fenced already: another fence costs nobody anything.
-      if (of === undefined || of.counter !== this.#sessions.get(of.slot) || this.#aborted.has(id)) continue
-      const releasedAt = journal.releasedAt(of.slot)
-      if (releasedAt !== undefined && releasedAt < since) this.violations.add('needless fence', `${id} was fenced by ${who} for ${task}, which it had released ${(since - releasedAt).toFixed(1)} ms before ${since === givenAt ? 'that was given out again' : 'its heir lost a session'}`)
-    }
-  }
-
   /** The state that a task is taken over with is that which it had there before. */
   #recovered(who: string, name: string): void {
     const task = this.#made.get(`${who} ${name}`)
@@ -315,15 +250,6 @@ export class Watch implements BrokerObserver {
       journal.recovered(task, who)
       this.recoveries += 1
     }
-  }
-
-  /** R8: a claim does not wait until the broker ends the transaction of one who died in it. */
-  #running(facts: unknown): void {
-    const { executor, facts: { task, recovery: { steps } } } = facts as { readonly executor: string, readonly facts: { readonly task: TaskRef, readonly recovery: { readonly steps?: { readonly claimedMs: number, readonly tailedMs: number } } } }
-    const waitedMs = steps === undefined ? 0 : steps.tailedMs - steps.claimedMs
-    const host = [...this.#cluster.executors.values()].find(({ id }) => id === executor)?.process.host ?? ''
-    if (this.#cluster.scheduler.now - waitedMs < (this.#disturbed.get(host) ?? 0) + CLAIM_WAIT_MS_MAX) return
-    if (waitedMs > CLAIM_WAIT_MS_MAX) this.violations.add('prompt', `${taskKey(task)} waited ${waitedMs} ms for its claim`)
   }
 
   /** The word of a driver that has been replaced counts for nothing. */

@@ -1,14 +1,13 @@
 // What windows should have said, from the input alone: each record counted once, each final result said once and whole. A record that may come late tells by its
 // amount whether it is in a sum; whether it may be is told from where batches begin and end: late is what comes when its window was over before its batch.
-import type { Manifest } from '@tidemark/checkpoint'
 import type { Placed } from '../cluster.ts'
 import { FLUSH, isCounted, isSetAside, POISON, STRAGGLER_AMOUNT, WINDOW_MS } from '../events.ts'
 import type { SimEvent } from '../events.ts'
-import type { CommittedWrite } from '../observed-broker.ts'
 import type { Variety } from '../variety.ts'
 import { WINDOWS } from '../workload.ts'
-import { isIn, saidIn } from './batches.ts'
-import type { SeenBatch, SourceRange, Totals } from './batches.ts'
+import { isIn, saidIn, taskOf } from './batches.ts'
+import type { Committed, SeenBatch, SourceRange, Totals } from './batches.ts'
+import type { BatchRef, Lineage } from './lineage.ts'
 import type { Violations } from './violations.ts'
 
 interface Result {
@@ -27,11 +26,7 @@ interface Said {
 }
 
 interface Word extends Said {
-  readonly run: number
-  /** Of the task. */
-  readonly partition: number
-  readonly batchId: number
-  readonly place: string
+  readonly of: BatchRef
 }
 
 /** `either`: batches do not tell. */
@@ -41,11 +36,11 @@ export interface WindowsOptions {
   readonly input: readonly Placed[]
   readonly variety: Variety
   readonly journals: ReadonlyMap<string, Totals>
-  /** A run and those that it goes on from. */
-  readonly lineage: (run: number) => readonly number[]
+  readonly lineage: Lineage
   readonly violations: Violations
 }
 
+const countOf = (said: Said | undefined): number => (said === undefined ? 0 : said.prompt + said.stragglers.length)
 const startOf = (ts: number): number => Math.floor(ts / WINDOW_MS) * WINDOW_MS
 const placeOf = ({ user, ts }: SimEvent): string => `${user}@${startOf(ts)}`
 
@@ -62,42 +57,35 @@ const takenApart = ({ count, sum }: Result): Said & { readonly rest: number } =>
 export class WindowsCheck {
   readonly #options: WindowsOptions
   readonly #isFinal: boolean
-  /** By run, by place: what was said last. */
-  readonly #last = new Map<number, Map<string, Said>>()
-  /** By run and straggler. */
-  readonly #verdicts = new Map<string, Verdict>()
-  readonly #words: Word[] = []
-  /** By run: the last batch of each task before it, of the run that it goes on from. */
-  readonly #cuts = new Map<number, ReadonlyMap<number, number>>()
+  /** By place: what was said, in order. */
+  readonly #words = new Map<string, Word[]>()
+  /** Of those that straggle: what became of each. */
+  readonly #verdicts = new Map<number, { readonly of: BatchRef, readonly verdict: Verdict }[]>()
 
   constructor(options: WindowsOptions) {
     this.#options = options
     this.#isFinal = options.variety.emit === undefined
   }
 
-  runBegins(run: number, origin: Pick<Manifest, 'parts'> | undefined): void {
-    if (origin !== undefined) this.#cuts.set(run, new Map(origin.parts.flatMap(({ stage, partition, ref }) => (stage === 's0' ? [[partition, ref.batchId] as const] : []))))
+  committed(committed: Committed): void {
+    for (const result of saidIn<Result>(committed.writes, WINDOWS, this.#options.violations)) this.#result(committed, result)
   }
 
-  committed(run: number, writes: readonly CommittedWrite[]): void {
-    for (const result of saidIn<Result>(writes, WINDOWS, this.#options.violations)) this.#result(run, result)
-  }
-
-  #result(run: number, result: Result): void {
+  #result(committed: Committed, result: Result): void {
+    const { run } = committed
     const { key, window: { start }, count, sum } = result
     const broken = (message: string): void => this.#options.violations.add('outputs', `run ${run}: window ${start} of ${key} ${message}`)
     if (key.startsWith(FLUSH)) return this.#isFinal ? broken('is closed, which nothing is behind') : undefined
     if (key.startsWith(POISON)) return broken('is of a record that kills what processes it')
     const place = `${key}@${start}`
-    const own = this.#last.get(run) ?? new Map<string, Said>()
-    this.#last.set(run, own)
-    const before = own.get(place)
+    const words = this.#words.get(place) ?? []
+    this.#words.set(place, words)
+    const before = this.#options.lineage.last(run, words)
     const { rest, ...said } = takenApart(result)
-    own.set(place, said)
-    const counted = before === undefined ? undefined : before.prompt + before.stragglers.length
+    words.push({ ...said, of: this.#options.lineage.resultOf(committed, key) })
+    const counted = countOf(before)
     if (this.#isFinal && before !== undefined) broken('was said twice')
-    const isFirst = counted === undefined && !this.#cuts.has(run)
-    if (!this.#isFinal && (counted !== undefined || isFirst) && count !== (counted ?? 0) + 1) broken(`counts ${count} after ${counted ?? 0}: ${count <= (counted ?? 0) ? 'doubled' : 'lost'}`)
+    if (!this.#isFinal && count !== counted + 1) broken(`counts ${count} after ${counted}: ${count <= counted ? 'doubled' : 'lost'}`)
     const events = this.#eventsOf(place)
     if (events.some(isUnsayable)) broken('was said, and can not be encoded')
     const prompt = events.filter(isCounted)
@@ -112,11 +100,13 @@ export class WindowsCheck {
     if (lateness === undefined) return books.late + (books.lateDrops ?? 0) > 0 ? broken(`counts ${books.late} records as late, and ${books.lateDrops} that a window dropped, when none comes late`) : undefined
     // Where records may come late, the task that reads them has the windows.
     if (source === undefined) return
+    const of: BatchRef = { run, task: taskOf(stage, partition), batchId }
     const taken = input.filter((placed) => isIn(placed, source) && !isSetAside(placed.event))
     const verdicts = taken.flatMap((placed): Verdict[] => {
-      if (placed.event.straggles === undefined) return []
+      const { straggles } = placed.event
+      if (straggles === undefined) return []
       const verdict = this.#judge(placed, source, lateness)
-      this.#verdicts.set(`${run} ${placed.event.straggles}`, verdict)
+      this.#verdicts.set(straggles, [...this.#verdicts.get(straggles) ?? [], { of, verdict }])
       return [verdict]
     })
     const [least, most] = [verdicts.filter((verdict) => verdict === 'late').length, verdicts.filter((verdict) => verdict !== 'in time').length]
@@ -128,7 +118,6 @@ export class WindowsCheck {
       if (result.key.startsWith(FLUSH)) continue
       const said = takenApart(result)
       const place = `${result.key}@${result.window.start}`
-      this.#words.push({ ...said, run, partition, batchId, place })
       for (const number of said.stragglers) if (this.#verdictOf(run, number) === 'late') broken(`has in window ${place} record ${number} of those that straggle, which came too late`)
       if (!this.#isFinal) continue
       for (const { straggles = 0 } of this.#eventsOf(place)) if (this.#verdictOf(run, straggles) === 'in time' && !said.stragglers.includes(straggles)) broken(`has in window ${place} no record ${straggles} of those that straggle, which came in time`)
@@ -139,17 +128,15 @@ export class WindowsCheck {
   missing(run: number): string[] {
     const { input, lineage, variety: { lateness } } = this.#options
     const missing = new Set<string>()
-    const runs = lineage(run)
     const places = new Map<string, number>()
     for (const { event } of input) if (isCounted(event)) places.set(placeOf(event), (places.get(placeOf(event)) ?? 0) + 1)
     for (const { event } of input) if (isUnsayable(event)) places.delete(placeOf(event))
     for (const [place, records] of places) {
-      const said = runs.map((one) => this.#last.get(one)?.get(place)).find((one) => one !== undefined)
-      if (said?.prompt !== records) missing.add(`window ${place}`)
+      if (lineage.last(run, this.#words.get(place))?.prompt !== records) missing.add(`window ${place}`)
     }
     if (lateness === undefined) return [...missing]
     const all = input.filter(({ event }) => isCounted(event) || event.straggles !== undefined).length
-    const [folded, late] = [this.#folded(runs), this.#late(run)]
+    const [folded, late] = [this.#folded(run), this.#late(run)]
     if (folded + late !== all) missing.add(`windows have ${folded} records, and ${late} are late, of ${all}`)
     return [...missing]
   }
@@ -167,25 +154,16 @@ export class WindowsCheck {
   }
 
   #verdictOf(run: number, straggler: number): Verdict | undefined {
-    return this.#options.lineage(run).map((one) => this.#verdicts.get(`${one} ${straggler}`)).find((verdict) => verdict !== undefined)
+    return this.#options.lineage.last(run, this.#verdicts.get(straggler))?.verdict
   }
 
   #eventsOf(place: string): SimEvent[] {
     return this.#options.input.flatMap(({ event }) => (placeOf(event) === place && !isSetAside(event) ? [event] : []))
   }
 
-  /** Records in the last words about each window; of a run that another goes on from only what was said before that. */
-  #folded(runs: readonly number[]): number {
-    const counts = new Map<string, number>()
-    let until = (_partition: number): number => Infinity
-    for (const run of runs) {
-      const own = new Map<string, number>()
-      for (const word of this.#words) if (word.run === run && word.batchId <= until(word.partition)) own.set(word.place, word.prompt + word.stragglers.length)
-      for (const [place, count] of own) if (!counts.has(place)) counts.set(place, count)
-      const cut = this.#cuts.get(run)
-      until = (partition) => cut?.get(partition) ?? -1
-    }
-    return [...counts.values()].reduce((sum, count) => sum + count, 0)
+  /** Records in the last words about each window. */
+  #folded(run: number): number {
+    return [...this.#words.values()].reduce((sum, words) => sum + countOf(this.#options.lineage.last(run, words)), 0)
   }
 
   #late(run: number): number {
