@@ -11,8 +11,14 @@ export const realClock: Clock = {
     return { cancel: () => clearTimeout(timer) }
   },
   sleep: async (ms, signal) => {
-    // A timer of 0 ms waits a whole one.
-    await (ms === 0 ? turn(undefined, signal ? { signal } : undefined) : sleep(ms, undefined, signal ? { signal } : undefined))
+    const options = signal ? { signal } : undefined
+    try {
+      // A timer of 0 ms waits a whole one.
+      await (ms === 0 ? turn(undefined, options) : sleep(ms, undefined, options))
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw error
+    }
   },
 }
 
