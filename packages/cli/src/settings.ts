@@ -1,5 +1,5 @@
 // Settings of the command line: flags before TIDEMARK_* before tidemark.config.ts before defaults.
-import { CLI_SETTINGS, flagOf, keyOf, readSettings } from '@tidemark/base'
+import { CLI_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings } from '@tidemark/base'
 import type { Settings, SettingSpecs } from '@tidemark/base'
 import type { ConfigFile } from './config-file.ts'
 
@@ -16,6 +16,18 @@ export const flagsOf = (specs: SettingSpecs, flags: Readonly<Record<string, unkn
 /** The environment of a process that the file speaks to as well. An empty variable is none. */
 export const withConfig = (config: ConfigFile, environment: Environment): Environment =>
   ({ ...config.variables, ...Object.fromEntries(Object.entries(environment).filter(([name, value]) => value !== '' || !(name in config.variables))) })
+
+/** What is wrong with the settings that this reads; it has to be all that can be wrong. */
+export const problemsOf = (read: () => unknown): readonly string[] => {
+  try {
+    read()
+    return []
+  } catch (error) {
+    const found = isTidemarkError(error) ? error.details?.['problems'] : undefined
+    if (!Array.isArray(found)) throw error
+    return found.map(String)
+  }
+}
 
 /** `SETTINGS_INVALID`, with the file's mistakes too. */
 export const readServers = (flags: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): Servers =>

@@ -1,8 +1,9 @@
 // A cluster on this machine: one driver and some executors as child processes, embedded log and store in one folder.
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { isEveryAddress, TidemarkError } from '@tidemark/base'
+import { checkDriverSettings, checkExecutorSettings, DRIVER_SETTINGS, EXECUTOR_SETTINGS, isEveryAddress, readSettings, settingsInvalid, TidemarkError } from '@tidemark/base'
 import type { Clock } from '@tidemark/base'
+import { problemsOf } from '../settings.ts'
 import { Child } from './child.ts'
 
 export interface LocalClusterOptions {
@@ -29,6 +30,17 @@ const hidesInfo = (name: string, value: string | undefined): boolean => name ===
 /** The variables of this environment that an embedded cluster does not use. */
 export const unusedServers = (environment: LocalClusterOptions['environment']): string[] => Object.keys(environment).filter((name) => /^TIDEMARK_(?:KAFKA|S3_|REDIS)/.test(name)).toSorted()
 
+const passedOn = (environment: LocalClusterOptions['environment']): Record<string, string | undefined> => Object.fromEntries(Object.entries(environment).filter(([name, value]) => !SERVER_VARIABLE.test(name) && !hidesInfo(name, value)))
+
+/** What its processes would refuse, each mistake once, before one is started for it. `SETTINGS_INVALID`. */
+export const checkProcessSettings = (environment: LocalClusterOptions['environment']): void => {
+  const given = passedOn(environment)
+  const problems = new Set([
+    ...problemsOf(() => readSettings(DRIVER_SETTINGS, {}, given, checkDriverSettings)), ...problemsOf(() => readSettings(EXECUTOR_SETTINGS, {}, given, checkExecutorSettings)),
+  ])
+  if (problems.size > 0) throw settingsInvalid([...problems])
+}
+
 export class LocalCluster {
   readonly executors: Child[] = []
   readonly #options: LocalClusterOptions
@@ -40,7 +52,7 @@ export class LocalCluster {
   constructor(options: LocalClusterOptions) {
     this.#options = options
     this.#environment = {
-      ...Object.fromEntries(Object.entries(options.environment).filter(([name, value]) => !SERVER_VARIABLE.test(name) && !hidesInfo(name, value))),
+      ...passedOn(options.environment),
       TIDEMARK_DIR: options.folder, TIDEMARK_SLOTS: String(options.slots), TIDEMARK_SLOT_HEAP: String(options.slotHeapMiB),
     }
     // However this process ends, short of SIGKILL, it leaves nobody behind.

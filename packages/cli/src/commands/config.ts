@@ -1,10 +1,10 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
 import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'
-import { flagsOf, withConfig } from '../settings.ts'
+import { flagsOf, problemsOf, withConfig } from '../settings.ts'
 import type { Environment } from '../settings.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -27,14 +27,9 @@ const SECRET = '…'
 const checkAll = (flags: Readonly<Record<string, string>>, environment: Environment, config: ConfigFile): void => {
   const problems = new Set(config.problems)
   for (const specs of Object.values(USERS)) {
-    try {
-      readSettings(specs, flags, environment, (settings) => specs === DRIVER_SETTINGS ? checkDriverSettings(settings as Settings<typeof DRIVER_SETTINGS>)
-        : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : checkAccess(settings as Settings<typeof CLI_SETTINGS>))
-    } catch (error) {
-      const found = isTidemarkError(error) ? error.details?.['problems'] : undefined
-      if (!Array.isArray(found)) throw error
-      for (const problem of found) problems.add(String(problem))
-    }
+    const found = problemsOf(() => readSettings(specs, flags, environment, (settings) => specs === DRIVER_SETTINGS ? checkDriverSettings(settings as Settings<typeof DRIVER_SETTINGS>)
+      : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : checkAccess(settings as Settings<typeof CLI_SETTINGS>)))
+    for (const problem of found) problems.add(problem)
   }
   if (problems.size > 0) throw settingsInvalid([...problems])
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileOf, realRandom } from '@tidemark/base'
 import { bundleJob } from '../bundle.ts'
 import { executorsJoined } from '../cluster/joined.ts'
-import { LocalCluster, removeFolder } from '../cluster/local-cluster.ts'
+import { checkProcessSettings, LocalCluster, removeFolder } from '../cluster/local-cluster.ts'
 import type { Context } from '../context.ts'
 import { compare, expectedSales, expectedTotals, saleOf, totalOf } from '../demo/check.ts'
 import { killOne } from '../demo/kill.ts'
@@ -36,6 +36,7 @@ const QUIET_POLL_MS = 50
 /** Resolves with the exit code: 0 only when every result is right. */
 export const runDemo = async (context: Context, options: DemoOptions): Promise<number> => {
   const { clock, terminal, signal } = context
+  checkProcessSettings(context.environment)
   const folder = mkdtempSync(join(tmpdir(), 'tidemark-demo-'))
   const seed = options.seed ?? Math.floor(realRandom.next() * SEED_MAX)
   const cluster = new LocalCluster({ folder, listen: '127.0.0.1:0', slots: 1, slotHeapMiB: SLOT_HEAP_MIB, clock, environment: context.environment, ...options.keep ? {} : { hint: RERUN } })

@@ -5,7 +5,7 @@ import { isTidemarkError, TidemarkError } from '@tidemark/base'
 import { parsePlan } from 'tidemark'
 import { bundleJob } from '../bundle.ts'
 import { executorsJoined } from '../cluster/joined.ts'
-import { LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
+import { checkProcessSettings, LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
 import { LEASE_FILE, LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
@@ -27,7 +27,8 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   const say = (text: string): void => context.json ? terminal.note(text) : terminal.line(text)
   const unused = unusedServers(context.environment)
   if (unused.length > 0) say(`${unused.join(', ')}: set, and not used: dev keeps everything in ${folder}`)
-  // Before anything is started or deleted: mistakes in a job file are the most likely ones.
+  // Before anything is started or deleted: mistakes in settings, and in a job file, which are the most likely ones.
+  checkProcessSettings(context.environment)
   const plans = await Promise.all(files.map(async (file) => parsePlan((await bundleJob(file)).plan)))
   if (await answers(context)) throw clusterRuns(`a driver answers at ${driver} already`, driver)
   const leader = await leads(context)
