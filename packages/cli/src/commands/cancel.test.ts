@@ -44,6 +44,18 @@ test.each<[string, readonly Partial<JobSummary>[], string, RegExp]>([
   expect(exitCodeOf(error)).toBe(1)
 })
 
+test('cancel, a drain that takes longer than 3 s → said once what it waits for, and what ends it without; a quick one says nothing', async () => {
+  const waits = (count: number) => Array.from({ length: count }, () => ({ state: 'draining' as const, reason: '8 of 8 tasks wait: no slot is free' }))
+  const context = (states: readonly Partial<JobSummary>[]) => {
+    const client = driver([...states, { state: 'cancelled' }])
+    return testContext({ clock: quickClock(), openJobs: () => client })
+  }
+  const [slow, quick] = [context(waits(90)), context(waits(20))]
+  for (const one of [slow, quick]) await cancelJob(one, 'revenue', OPTIONS)
+  expect(slow.notes).toEqual(['revenue is draining: 8 of 8 tasks wait: no slot is free. `tidemark cancel revenue --now` ends it without a last checkpoint.'])
+  expect(quick.notes).toEqual([])
+})
+
 test('cancel --no-wait → asked for, and that is all', async () => {
   const context = testContext({ openJobs: () => driver([]) })
   await cancelJob(context, 'revenue', { ...OPTIONS, wait: false })

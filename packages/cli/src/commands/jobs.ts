@@ -36,6 +36,8 @@ export interface CancelOptions {
 }
 
 const CANCEL_POLL_MS = 100
+/** A drain that has nothing to wait for is over sooner. */
+const DRAINS_SILENTLY_MS = 3_000
 
 export const cancelJob = async (context: Context, job: string, options: CancelOptions): Promise<void> => {
   const { terminal } = context
@@ -49,7 +51,9 @@ export const cancelJob = async (context: Context, job: string, options: CancelOp
 
 /** Ends when it is cancelled, or when that takes too long: the driver goes on with it all the same. */
 const untilCancelled = async ({ terminal, clock, signal }: Context, drivers: Drivers, job: string, { now, wait, timeoutMs }: CancelOptions): Promise<CancelAnswer> => {
-  const until = clock.monotonic() + timeoutMs
+  const began = clock.monotonic()
+  const until = began + timeoutMs
+  let told = false
   let answer: CancelAnswer = await askAbout(drivers, job, (client) => client.cancel(job, now ? 'now' : 'drain'))
   let reason: string | undefined
   const left = whenAborted(signal)
@@ -65,6 +69,10 @@ const untilCancelled = async ({ terminal, clock, signal }: Context, drivers: Dri
     answer = { job, run, state, ...finalCheckpoint === undefined ? {} : { finalCheckpoint } }
     reason = why
     terminal.status(`${job} is ${state}${why === undefined ? '' : `: ${why}`}`)
+    if (!told && state === 'draining' && clock.monotonic() - began >= DRAINS_SILENTLY_MS) {
+      terminal.note(`${job} is draining: ${why ?? 'its last checkpoint is not there yet'}. \`tidemark cancel ${job} --now\` ends it without a last checkpoint.`)
+      told = true
+    }
     if (state !== 'cancelled') await clock.sleep(CANCEL_POLL_MS)
   }
   return answer
