@@ -26,7 +26,7 @@ const untilCaughtUp = async (cluster: Cluster, rate: number): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < CAUGHT_UP_MS_MAX;) {
     const { summary, tasks, checkpoints } = await cluster.jobs.describe(JOB)
     if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
-    if (checkpoints.length > 0 && tasks.length > 0 && tasks.every(({ phase }) => phase === 'running') && summary.lag < rate / 10) return
+    if (checkpoints.length > 0 && tasks.length > 0 && tasks.every(({ phase }) => phase === 'running') && (summary.lag ?? Infinity) < rate / 10) return
     await realClock.sleep(100)
   }
   throw new Error(`the job did not catch up with ${rate} events a second, with a checkpoint, in ${CAUGHT_UP_MS_MAX / 1_000} s\n${cluster.story()}`)

@@ -33,7 +33,7 @@ const untilBalanced = async (cluster: Cluster, rate: number): Promise<void> => {
     if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
     const owners = Map.groupBy(tasks.filter(({ phase }) => phase === 'running'), ({ executor }) => executor)
     const each = [...owners.values()].map(({ length }) => length)
-    if (checkpoints.length > 0 && summary.lag < rate && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
+    if (checkpoints.length > 0 && (summary.lag ?? Infinity) < rate && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
     await realClock.sleep(100)
   }
   throw new Error(`the tasks are not spread over ${EXECUTORS} executors, with a checkpoint, in ${READY_MS_MAX / 1_000} s\n${JSON.stringify(await cluster.jobs.describe(JOB), undefined, 1)}\n${cluster.story()}`)

@@ -33,8 +33,8 @@ export interface JobSummary {
   readonly tasksRunning: number
   readonly tasksWaiting: number
   readonly submittedAt: number
-  /** Records of source partitions between position and stable offset, summed. */
-  readonly lag: number
+  /** Records of source partitions between position and stable offset, summed. Absent: a task that reads one does not run, so nobody knows. */
+  readonly lag?: number
   /** Newest complete checkpoint, and when it was taken. */
   readonly checkpoint?: number
   readonly checkpointAt?: number
@@ -69,7 +69,8 @@ export interface TaskDescription {
   readonly slot?: number
   readonly generation?: GenerationMessage
   readonly inputs: readonly InputStatus[]
-  readonly lag: number
+  /** Absent: nobody runs it, so nobody knows. */
+  readonly lag?: number
   /** Its owner has heard nothing of the log since: `lag` is of then, and at least that. */
   readonly lagAsOf?: number
   readonly batchId: number

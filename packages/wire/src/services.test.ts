@@ -58,7 +58,7 @@ const JOB: JobDescription = {
   tasks: [{
     stage: 's0', partition: 0, phase: 'running', waitingFor: 'w', executor: 'west', executorId: 'a1', slot: 0, generation, inputs: status.inputs, lag: 0, batchId: 1, watermark: 2, stateKeys: 3, stateBytes: 4, tail: { batches: 3, bytes: 400 },
     snapshot: { checkpoint: 1, takenAt: 2, bytes: 3 }, recovery: { cause: 'c', detectedAt: 1, assignedAt: 2, steps: recovery }, totals: { folded: 1 },
-  }, { stage: 's0', partition: 1, phase: 'unassigned', inputs: [], lag: 0, batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} }],
+  }, { stage: 's0', partition: 1, phase: 'unassigned', inputs: [], batchId: 0, stateKeys: 0, stateBytes: 0, totals: {} }],
   checkpoints: [{ checkpoint: 1, run: 1, takenAt: 2, bytes: 3, parts: 4 }], checkpointUnderWay: { checkpoint: 2, startedAt: 3, partsNamed: 0, parts: 4 },
   executors: [{ executor: 'a1', label: 'west', state: 'alive', slots: 2, tasks: 1, reason: 'r', since: 5 }], warnings: ['w'], growth: { batches: 5, bytes: 600, bytesPerHour: 7_000.5, freeBytes: 80_000, fullInHours: 11.5 }, startedFrom: 'checkpoint 0 of run 3', origin: { checkpoint: 0, run: 3 }, error: { code: 'X', message: 'm', blame: 'user', action: 'exit' },
 }

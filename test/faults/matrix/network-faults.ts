@@ -24,7 +24,7 @@ const describedAs = async (stage: Stage, victim: ClusterProcess): Promise<string
   const { tasks } = await stage.cluster.jobs.describe(stage.job.name)
   const own = tasks.filter(({ executor }) => executor === victim.name)
   const waits = new Set(own.flatMap(({ waitingFor }) => waitingFor ?? []))
-  return own.length === 0 ? 'it has no task' : `its tasks' lag is ${own.reduce((sum, { lag }) => sum + lag, 0)}${waits.size === 0 ? '' : `, they wait for ${[...waits].join(', ')}`}`
+  return own.length === 0 ? 'it has no task' : `its tasks' lag is ${own.reduce((sum, { lag }) => sum + (lag ?? 0), 0)}${waits.size === 0 ? '' : `, they wait for ${[...waits].join(', ')}`}`
 }
 
 /** Who alone is cut off from the log gives its tasks up. */

@@ -83,6 +83,30 @@ describe('jobs', () => {
     expect(text).toMatch(/executor east-1 dead: stream ended, probe refused: s0-0\n {2}s0-0: the newest snapshot is corrupt/)
   })
 
+  test('lag that nobody knows → ? in tables and in words, absent with --json; never 0', async () => {
+    const { lag: _known, ...summary } = SUMMARY
+    const tasks = DESCRIPTION.tasks.map(({ lag: _its, ...task }) => ({ ...task, phase: 'unassigned' as const }))
+    const stopped = fakeJobs({ list: async () => [summary], describe: async () => ({ ...DESCRIPTION, summary, tasks }) })
+    const [people, machine] = [testContext({ openJobs: () => stopped }), testContext({ json: true, openJobs: () => stopped })]
+    for (const context of [people, machine]) {
+      await listJobs(context)
+      await describeJob(context, 'revenue')
+    }
+    expect(people.out[1]).toMatch(/^revenue +1 +3 +running +1\/2 +\? +7, 8\.0 s ago/)
+    const text = people.out.join('\n')
+    expect(text).toMatch(/^lag +\?: nobody knows it of tasks that do not run$/m)
+    expect(text).toMatch(/^s0-0 .* 4,567 +\? +2023-/m)
+    expect(text).not.toMatch(/NaN|undefined/)
+    expect(printed(machine)).toEqual([[summary], { ...DESCRIPTION, summary, tasks }])
+  })
+
+  test('describe, what has grown while no checkpoint is overdue → no rate and no forecast: the next one removes it', async () => {
+    const growth = { batches: 1_191, bytes: 2_621_440, bytesPerHour: 417_752_678, freeBytes: 80_000_000_000 }
+    const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, growth }) }) })
+    await describeJob(context, 'revenue')
+    expect(context.out).toContainEqual(expect.stringMatching(/^since snapshots +journals and shuffles have grown by 2\.5 MiB in 1,191 batches: removed behind the next checkpoint$/))
+  })
+
   test('describe, a task whose new owner has taken no snapshot yet → which it has and that it is not its own, never an age since 1970', async () => {
     const tasks = DESCRIPTION.tasks.map((task) => task.snapshot === undefined ? task : { ...task, snapshot: { ...task.snapshot, takenAt: 0 } })
     const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, tasks }) }) })

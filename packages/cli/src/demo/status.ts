@@ -1,5 +1,5 @@
 // The demo's status: one line that a terminal replaces, or a line a second without one.
-import { number, plural } from '../format/values.ts'
+import { number, numberOr, plural } from '../format/values.ts'
 import type { Feeder } from './orders.ts'
 import { JOB } from './stage.ts'
 import type { Stage } from './stage.ts'
@@ -19,7 +19,7 @@ export const showStatus = async (stage: Stage, watcher: Watcher, feeder: Feeder,
     const rate = Math.round((events - before) / (now - beforeAt) * 1_000)
     ;[before, beforeAt] = [events, now]
     const alive = job.executors.filter(({ state }) => state === 'alive' || state === 'draining').length
-    const text = `${plural(alive, 'executor')} · ${job.summary.tasksRunning}/${job.summary.tasks} tasks · ${number(events)} in (${number(rate)}/s) · ${number(watcher.counted)} results · lag ${number(job.summary.lag)}`
+    const text = `${plural(alive, 'executor')} · ${job.summary.tasksRunning}/${job.summary.tasks} tasks · ${number(events)} in (${number(rate)}/s) · ${number(watcher.counted)} results · lag ${numberOr(job.summary.lag)}`
     if (terminal.live) terminal.status(text)
     else stage.say(text)
   }

@@ -1,11 +1,11 @@
 // What `describe` and `jobs` print.
-import { formatSize, growthInWords } from '@tidemark/base'
+import { formatSize, growthInWords, trimmedInWords } from '@tidemark/base'
 import { taskName } from '@tidemark/checkpoint'
 import type { DamagedJob, JobDescription, JobState, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { Paint, Style } from '../terminal.ts'
 import { recoveryLines } from './recovery.ts'
 import { facts, table } from './table.ts'
-import { ago, eventTime, firstLine, number, plural } from './values.ts'
+import { ago, eventTime, firstLine, number, numberOr, plural } from './values.ts'
 
 const STATE_STYLE: Readonly<Record<JobState, Style>> = {
   submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
@@ -20,7 +20,7 @@ export interface ListedDamage extends DamagedJob {
 export const jobTable = (jobs: readonly JobSummary[], damaged: readonly ListedDamage[], now: number, paint: Paint): string[] => jobs.length + damaged.length === 0 ? ['no jobs'] : table(
   [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
   [
-    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, number(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
+    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, numberOr(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
     ...damaged.map(({ job, state, reason }) => [job, '', '', paint('red', state), '', '', '', firstLine(reason)]),
   ],
 )
@@ -36,9 +36,9 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
     ['job', `${paint('bold', summary.job)} version ${summary.version}, run ${summary.run}, started from ${job.startedFrom}`],
     ['state', paint(STATE_STYLE[summary.state], summary.state) + (summary.reason === undefined ? '' : `: ${firstLine(summary.reason)}`)],
     ['tasks', `${summary.tasksRunning} of ${summary.tasks} running, ${summary.tasksWaiting} waiting`],
-    ['lag', `${plural(summary.lag, 'record')}${job.tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`],
+    ['lag', lagLine(job)],
     ['checkpoint', checkpointLine(job, now)],
-    ...job.growth === undefined ? [] : [['since snapshots', growthInWords(job.growth)] as const],
+    ...job.growth === undefined ? [] : [['since snapshots', job.growth.fullInHours === undefined ? trimmedInWords(job.growth) : growthInWords(job.growth)] as const],
   ])
   const error = job.error === undefined ? [] : [paint('red', `${job.error.code}: ${job.error.message}`), ...job.error.hint === undefined ? [] : [`  ${job.error.hint}`]]
   return [
@@ -48,6 +48,11 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
 }
 
 const section = (title: string, lines: readonly string[], paint: Paint): string[] => lines.length === 0 ? [] : ['', paint('bold', title), ...lines]
+
+const lagLine = ({ summary: { lag }, tasks }: JobDescription): string => {
+  if (lag === undefined) return '?: nobody knows it of tasks that do not run'
+  return `${plural(lag, 'record')}${tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`
+}
 
 const checkpointLine = ({ checkpoints: [newest], checkpointUnderWay: now }: JobDescription, at: number): string => {
   const done = newest === undefined ? 'none yet' : `${newest.checkpoint}, ${ago(newest.takenAt, at)}: ${formatSize(newest.bytes)} in ${plural(newest.parts, 'part')}`
@@ -70,7 +75,7 @@ const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => 
   ],
   tasks.map((task) => [
     taskName(task), task.executor === undefined ? '' : `${task.executor}${task.slot === undefined ? '' : ` #${task.slot}`}`, task.waitingFor === undefined ? task.phase : `${task.phase}: ${task.waitingFor}`,
-    task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), `${task.lagAsOf === undefined ? '' : '≥ '}${number(task.lag)}`, task.watermark === undefined ? '' : eventTime(task.watermark),
+    task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), `${task.lagAsOf === undefined || task.lag === undefined ? '' : '≥ '}${numberOr(task.lag)}`, task.watermark === undefined ? '' : eventTime(task.watermark),
     number(task.stateKeys), formatSize(task.stateBytes), snapshotCell(task.snapshot, now),
   ]),
 )

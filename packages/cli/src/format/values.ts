@@ -7,6 +7,9 @@ export const number = (value: number): string => GROUPED.format(value)
 
 const two = (value: number): string => String(value).padStart(2, '0')
 
+/** A number that nobody may know. */
+export const numberOr = (value: number | undefined): string => value === undefined ? '?' : number(value)
+
 /** Local time of day, to the millisecond. */
 export const timeOfDay = (ms: number): string => {
   const date = new Date(ms)

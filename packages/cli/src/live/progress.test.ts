@@ -53,4 +53,6 @@ test('nothing done, or nothing left → nobody can say how long', () => {
 
 test('one line of a job → state, tasks, lag, checkpoint', () => {
   expect(summaryText(job([task('running', 1), task('running', 1)]), 0)).toBe('revenue run 3 running · 1 of 2 tasks runs · lag 1,234 · checkpoint 7')
+  const { lag: _known, ...summary } = DESCRIPTION.summary
+  expect(summaryText({ ...job([task('unassigned')]), summary }, 0)).toMatch(/ · lag \? · checkpoint 7$/)
 })

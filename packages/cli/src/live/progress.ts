@@ -1,7 +1,7 @@
 // How far a job is that gets its tasks: snapshots loaded, bytes, the time that is left. Pure: descriptions in, a sentence out.
 import { formatDuration, formatSize } from '@tidemark/base'
 import type { JobDescription, TaskDescription } from '@tidemark/wire'
-import { firstLine, number, plural } from '../format/values.ts'
+import { firstLine, numberOr, plural } from '../format/values.ts'
 
 export interface Restoring {
   readonly tasks: number
@@ -84,5 +84,5 @@ export const summaryText = (job: JobDescription, at: number): string => {
   const { summary } = job
   const restoring = restoringOf(job)
   const tasks = restoring === undefined ? `${summary.tasksRunning} of ${plural(summary.tasks, 'task')} ${summary.tasksRunning === 1 ? 'runs' : 'run'}` : restoringText(restoring, at)
-  return [`${summary.job} run ${summary.run} ${summary.state}${summary.reason === undefined ? '' : `: ${firstLine(summary.reason)}`}`, tasks, `lag ${number(summary.lag)}`, summary.checkpoint === undefined ? 'no checkpoint yet' : `checkpoint ${summary.checkpoint}`].join(' · ')
+  return [`${summary.job} run ${summary.run} ${summary.state}${summary.reason === undefined ? '' : `: ${firstLine(summary.reason)}`}`, tasks, `lag ${numberOr(summary.lag)}`, summary.checkpoint === undefined ? 'no checkpoint yet' : `checkpoint ${summary.checkpoint}`].join(' · ')
 }

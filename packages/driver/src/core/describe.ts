@@ -13,6 +13,11 @@ import type { Out } from './out.ts'
 
 const lagOf = (inputs: readonly InputStatus[]): number => inputs.reduce((sum, { next, stable }) => sum + Math.max(0, stable - next), 0)
 
+/** Who has no owner, or one that still takes it over, has nobody who looks at the log for it: 0 would be an all-clear. */
+const isLagKnown = ({ place, status }: TaskEntry): boolean => place !== undefined && status !== undefined && status.phase !== 'taking-over'
+
+const SLOTS_TAKEN = 'A slot runs one job at a time, and other jobs have all of them: start an executor more, or one with more slots (`tidemark dev` takes `--executors` and `--slots`), or cancel another job'
+
 /** What is lacking, in one line; undefined while everything has an owner. */
 const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: ExecutorRegistry, nowMs: number): string | undefined => {
   if (!isLive(job.state) || waiting.length === 0) return undefined
@@ -24,7 +29,10 @@ const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: 
   if (pausing.length > 0) return `${count}: ${pausing.map(({ ref, cause }) => `${taskName(ref)} (${cause})`).slice(0, 3).join(', ')}`
   if (present.every(({ state }) => state !== 'alive')) return `${count}: no executor takes tasks (${present.map(({ label, state }) => `${label} is ${state}`).join(', ')})`
   if (present.every(({ slots }) => slots.every(({ cutOff }) => cutOff !== undefined))) return `${count}: no executor that is left reaches the log (${present.map(({ label }) => label).join(', ')})`
-  return `${count}: no slot is free`
+  // One without a job has a process that is not ready yet: that passes by itself.
+  const usable = present.flatMap(({ state, slots }) => state === 'alive' ? slots.filter(({ cutOff }) => cutOff === undefined) : [])
+  const taken = usable.length > 0 && usable.every(({ run }) => run !== undefined && run.job !== job.id)
+  return `${count}: no slot is free${taken ? `. ${SLOTS_TAKEN}` : ''}`
 }
 
 export const summarise = (job: JobEntry, executors: ExecutorRegistry, out: Out): JobSummary => {
@@ -32,25 +40,33 @@ export const summarise = (job: JobEntry, executors: ExecutorRegistry, out: Out):
   const waiting = tasks.filter(({ place }) => place === undefined)
   const reason = job.reason ?? waitingReason(job, waiting, executors, out.nowMs)
   const newest = job.checkpoints[0]
+  const lag = sourceLagOf(job, tasks)
   return {
     job: job.id, version: job.run.record.jobVersion, run: job.run.record.run, state: job.state, ...(reason === undefined ? {} : { reason }),
     tasks: tasks.length, tasksRunning: tasks.filter(({ place }) => place?.phase === 'running').length, tasksWaiting: waiting.length,
-    submittedAt: job.run.submittedAt, lag: tasks.reduce((sum, task) => sum + sourceLag(job, task), 0),
+    submittedAt: job.run.submittedAt, ...(lag === undefined ? {} : { lag }),
     ...(newest === undefined ? {} : { checkpoint: newest.checkpoint, checkpointAt: newest.takenAt }),
     ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }),
   }
 }
 
-/** Of source topics only: blocks of a shuffle are not records. */
-const sourceLag = (job: JobEntry, { ref, status }: TaskEntry): number => {
-  const sources = new Set(job.run.record.stages.find(({ stage }) => stage === ref.stage)?.inputs.filter(({ kind }) => kind !== 'shuffle').map(({ input }) => input))
-  return lagOf((status?.inputs ?? []).filter(({ input }) => sources.has(input)))
+/** Of source topics only: blocks of a shuffle are not records. Undefined: of a task that reads one it is not known. */
+const sourceLagOf = (job: JobEntry, tasks: readonly TaskEntry[]): number | undefined => {
+  let sum = 0
+  for (const task of tasks) {
+    const sources = new Set(job.run.record.stages.find(({ stage }) => stage === task.ref.stage)?.inputs.filter(({ kind }) => kind !== 'shuffle').map(({ input }) => input))
+    if (sources.size === 0) continue
+    if (!isLagKnown(task)) return undefined
+    sum += lagOf((task.status?.inputs ?? []).filter(({ input }) => sources.has(input)))
+  }
+  return sum
 }
 
 const phaseOf = ({ place, status }: TaskEntry): TaskDescription['phase'] => {
   if (place === undefined) return 'unassigned'
   if (place.phase === 'releasing') return 'releasing'
-  return status?.phase ?? place.phase
+  // Gathered before the owner said that it runs, a status knows less than that word did.
+  return status === undefined || (status.phase === 'taking-over' && place.phase === 'running') ? place.phase : status.phase
 }
 
 /** Since when its owner hears nothing of the log; undefined: it does. */
@@ -69,7 +85,7 @@ const describeTask = (task: TaskEntry, executors: ExecutorRegistry, out: Out): T
   return {
     stage: ref.stage, partition: ref.partition, phase: silent !== undefined && phase === 'running' ? 'waiting' : phase, ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(place === undefined ? {} : { executor: executors.get(place.executor)?.label ?? place.executor, executorId: place.executor, slot: place.slot, generation: place.generation }),
-    inputs: status?.inputs ?? [], lag: lagOf(status?.inputs ?? []), ...(sinceWall === undefined ? {} : { lagAsOf: sinceWall }), batchId: status?.batchId ?? 0, ...(status?.watermark === undefined ? {} : { watermark: status.watermark }),
+    inputs: status?.inputs ?? [], ...(isLagKnown(task) ? { lag: lagOf(status?.inputs ?? []) } : {}), ...(sinceWall === undefined ? {} : { lagAsOf: sinceWall }), batchId: status?.batchId ?? 0, ...(status?.watermark === undefined ? {} : { watermark: status.watermark }),
     stateKeys: status?.stateKeys ?? 0, stateBytes: status?.stateBytes ?? 0, ...(status?.snapshot === undefined ? {} : { snapshot: status.snapshot }),
     ...(recovery === undefined ? {} : { recovery }), ...(status?.tail === undefined ? {} : { tail: status.tail }), totals: status?.totals ?? {},
   }
@@ -86,11 +102,21 @@ const describeExecutors = (executors: ExecutorRegistry, jobs: JobTable, out: Out
 /** No checkpoint for this many intervals is worth a word. */
 const LATE_INTERVALS = 3
 
+const checkpointAgeMs = (job: JobEntry, out: Out): number => out.wall() - (job.checkpoints[0]?.takenAt ?? job.run.record.createdAt)
+
+const isOverdue = (job: JobEntry, out: Out): boolean => isLive(job.state) && checkpointAgeMs(job, out) > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs
+
+/** Between two checkpoints that come in time everything grows, and is trimmed behind the second: that is no forecast. */
+const toldGrowth = (job: JobEntry, out: Out, freeBytes: number | undefined): LogGrowth | undefined => {
+  const growth = growthOfJob(job, out.wall(), freeBytes)
+  if (growth === undefined || isOverdue(job, out)) return growth
+  const { fullInHours: _tooEarly, ...rest } = growth
+  return rest
+}
+
 const warningsOf = (job: JobEntry, growth: LogGrowth | undefined, out: Out): string[] => {
   const warnings: string[] = []
-  const newest = job.checkpoints[0]?.takenAt ?? job.run.record.createdAt
-  const ageMs = out.wall() - newest
-  if (isLive(job.state) && ageMs > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs) warnings.push(`the newest checkpoint is ${Math.round(ageMs / 1_000)} s old${growth === undefined ? '' : `; ${growthInWords(growth)}`}`)
+  if (isOverdue(job, out)) warnings.push(`the newest checkpoint is ${Math.round(checkpointAgeMs(job, out) / 1_000)} s old${growth === undefined ? '' : `; ${growthInWords(growth)}`}`)
   for (const { ref, recovery } of job.tasks.values()) for (const remark of recovery?.steps?.remarks ?? []) warnings.push(`${taskName(ref)}: ${remark}`)
   const edited = groupWarning(job, out)
   if (edited !== undefined) warnings.push(edited)
@@ -98,7 +124,7 @@ const warningsOf = (job: JobEntry, growth: LogGrowth | undefined, out: Out): str
 }
 
 export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: JobTable, underWay: JobDescription['checkpointUnderWay'], out: Out, freeBytes?: number): JobDescription => {
-  const growth = growthOfJob(job, out.wall(), freeBytes)
+  const growth = toldGrowth(job, out, freeBytes)
   const { from } = job.run.record
   return {
     summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors, out)), checkpoints: job.checkpoints,

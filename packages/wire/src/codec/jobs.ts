@@ -19,7 +19,7 @@ export const submitAnswer = message<SubmitAnswer>({ job: text(), run: integer, o
 
 const jobSummary = message<JobSummary>({
   job: text(), version: text(), run: integer, state, reason: optional(text()), tasks: integer, tasksRunning: integer, tasksWaiting: integer,
-  submittedAt: integer, lag: integer, checkpoint: optional(integer), checkpointAt: optional(integer), finalCheckpoint: optional(integer),
+  submittedAt: integer, lag: optional(integer), checkpoint: optional(integer), checkpointAt: optional(integer), finalCheckpoint: optional(integer),
 })
 export const nothing = message<object>({})
 const damagedJob = message<DamagedJob>({ job: text(), error: errorFacts })
@@ -28,7 +28,7 @@ export const jobName = message<{ readonly job: string }>({ job: text() })
 
 const taskDescription = message<TaskDescription>({
   stage: text(), partition: integer, phase: oneOf('unassigned', 'assigned', 'taking-over', 'running', 'waiting', 'releasing', 'ended'), waitingFor: optional(text()),
-  executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: integer, lagAsOf: optional(integer),
+  executor: optional(text()), executorId: optional(text()), slot: optional(integer), generation: optional(generation), inputs: list(inputStatus), lag: optional(integer), lagAsOf: optional(integer),
   batchId: integer, watermark: optional(integer), stateKeys: integer, stateBytes: integer, snapshot: optional(takenSnapshot),
   recovery: optional(message<TaskRecovery>({ cause: text(), detectedAt: integer, assignedAt: integer, steps: optional(recoveryTimeline) })), totals: numbers, tail: optional(tail),
 })
