@@ -113,7 +113,7 @@ test('takeover: an owner before that is not fenced yet commits on until the clai
   const { ports: whole, options: begun, held: { ref, journalTopic } } = fixture()
   const clock = whole.clock as VirtualClock
   const slices = new Slices(clock)
-  const run = slices.run.bind(slices)
+  const runFirst = slices.runFirst.bind(slices)
   let steps = 0
   const counted = function* (all: Iterable<unknown>): Generator<unknown> {
     for (const step of all) {
@@ -121,8 +121,7 @@ test('takeover: an owner before that is not fenced yet commits on until the clai
       yield step
     }
   }
-  Object.assign(slices, { run: (all: Iterable<unknown>, wanted?: () => boolean) => run(counted(all), wanted) })
-  // Applying has no steps: all that are counted are of decoding.
+  Object.assign(slices, { runFirst: (all: Iterable<unknown>) => runFirst(counted(all)) })
   const held = new HeldTask(() => Object.assign(begun.makeTask(ref), { * applying(): Generator<void> {} }), { epoch: 1, counter: 1 }, journalTopic, clock, slices)
   const log = new MemoryLog({ broker: new MemoryBroker({ clock }), clock })
   const ports = { ...whole, log: Object.assign(log, { fence: async () => {} }) }

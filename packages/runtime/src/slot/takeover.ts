@@ -206,7 +206,7 @@ export class Takeover {
       claimed = (await this.#slot.claim([one])).get(one)
     }
     while (this.#slot.holds(held)) {
-      const outcome = claimed ?? await this.#claiming.settle(held, reader, again, (steps) => held.slices.run(steps))
+      const outcome = claimed ?? await this.#claiming.settle(held, reader, again, (steps) => held.slices.runFirst(steps))
       this.#tails.keeps(held, held.waitingBytes)
       claimed = undefined
       if (outcome.kind === 'give-up') return this.#slot.giveUp(held, outcome)

@@ -37,10 +37,10 @@ describe('checkpoint liveness', () => {
     expect(of(/checkpoint\.completed/).filter((at) => at > downMs + LOG_AWAY_MS).length).toBeGreaterThan(1)
   })
 
-  test.each([['copartitioned', 12], ['shuffled', 25]] as const)('checkpoint liveness, %s, a lost part is told by nobody and no checkpoint given up → none completes any more, and that is found', async (shape, behindMs) => {
+  test.each([['copartitioned', 12, 0], ['shuffled', 25, 1]] as const)('checkpoint liveness, %s, a lost part is told by nobody and no checkpoint given up → none completes any more, and that is found', async (shape, behindMs, killed) => {
     const mutation = MUTANTS.find(({ name }) => name === 'checkpoint given up')?.make
     if (mutation === undefined) throw new RangeError('there is no such mutant')
-    const { violations } = await simulate({ seed: SEED, shape, plan: logAway(await beginsAt(shape, 600), behindMs, [0]), mutation })
+    const { violations } = await simulate({ seed: SEED, shape, plan: logAway(await beginsAt(shape, 600), behindMs, [killed]), mutation })
     expect(violations.join()).toMatch(/^progress: .*no checkpoint that began after the last fault is complete/)
   })
 })
