@@ -166,7 +166,7 @@ export class JobsControl {
     if (run !== job.run.record.run || job.state !== 'cancelling') return
     job.procedure = undefined
     this.#move(job, 'cancelled', undefined)
-    this.#with.out.happened({ event: 'job.cancelled', job: job.id, message: `job ${job.id} is cancelled: its topics are gone, its checkpoints stay`, facts: { run, ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }) } })
+    this.#with.out.happened({ event: 'job.cancelled', job: job.id, message: `job ${job.id} is cancelled: its journals and shuffles are gone, its checkpoints and your topics stay`, facts: { run, ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }) } })
   }
 
   /** The environment's failures are tried again; others fail a job that starts. A cancellation is never given up. */
