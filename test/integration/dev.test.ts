@@ -147,6 +147,14 @@ describe('dev', () => {
     expect((await first.end()).code).toBe(0)
   }, TIMEOUT_MS)
 
+  test('dev, the job has changed → refused with the ways out that need no cluster, and with them its state is kept', async () => {
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+    const file = join(folder, 'changed.ts')
+    writeFileSync(file, "import { job, json, topic, topicSink } from 'tidemark'\nexport default job('running-totals', { version: '2' }).source('orders', topic('orders', { value: json<object>() })).sink('out', topicSink('running-totals', { value: json() }))\n")
+    await (await dev()).end()
+    expect(await cli(['dev', file, '--executors', '1'])).toMatchObject({ code: 1, err: expect.stringMatching(/^JOB_EXISTS: .*\n {2}Forget everything: the same command with `--fresh`\. Else start `tidemark dev` without a job file.*`tidemark cancel running-totals`.*--from <number>/) })
+  }, TIMEOUT_MS)
+
   test('dev --json → on stdout lines of its own JSON alone; what a job prints is on stderr', async () => {
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
     const file = join(folder, 'printing.ts')

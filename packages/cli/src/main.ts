@@ -99,7 +99,7 @@ const command = (name: string, about: string, servers: readonly ServerName[], pa
 const LOG: readonly ServerName[] = ['kafka', 'folder', 'kafkaTls', 'kafkaSasl', 'kafkaUser', 'kafkaPassword']
 const STORE: readonly ServerName[] = ['s3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 's3Region']
 
-command('dev', 'run jobs in a cluster of their own on this machine: no server needed', ['folder', 'driver']).argument('[job files...]')
+command('dev', 'run jobs in a cluster of their own on this machine: no server needed. What ran there goes on; without job files, that alone', ['folder', 'driver']).argument('[job files...]')
   .option('--fresh', 'delete the folder first', false).option('--executors <n>', 'executor processes', whole(1), 2).option('--slots <n>', 'slots of each', whole(1), 1)
   .action((files: string[], flags: { fresh: boolean, executors: number, slots: number }) => runDev(contextOf(flags), files, flags))
 command('submit', 'give a job to the cluster', ['driver']).argument('<job file>')

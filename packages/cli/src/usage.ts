@@ -2,7 +2,7 @@
 
 /** Without `tidemark` before them. */
 export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
-  'dev': ['dev totals.ts', 'dev totals.ts --fresh --executors 3', 'dev totals.ts --dir /tmp/cluster --driver 127.0.0.1:7401'],
+  'dev': ['dev totals.ts', 'dev', 'dev totals.ts --fresh --executors 3', 'dev totals.ts --dir /tmp/cluster --driver 127.0.0.1:7401'],
   'submit': ['submit totals.ts', 'submit totals.ts --driver driver-1:7400,driver-2:7400', 'submit totals.ts --from 12 --wait'],
   'build': ['build totals.ts --out totals.ndjson', 'build totals.ts --out totals.ndjson --from 12'],
   'jobs': ['jobs', 'jobs --json'],

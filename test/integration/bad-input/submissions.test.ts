@@ -73,7 +73,7 @@ describe('submissions', () => {
     expect(error?.message).toMatch(message)
     expect(cluster.executors[0]?.lines.filter(({ msg, reason }) => msg === 'slot.exited' && reason !== 'it gets another job')).toEqual([])
     // The way out that the refusal names.
-    await expect(cluster.submit(job.file)).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringContaining(`tidemark cancel ${job.name}`) })
+    await expect(cluster.submit(job.file)).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringContaining(`tidemark cancel ${job.name} --now`) })
     await cluster.jobs.cancel(job.name)
     await cluster.until(job.name, ({ summary }) => summary.state === 'cancelled', 'cancelled')
     await cluster.submit(job.file)
@@ -86,7 +86,7 @@ describe('submissions', () => {
     const { run } = (await cluster.jobs.describe(neighbour.name)).summary
     expect(await cluster.submit(neighbour.file)).toMatchObject({ outcome: 'unchanged', run })
     const { plan, bundle } = await bundleJob(neighbour.file)
-    await expect(cluster.jobs.submit({ plan, bundle: Buffer.concat([bundle, Buffer.from('\n// another')]) })).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringMatching(/--from <checkpoint>[^]*tidemark cancel/) })
+    await expect(cluster.jobs.submit({ plan, bundle: Buffer.concat([bundle, Buffer.from('\n// another')]) })).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringMatching(/tidemark cancel[^]*--from <number>/) })
     expect((await cluster.jobs.describe(neighbour.name)).summary).toMatchObject({ run, state: 'running' })
   })
 

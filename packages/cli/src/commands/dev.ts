@@ -46,7 +46,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
     say(`driver at ${cluster.address}, ${plural(options.executors, 'executor')} with ${plural(options.slots, 'slot')} each, all in ${folder}; logs in ${cluster.logFolder}`)
     await withLog(context, (log) => makeTopics(log, plans, say), true)
     await withJobs(context, (jobs) => executorsJoined(jobs, options.executors, context.clock, signal))
-    for (const file of files) await submitJob(context, file)
+    for (const file of files) await submitJob(context, file).catch((error: unknown) => { throw refusedInDev(error) })
     say('Ctrl-C drains and ends it; what was counted stays. Look at it from another terminal: tidemark jobs, tidemark describe <job>, tidemark read <topic> --follow')
     await Promise.race([showEvents(context, { follow: true }), driverEnds(cluster)])
   } finally {
@@ -54,6 +54,12 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
     await cluster.drain()
   }
 }
+
+/** The ways out of a job that is there already need a cluster that runs; this one ends with the refusal. */
+const refusedInDev = (error: unknown): unknown => !isTidemarkError(error) || error.code !== 'JOB_EXISTS' ? error : new TidemarkError(error.message, {
+  code: error.code, blame: error.blame, action: error.action, ...error.place,
+  hint: `Forget everything: the same command with \`--fresh\`. Else start \`tidemark dev\` without a job file: what ran goes on; then, in another terminal: ${error.hint ?? ''}`,
+})
 
 /** A cluster without its driver goes on, but not a developer's: it should not look alive. */
 const driverEnds = async (cluster: LocalCluster): Promise<never> => {

@@ -91,9 +91,18 @@ describe('submit', () => {
     await send()
     expect(await send({}, 'running')).toMatchObject({ answer: { run: 1, outcome: 'unchanged' }, run: undefined })
   })
-  test('other content under the same name → refused with the way out', async () => {
+  test('other content under the same name → refused with the way out: one that runs is drained first, so that nothing is put out twice', async () => {
     await send()
-    await expect(send({ version: '2' }, 'running')).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringContaining('--from') })
+    await store(1, 3)
+    await expect(send({ version: '2' }, 'running')).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: expect.stringMatching(/^Go on with its state: `tidemark cancel orders`, which prints a number, then `tidemark submit <job file> --from <number>` .*Begin empty: `tidemark cancel orders --now` first\./) })
+  })
+  test.each(['failed', 'ended'] as const)('other content under the name of a job that has %s → the way out is its newest checkpoint, where it has one; to begin empty it is cancelled without a drain, which would be refused', async (state) => {
+    await send()
+    const empty = 'Begin empty: `tidemark cancel orders --now` first. Run both: give this one another name.'
+    await expect(send({ version: '2' }, state)).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: empty })
+    await store(1, 3)
+    await store(1, 4)
+    await expect(send({ version: '2' }, state)).rejects.toMatchObject({ code: 'JOB_EXISTS', hint: `Go on with its state: \`tidemark submit <job file> --from 4\`. ${empty}` })
   })
   test('while it is cancelled → busy; after that → the next run, empty', async () => {
     await send()

@@ -47,7 +47,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (there !== undefined) {
     const record = await readRun(ports, job, there.run)
     if (request.submissionId !== undefined && record.submissionId === request.submissionId) return { answer: answerAgain(record), run: undefined }
-    if (request.fromCheckpoint === undefined && there.state !== 'cancelled') return { answer: answerTaken(record, there.state, hash, sha256), run: undefined }
+    if (request.fromCheckpoint === undefined && there.state !== 'cancelled') return { answer: await answerTaken(store, record, there.state, hash, sha256), run: undefined }
     if (request.fromCheckpoint !== undefined && !RESTORABLE.includes(there.state)) throw busy(job, there.state)
   }
   const before = await readDefinition(store, job)
@@ -133,16 +133,24 @@ const checkId = ({ submissionId }: SubmitRequest): void => {
 const answerAgain = ({ job, run, from }: RunRecord): SubmitAnswer => ({ job, run, outcome: from === null ? 'created' : 'restored', notes: [`run ${run} is of this submission already`] })
 
 /** The name is taken: the same content changes nothing, other content is refused with the way out. */
-const answerTaken = (record: RunRecord, state: JobState, hash: string, sha256: string): SubmitAnswer => {
+const answerTaken = async (store: ObjectStore, record: RunRecord, state: JobState, hash: string, sha256: string): Promise<SubmitAnswer> => {
   const { job, run } = record
   if (state === 'cancelling' || state === 'draining') throw busy(job, state)
   if (record.planHash === hash && record.bundle.sha256 === sha256 && state !== 'failed' && state !== 'ended') return { job, run, outcome: 'unchanged', notes: [`run ${run} of it is ${state} already`] }
   const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its plan or bundle is another'
   throw new TidemarkError(`there is a job ${job} (version ${record.jobVersion}, run ${run}, ${state}): ${how}`, {
     code: 'JOB_EXISTS', blame: 'user', action: 'fail-job', job, run,
-    hint: `Go on with its state: \`tidemark submit --from <checkpoint>\`. Begin empty: \`tidemark cancel ${job}\` first. Run both: give this one another name.`,
+    hint: `${state === 'failed' || state === 'ended' ? waysOutOfStopped(job, await checkpointsOf(store, job)) : waysOutOfRunning(job)} Run both: give this one another name.`,
   })
 }
+
+/** Restored from a checkpoint that it took while it ran, what it put out since would come again. */
+const waysOutOfRunning = (job: JobId): string =>
+  `Go on with its state: \`tidemark cancel ${job}\`, which prints a number, then \`tidemark submit <job file> --from <number>\` (from an older checkpoint what came after it is put out again). Begin empty: \`tidemark cancel ${job} --now\` first.`
+
+/** Nothing of it runs that could be drained. */
+const waysOutOfStopped = (job: JobId, [newest]: readonly number[]): string =>
+  `${newest === undefined ? '' : `Go on with its state: \`tidemark submit <job file> --from ${newest}\`. `}Begin empty: \`tidemark cancel ${job} --now\` first.`
 
 const findCheckpoint = async ({ store }: DriverPorts, job: JobId, checkpoint: number): Promise<FoundCheckpoint> => {
   for (const key of [paths.manifest(job, checkpoint), paths.savepoint(job, checkpoint)]) {
