@@ -1,5 +1,6 @@
 // Deaths in a row of a task's owners that did not get away from where the one before had died. The count stands in claims, and in commits until its
 // owner has got away, so that it outlives every process; it says when what comes next is to be tried in a throw-away process first.
+import { FramedCommit } from '../records/codec.ts'
 import type { FramedRecord } from '../records/codec.ts'
 import type { JournalRecord, Owner } from '../records/records.ts'
 
@@ -57,17 +58,16 @@ interface LastOwner {
 export class DeathCount {
   #last: LastOwner | undefined
   /** Its newest commit, not looked into yet. */
-  #newest: Extract<FramedRecord, { readonly kind: 'commit' }> | undefined
+  #newest: FramedCommit | undefined
 
   see(record: JournalRecord | FramedRecord): void {
-    if (record.kind !== 'commit' || 'timestamp' in record) {
-      this.#lookInto()
-      this.#see(record)
-    } else if (this.#last?.owner.slotId === record.owner.slotId && !this.#last.released && this.#last.batches >= EXECUTOR_AWAY_AFTER_BATCHES) this.#newest = record
-    else {
-      this.#lookInto()
-      this.#see(record.whole)
+    const goesOn = this.#last?.owner.slotId === record.owner.slotId && !this.#last.released && this.#last.batches >= EXECUTOR_AWAY_AFTER_BATCHES
+    if (goesOn && record instanceof FramedCommit) {
+      this.#newest = record
+      return
     }
+    this.#lookInto()
+    this.#see(record instanceof FramedCommit ? record.whole : record)
   }
 
   #lookInto(): void {

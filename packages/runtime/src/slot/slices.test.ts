@@ -45,15 +45,6 @@ test('takeover: one reads its journal while others load → it is through after 
   expect(took).toHaveLength(60)
 })
 
-test('takeover: what one reads first is damaged → it hears of it, and those that load go on', async () => {
-  const { clock } = standing()
-  const slices = new Slices(clock)
-  const failing = slices.runFirst(steps(1, () => { throw new RangeError('damaged') }))
-  const loading = slices.run(steps(3, () => {}))
-  await expect(failing).rejects.toThrow('damaged')
-  expect(await loading).toBe(true)
-})
-
 test('takeover: what it loads is no longer wanted → no further step, and what it reads from is told', async () => {
   const { clock, time } = standing()
   let [taken, ended] = [0, false]
@@ -71,10 +62,10 @@ test('takeover: what it loads is no longer wanted → no further step, and what 
   expect([taken, ended]).toEqual([3, true])
 })
 
-test('takeover: a step of one fails → that one hears of it, and the next goes on', async () => {
+test.each(['run', 'runFirst'] as const)('takeover: a step of one fails (%s) → that one hears of it, and those that load go on', async (how) => {
   const { clock } = standing()
   const slices = new Slices(clock)
-  const failing = slices.run(steps(1, () => { throw new RangeError('damaged') }))
+  const failing = slices[how](steps(1, () => { throw new RangeError('damaged') }))
   const next = slices.run(steps(3, () => {}))
   await expect(failing).rejects.toThrow('damaged')
   expect(await next).toBe(true)
