@@ -59,8 +59,8 @@ describeWith(['kafka', 'minio', 'redis'], `Kafka restarted, MinIO away (seed ${S
       if (realClock.monotonic() - began > 60_000) throw new Error('the journals are not trimmed')
       await realClock.sleep(50)
     }
-    // A planned move that is under way at this moment would wait for MinIO.
-    await main.cluster.until(main.job.name, ({ summary, tasks }) => summary.tasksRunning === summary.tasks && new Set(tasks.map(({ executor }) => executor)).size === 2, 'tasks spread over both executors')
+    // A planned move that is under way at this moment would wait for MinIO, and so would an executor that has not run the job before: for its bundle.
+    for (const { name } of [main.job, young.job]) await main.cluster.until(name, ({ summary, tasks }) => summary.tasksRunning === summary.tasks && new Set(tasks.map(({ executor }) => executor)).size === 2, 'tasks spread over both executors')
     await minio.stop()
     await answers(2_000)
     expect(await main.soFar()).toEqual([])
