@@ -1,5 +1,6 @@
 # Submits what `tidemark build` wrote and prints events until its first task runs, knowing nothing but the driver's address.
 # pip install grpcio grpcio-reflection; python3 examples/submit.py submit.ndjson [127.0.0.1:7400]
+import json
 import sys
 
 import grpc
@@ -25,8 +26,11 @@ with open(file, encoding="utf-8") as lines:
     answer = submit((json_format.Parse(line, Chunk()) for line in lines), timeout=60)
 print(answer.job, "run", answer.run, answer.outcome, flush=True)
 
-# Of a job that ran already nothing new may happen.
+# Of a job that ran already nothing new may happen. What is told first may be of runs before.
+began = False
 for event in [] if answer.outcome == "unchanged" else watch(Watch(job=answer.job, follow=True), timeout=60):
-    print(event.sequence, event.event, event.message, flush=True)
-    if event.event == "task.running":
+    began = began or (event.event == "job.started" and json.loads(event.facts)["run"] == answer.run)
+    if began:
+        print(event.sequence, event.event, event.message, flush=True)
+    if began and event.event == "task.running":
         break

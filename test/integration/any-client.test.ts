@@ -68,16 +68,27 @@ describeWhere(hasPython, 'any client, in Python', `${PYTHON} has no grpcio and g
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^running-totals run 1 (?:created|unchanged)\n(?:\d+ .*\n)*\d+ task\.running .*\n$/)
   }, 60_000)
+
+  test('any client, Python → of a name that ran before only what this run does', async () => {
+    await cli('submit', join(ROOT, 'examples/running-totals.ts'), '--wait', '--driver', address)
+    await cli('cancel', 'running-totals', '--now', '--driver', address)
+    const { code, out, err } = await run(PYTHON, [join(ROOT, 'examples/submit.py'), file, address])
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const [told, ...events] = out.trimEnd().split('\n')
+    const number = /^running-totals run (\d+) created$/.exec(told ?? '')?.[1]
+    expect(events[0]).toMatch(new RegExp(`^\\d+ job\\.started run ${number} of running-totals `))
+    expect(events.at(-1)).toMatch(/^\d+ task\.running /)
+  }, 60_000)
 })
 
 describeWhere(hasGrpcurl, 'any client, grpcurl', 'there is no grpcurl', () => {
   test('any client, grpcurl → submits, twice the same; health, describe, cancel', async () => {
     const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run(GRPCURL, ['-plaintext', '-d', '@', address, method], input)).out)
     const submission = readFileSync(file, 'utf8')
-    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ job: 'running-totals', run: '1', outcome: expect.stringMatching(outcomes) })
-    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ run: '1', outcome: 'unchanged' })
+    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ job: 'running-totals', run: expect.stringMatching(/^\d+$/), outcome: expect.stringMatching(outcomes) })
+    expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ outcome: 'unchanged' })
     expect(await call('grpc.health.v1.Health/Check', '{"service":"tidemark.v1.JobService"}')).toEqual({ status: 'SERVING' })
     expect(await call('tidemark.v1.JobService/Describe', '{"job":"running-totals"}')).toMatchObject({ job: { startedFrom: 'empty' } })
-    expect(await call('tidemark.v1.JobService/Cancel', '{"job":"running-totals"}')).toMatchObject({ run: '1', state: expect.stringMatching(/^cancel/) })
+    expect(await call('tidemark.v1.JobService/Cancel', '{"job":"running-totals"}')).toMatchObject({ state: expect.stringMatching(/^cancel/) })
   }, 60_000)
 })

@@ -1,10 +1,10 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
-import type { Settings, SettingSpec, SettingSpecs } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import type { Settings, SettingSpec } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'
-import { flagsOf, problemsOf, withConfig } from '../settings.ts'
+import { flagsOf, misspelled, problemsOf, SPECS_BY_USER, withConfig } from '../settings.ts'
 import type { Environment } from '../settings.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -20,13 +20,12 @@ export interface ConfigRow {
   readonly usedBy: readonly string[]
 }
 
-const USERS: Readonly<Record<string, SettingSpecs>> = { commands: CLI_SETTINGS, driver: DRIVER_SETTINGS, executor: EXECUTOR_SETTINGS }
 const SECRET = '…'
 
 /** Every mistake of all processes' settings, each told once. `SETTINGS_INVALID`. */
 const checkAll = (flags: Readonly<Record<string, string>>, environment: Environment, config: ConfigFile): void => {
   const problems = new Set(config.problems)
-  for (const specs of Object.values(USERS)) {
+  for (const specs of Object.values(SPECS_BY_USER)) {
     const found = problemsOf(() => readSettings(specs, flags, environment, (settings) => specs === DRIVER_SETTINGS ? checkDriverSettings(settings as Settings<typeof DRIVER_SETTINGS>)
       : specs === EXECUTOR_SETTINGS ? checkExecutorSettings(settings as Settings<typeof EXECUTOR_SETTINGS>) : checkAccess(settings as Settings<typeof CLI_SETTINGS>)))
     for (const problem of found) problems.add(problem)
@@ -36,7 +35,6 @@ const checkAll = (flags: Readonly<Record<string, string>>, environment: Environm
 
 /** Of a URL, who may use it is a secret, and a query may say that as well. */
 const shownUrl = ({ protocol, username, password, host, pathname, search, hash }: URL): string => `${protocol}//${username + password === '' ? '' : `${SECRET}@`}${host}${pathname}${search + hash === '' ? '' : `?${SECRET}`}`
-
 
 const shown = (spec: SettingSpec<unknown>, value: unknown): string | number | null => {
   if (typeof value !== 'string') return typeof value === 'number' ? value : null
@@ -48,7 +46,7 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
   const merged = withConfig(config, environment)
   const flags = flagsOf(CLI_SETTINGS, given)
   checkAll(flags, merged, config)
-  const specs = new Map(Object.values(USERS).flatMap((one) => Object.values(one).map((spec) => [spec.env, spec] as const)))
+  const specs = new Map(Object.values(SPECS_BY_USER).flatMap((one) => Object.values(one).map((spec) => [spec.env, spec] as const)))
   return [...specs.values()].map((spec): ConfigRow => {
     const [flag, variable] = [flags[flagOf(spec)], merged[spec.env] === '' ? undefined : merged[spec.env]]
     const inEnvironment = (environment[spec.env] ?? '') !== ''
@@ -57,22 +55,13 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
         : variable !== undefined ? ['file', CONFIG_FILE, variable] as const : ['default', null, undefined] as const
     return {
       setting: keyOf(spec), value: shown(spec, text === undefined ? spec.fallback : spec.parse(text)), from, source, variable: spec.env, ...spec.unit === undefined ? {} : { unit: spec.unit },
-      usedBy: Object.entries(USERS).filter(([, used]) => Object.values(used).some(({ env }) => env === spec.env)).map(([name]) => name),
+      usedBy: Object.entries(SPECS_BY_USER).filter(([, used]) => Object.values(used).some(({ env }) => env === spec.env)).map(([name]) => name),
     }
   }).toSorted((a, b) => a.setting < b.setting ? -1 : 1)
 }
 
-/** A variable that is nearly one of ours was meant to be it; of others, tests and tools have their own. */
-const misspelled = (environment: Environment, rows: readonly ConfigRow[]): string[] => {
-  const known = rows.map(({ variable }) => variable)
-  return Object.keys(environment).filter((name) => name.startsWith('TIDEMARK_') && !known.includes(name)).toSorted().flatMap((name) => {
-    const near = closest(name.slice('TIDEMARK_'.length), known.map((one) => one.slice('TIDEMARK_'.length)))
-    return near === undefined ? [] : [`${name} is set, and is no setting. Did you mean TIDEMARK_${near}?`]
-  })
-}
-
 export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile, environment: Environment): void => {
-  for (const remark of misspelled(environment, rows)) terminal.note(remark)
+  for (const remark of misspelled(environment)) terminal.note(remark)
   if (json) return terminal.json(rows)
   terminal.line(config.path === undefined ? `no ${CONFIG_FILE} in this folder` : `settings of ${config.path} are used`)
   const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, unit = '', source, usedBy }) => [

@@ -43,7 +43,7 @@ export const summarise = (job: JobEntry, executors: ExecutorRegistry, out: Out):
   const lag = sourceLagOf(job, tasks)
   return {
     job: job.id, version: job.run.record.jobVersion, run: job.run.record.run, state: job.state, ...(reason === undefined ? {} : { reason }),
-    tasks: tasks.length, tasksRunning: tasks.filter(({ place }) => place?.phase === 'running').length, tasksWaiting: waiting.length,
+    tasks: tasks.length, tasksRunning: tasks.filter(({ place }) => place?.phase === 'running').length, tasksWaiting: isLive(job.state) ? waiting.length : 0,
     submittedAt: job.run.submittedAt, ...(lag === undefined ? {} : { lag }),
     ...(newest === undefined ? {} : { checkpoint: newest.checkpoint, checkpointAt: newest.takenAt }),
     ...(job.finalCheckpoint === undefined ? {} : { finalCheckpoint: job.finalCheckpoint }),
