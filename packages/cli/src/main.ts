@@ -91,8 +91,12 @@ const whole = (least: number) => (text: string): number => {
 
 const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').version(VERSION, '--version', 'print the version').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
 
+/** Behind what is wrong with how a command is written. */
+const helpOf = (path: string): string => `(tidemark ${path} --help shows what it takes, with examples)`
+
 const command = (name: string, about: string, servers: readonly ServerName[], parent = program): Command => {
-  const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line').addHelpText('after', examplesOf(parent === program ? name : `${parent.name()} ${name}`))
+  const path = parent === program ? name : `${parent.name()} ${name}`
+  const made = parent.command(name).description(about).option('--json', 'answer as JSON, one value a line').addHelpText('after', examplesOf(path)).showHelpAfterError(helpOf(path))
   for (const server of servers) made.addOption(new Option(`--${flagOf(CLI_SETTINGS[server])} <${server}>`, CLI_SETTINGS[server].about))
   return made
 }
@@ -142,7 +146,7 @@ command('config', 'every setting of every process, and where its value is from: 
   .action((flags: Flags) => showConfig(terminal, flags['json'] === true, configRows(flags, process.env, config), config, process.env))
 
 for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
-  const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main))
+  const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main)).showHelpAfterError(helpOf(main))
   for (const spec of Object.values(specs)) made.addOption(new Option(`--${flagOf(spec)} <value>`, spec.about))
   made.action(async (given: Flags) => {
     const [flags, environment] = [flagsOf(specs, given), withConfig(config, process.env)]
