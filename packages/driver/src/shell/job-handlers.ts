@@ -19,7 +19,7 @@ const unknown = (job: string): TidemarkError =>
 
 /** It is there, and may run. */
 const unreadable = (job: string, cause: TidemarkError): TidemarkError => new TidemarkError(`what is stored of ${job} can't be read: ${cause.code}: ${cause.message}`, {
-  code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, hint: 'This driver leads without it and leaves its tasks alone. Restore what is damaged from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: `tidemark submit --from <checkpoint>`.',
+  code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, hint: 'This driver leads without it and leaves its tasks alone. Restore what is damaged from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: `tidemark submit <job file> --from <checkpoint>`.',
 })
 
 const notLed = (job: string, damaged: ReadonlyMap<string, TidemarkError>): TidemarkError => {

@@ -32,7 +32,7 @@ export const checkTopics = async (log: Log, record: RunRecord): Promise<void> =>
   const gone = wanted.filter(({ topic, partitions }) => found.get(topic)?.partitions !== partitions)
   if (gone.length > 0) {
     throw new TidemarkError(`topics of run ${record.run} of ${record.job} are gone or were made anew: ${gone.map(({ topic }) => topic).join(', ')}`, {
-      code: 'RUN_TOPICS_GONE', blame: 'environment', action: 'fail-job', job: record.job, run: record.run, hint: 'State since the last checkpoint was in them. Submit the job with --from <checkpoint>, or cancel it.',
+      code: 'RUN_TOPICS_GONE', blame: 'environment', action: 'fail-job', job: record.job, run: record.run, hint: 'State since the last checkpoint was in them. `tidemark submit <job file> --from <checkpoint>`, or cancel it.',
     })
   }
 }

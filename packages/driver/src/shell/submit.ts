@@ -118,7 +118,7 @@ const checkUnread = async (ports: DriverPorts, leadership: Leadership, { job, ru
   if (fromCheckpoint !== undefined) return void await readRun(ports, job, run)
   throw new TidemarkError(`there is a job ${job} (run ${run}), which may run, but this driver could not read what is stored of it`, {
     code: 'JOB_UNREADABLE', blame: 'environment', action: 'fail-job', job, run,
-    hint: `The driver's log says what is damaged (job.unreadable). Restore it from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: \`tidemark submit --from <checkpoint>\`. Or give this one another name.`,
+    hint: `The driver's log says what is damaged (job.unreadable). Restore it from a backup of the bucket and start the driver again. Or, where it is only the plan, go on with its state: \`tidemark submit <job file> --from <checkpoint>\`. Or give this one another name.`,
   })
 }
 
