@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals'
 import { parseRun, paths, RecordAssembler } from '@tidemark/checkpoint'
 import type { JournalRecord } from '@tidemark/checkpoint'
-import { TidemarkError } from '@tidemark/base'
+import { TidemarkError, transactionalId } from '@tidemark/base'
 import type { Log, ObjectStore, TransactionalId } from '@tidemark/base'
 import { instead } from '@tidemark/testkit'
 import type { JobState } from '@tidemark/wire'
@@ -295,6 +295,18 @@ describe('restore and cancel', () => {
     await ready.cleanUp()
     expect(await topicsLeft()).toEqual([paths.journalTopic(JOB, 2, 's0')])
     expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, state: 'started' })
+  })
+  test('restore, behind the checkpoint only what ended transactions or was taken back → no output is told of', async () => {
+    await send()
+    await startRun(ports, leader, JOB, 1, generation, false)
+    await store(1, 3)
+    await send({ from: 3 }, 'running')
+    const session = ports.log.session(transactionalId('undone'))
+    await session.initialise()
+    await session.append([{ topic: 'out', partition: 0, records: [{ key: null, value: 'x' }] }])
+    await ports.log.fence(transactionalId('undone'))
+    expect((await ports.log.offsets('out', [0]))[0]?.end).toBeGreaterThan(0)
+    expect((await startRun(ports, leader, JOB, 2, { epoch: 5, counter: 2 }, false)).notes).toEqual([])
   })
   test('cancel → ended, topics gone, checkpoints kept, definition says so', async () => {
     await send()

@@ -1,5 +1,5 @@
 // Makes a run ready: earlier runs are ended first (C3), then its topics are made, then the earlier runs' topics go.
-import type { JobId } from '@tidemark/base'
+import type { JobId, Log } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
 import { getIfThere, stillWanted, updateDefinition } from './definition.ts'
@@ -9,6 +9,9 @@ import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
 import type { FoundTopic } from './run-topics.ts'
 import { stillLeads } from './still-leads.ts'
 import { untilAnswered } from './until-answered.ts'
+
+const OUTPUT_FETCH_BYTES_MAX = 64 * 1024
+const OUTPUT_FETCH_WAIT_MS = 1_000
 
 export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId, run: number): Promise<RunRecord> => {
   const key = paths.run(job, run)
@@ -24,6 +27,23 @@ const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, t
   for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)
 }
 
+/** What ends a transaction takes an offset too, and so does what was taken back: nobody reads those. What can't be read may be output. */
+const holdsOutput = async (log: Log, topic: string, partition: number, from: number, to: number): Promise<boolean> => {
+  const reader = log.reader()
+  try {
+    for (let next = from; next < to;) {
+      const [fetched] = await reader.fetch([{ topic, partition, offset: next, maxBytes: OUTPUT_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: OUTPUT_FETCH_WAIT_MS })
+      if (fetched === undefined || fetched.nextOffset <= next || fetched.records.some(({ offset }) => offset < to)) return true
+      next = fetched.nextOffset
+    }
+    return false
+  } catch {
+    return true
+  } finally {
+    await reader.close()
+  }
+}
+
 /** Output that went out after the checkpoint: too much rather than too little, for other writers of that topic are in it too. */
 const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord, started: boolean): Promise<string[]> => {
   if (record.from === null) return []
@@ -34,9 +54,9 @@ const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord, sta
   const { outputs } = parseManifest(body, key)
   const notes: string[] = []
   for (const [topic, partitions] of Map.groupBy(outputs, (output) => output.topic)) {
-    for (const { partition, end } of await log.offsets(topic, partitions.map((output) => output.partition))) {
-      const next = partitions.find((output) => output.partition === partition)?.next ?? end
-      if (end > next) notes.push(`output of ${topic}/${partition} in [${next}, ${end}) was written after checkpoint ${checkpoint} and is not called back`)
+    for (const { partition, start, end } of await log.offsets(topic, partitions.map((output) => output.partition))) {
+      const next = Math.max(start, partitions.find((output) => output.partition === partition)?.next ?? end)
+      if (await holdsOutput(log, topic, partition, next, end)) notes.push(`output of ${topic}/${partition} in [${next}, ${end}) was written after checkpoint ${checkpoint} and is not called back`)
     }
   }
   return notes
