@@ -54,8 +54,9 @@ const lagLine = ({ summary: { lag }, tasks }: JobDescription): string => {
   return `${plural(lag, 'record')}${tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`
 }
 
-const checkpointLine = ({ checkpoints: [newest], checkpointUnderWay: now }: JobDescription, at: number): string => {
-  const done = newest === undefined ? 'none yet' : `${newest.checkpoint}, ${ago(newest.takenAt, at)}: ${formatSize(newest.bytes)} in ${plural(newest.parts, 'part')}`
+const checkpointLine = ({ summary, checkpoints, checkpointUnderWay: now }: JobDescription, at: number): string => {
+  const [own, newest] = [checkpoints.find(({ run }) => run === summary.run), checkpoints[0]]
+  const done = own !== undefined ? `${own.checkpoint}, ${ago(own.takenAt, at)}: ${formatSize(own.bytes)} in ${plural(own.parts, 'part')}` : `none yet${newest === undefined ? '' : ` of this run; the newest of the runs before is ${newest.checkpoint}, ${ago(newest.takenAt, at)}`}`
   return now === undefined ? done : `${done}; ${now.checkpoint} under way for ${ago(now.startedAt, at).replace(/ ago$/, '')}, ${now.partsNamed} of ${plural(now.parts, 'part')}`
 }
 

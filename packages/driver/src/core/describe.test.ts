@@ -1,5 +1,6 @@
 // What is told of a job, on virtual time: what nobody knows is not told as a number, what is no cause for alarm not as one.
 import { describe, expect, test } from '@jest/globals'
+import { jobId } from '@tidemark/base'
 import type { TaskStatus } from '@tidemark/wire'
 import { Cluster, runRecord } from './cluster.sample.ts'
 
@@ -46,6 +47,33 @@ describe('lag', () => {
     expect(lagsOf(cluster)).toMatchObject({ all: 6 })
     expect(lagsOf(cluster).each?.filter((lag) => lag === undefined)).toHaveLength(1)
   })
+})
+
+test('checkpoint, a run that began empty while those of a run before are kept → none of its own yet, and none is overdue; one that began from such a one → that', () => {
+  const old = { checkpoint: 7, run: 1, takenAt: 1, bytes: 10, parts: 2 }
+  const described = (record: ReturnType<typeof runRecord>) => {
+    const cluster = new Cluster()
+    cluster.join('a')
+    cluster.start({ ...record, run: 2, createdAt: 1_000_000 + cluster.now }, { checkpoints: [old] })
+    cluster.runs('a')
+    return cluster.core.describe('orders', cluster.now)
+  }
+  const empty = described(runRecord({ tasks: 2 }))
+  expect(empty?.summary).toMatchObject({ state: 'running', run: 2 })
+  expect(empty?.summary).not.toHaveProperty('checkpoint')
+  expect(empty?.warnings).toEqual([])
+  expect(empty?.checkpoints).toEqual([old])
+  expect(described({ ...runRecord({ tasks: 2 }), from: { run: 1, checkpoint: 7, manifest: 'm' } })?.summary).toMatchObject({ checkpoint: 7, checkpointAt: 1 })
+})
+
+test('tasks, the job is cancelled → none of them waits', () => {
+  const cluster = new Cluster()
+  cluster.join('a')
+  cluster.start(runRecord({ tasks: 2 }))
+  cluster.runs('a')
+  cluster.event({ kind: 'cancel', job: jobId('orders') })
+  cluster.event({ kind: 'run-cancelled', job: jobId('orders'), run: 1 })
+  expect(cluster.core.describe('orders', cluster.now)?.summary).toMatchObject({ state: 'cancelled', tasks: 2, tasksRunning: 0, tasksWaiting: 0 })
 })
 
 test('phase, what an owner said before it said that the task runs comes after it → it runs', () => {

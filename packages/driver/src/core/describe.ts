@@ -2,7 +2,7 @@
 import { growthInWords, howMany } from '@tidemark/base'
 import type { LogGrowth } from '@tidemark/base'
 import { taskName } from '@tidemark/checkpoint'
-import type { ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
+import type { CheckpointDescription, ExecutorDescription, InputStatus, JobDescription, JobSummary, TaskDescription } from '@tidemark/wire'
 import type { ExecutorRegistry } from './executors.ts'
 import { growthOfJob } from './growth.ts'
 import { groupWarning } from './group-edits.ts'
@@ -35,11 +35,17 @@ const waitingReason = (job: JobEntry, waiting: readonly TaskEntry[], executors: 
   return `${count}: no slot is free${taken ? `. ${SLOTS_TAKEN}` : ''}`
 }
 
+/** Of this run: those of runs before it are kept, and say nothing of what this one would lose. */
+const newestOf = ({ checkpoints, run: { record } }: JobEntry): CheckpointDescription | undefined => checkpoints.find(({ run }) => run === record.run)
+
+/** What the run began from, while that is kept. */
+const originOf = ({ checkpoints, run: { record: { from } } }: JobEntry): CheckpointDescription | undefined => checkpoints.find(({ checkpoint }) => checkpoint === from?.checkpoint)
+
 export const summarise = (job: JobEntry, executors: ExecutorRegistry, out: Out): JobSummary => {
   const tasks = [...job.tasks.values()]
   const waiting = tasks.filter(({ place }) => place === undefined)
   const reason = job.reason ?? waitingReason(job, waiting, executors, out.nowMs)
-  const newest = job.checkpoints[0]
+  const newest = newestOf(job) ?? originOf(job)
   const lag = sourceLagOf(job, tasks)
   return {
     job: job.id, version: job.run.record.jobVersion, run: job.run.record.run, state: job.state, ...(reason === undefined ? {} : { reason }),
@@ -102,7 +108,7 @@ const describeExecutors = (executors: ExecutorRegistry, jobs: JobTable, out: Out
 /** No checkpoint for this many intervals is worth a word. */
 const LATE_INTERVALS = 3
 
-const checkpointAgeMs = (job: JobEntry, out: Out): number => out.wall() - (job.checkpoints[0]?.takenAt ?? job.run.record.createdAt)
+const checkpointAgeMs = (job: JobEntry, out: Out): number => out.wall() - (newestOf(job)?.takenAt ?? job.run.record.createdAt)
 
 const isOverdue = (job: JobEntry, out: Out): boolean => isLive(job.state) && checkpointAgeMs(job, out) > LATE_INTERVALS * job.run.settings.checkpointIntervalMs + job.run.settings.checkpointTimeoutMs
 
