@@ -16,7 +16,7 @@ export const DEEDS = {
   'fills memory outside of its heap': 'const all: Buffer[] = []; for (;;) { all.push(Buffer.alloc(16 << 20, 1)); if (all.length % 8 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20) }',
   'leaks': 'leaked.push(Buffer.alloc(8 << 20, 1))',
   'leaves a promise that fails': 'void Promise.reject(new Error("nobody waits"))',
-  'leaves a timer that throws': 'setTimeout(() => { throw new Error("later") }, 20)',
+  'leaves a timer that throws': 'setTimeout(() => { throw new Error("later") }, 2_000)',
 } as const
 
 export type Deed = keyof typeof DEEDS
