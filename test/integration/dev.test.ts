@@ -51,6 +51,8 @@ interface Dev {
   readonly out: () => string
   readonly err: () => string
   readonly end: () => Promise<{ code: number | null, said: string }>
+  /** By SIGKILL, alone. */
+  readonly kill: () => Promise<void>
 }
 
 /** Resolves when all tasks run. `end` drains it and answers its exit code and all it said. */
@@ -79,6 +81,10 @@ const devOf = async (file: string, ...flags: string[]): Promise<Dev> => {
       await ended
       return { code: child.exitCode, said }
     },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
   }
 }
 
@@ -106,6 +112,19 @@ describe('dev', () => {
     expect((await results(1)).out).toBe(total(1, 1))
     expect((await third.end()).said).toMatch(/--fresh: deleting .*cluster/)
     expect((await cli(['jobs'])).code).toBe(3)
+  }, TIMEOUT_MS)
+
+  test('dev, killed by SIGKILL → its driver and executors end with it, and the next one goes on in that folder', async () => {
+    const first = await dev()
+    await write(5)
+    await results(1)
+    await first.kill()
+    for (let { code } = await cli(['jobs']); code !== 3;) code = (await cli(['jobs'])).code
+
+    const second = await dev()
+    await write(7)
+    expect((await results(2)).out).toBe(total(1, 5) + total(2, 12))
+    expect((await second.end()).code).toBe(0)
   }, TIMEOUT_MS)
 
   test('dev, variables of a real executor and driver, and a level that hides what they say → used by none of its processes', async () => {

@@ -64,6 +64,8 @@ const main = async (): Promise<void> => {
   flushCompileCache()
 }
 
+// Only a cluster on a developer's machine is started with a channel.
+process.on('disconnect', () => process.exit(0))
 main().catch((error: unknown) => {
   process.stderr.write(`${describeError(error)}\n`)
   process.exit(processExitCode(error))

@@ -59,8 +59,9 @@ export class Child {
   constructor(options: ChildOptions) {
     this.name = options.name
     this.#options = options
-    // A process group of its own: Ctrl-C is for us, who drain it, and a kill of the group takes an executor's slots along.
-    this.#process = spawn(process.execPath, [...process.execArgv, mainOf(options.main)], { env: options.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
+    // A process group of its own: Ctrl-C is for us, who drain it, and a kill of the group takes an executor's slots along. With a channel: it ends with us, also
+    // when we are killed and can tell nobody.
+    this.#process = spawn(process.execPath, [...process.execArgv, mainOf(options.main)], { env: options.env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
     this.ended = new Promise((resolve) => {
       const done = (): void => {
         this.#gone = true
