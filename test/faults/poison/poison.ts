@@ -1,5 +1,5 @@
 // A cluster with one executor of two slots: in one a job that a record can kill, in the other a neighbour that must not notice.
-import { jobId, realClock, stageId } from '@tidemark/base'
+import { isTidemarkError, jobId, realClock, stageId } from '@tidemark/base'
 import type { Append } from '@tidemark/base'
 import type { JobDescription, JobEvent } from '@tidemark/wire'
 import { Cluster } from '../../cluster/cluster.ts'
@@ -97,10 +97,16 @@ export class Poison {
     return { sessions: new Set(journal.map(({ record }) => record.transactionalId)).size, records: output.records.length, gapMs: Math.max(...gaps), harmMs: Math.round((this.#healedAt ?? 0) - (this.#harmedAt ?? 0)) }
   }
 
+  /** Who is stopped while it holds the lock of the log's file keeps others from writing: then nothing of it is written. */
   async #feedNeighbour(): Promise<number> {
     let n = 0
     while (this.#feed) {
-      await this.cluster.log.write([{ topic: this.neighbour.input, partition: 0, records: [{ key: 'k', value: JSON.stringify({ key: 'k', n, ts: START_TS + n }), timestamp: START_TS + n }] }])
+      try {
+        await this.cluster.log.write([{ topic: this.neighbour.input, partition: 0, records: [{ key: 'k', value: JSON.stringify({ key: 'k', n, ts: START_TS + n }), timestamp: START_TS + n }] }])
+      } catch (error) {
+        if (!isTidemarkError(error) || error.code !== 'LOG_UNAVAILABLE') throw error
+        continue
+      }
       n += 1
       await realClock.sleep(NEIGHBOUR_EVERY_MS)
     }
