@@ -124,6 +124,8 @@ describe('dev', () => {
     const second = await dev()
     await write(7)
     expect((await results(2)).out).toBe(total(1, 5) + total(2, 12))
+    const { executors } = JSON.parse((await cli(['describe', 'running-totals', '--json'])).out) as { executors: { state: string }[] }
+    expect(executors.map(({ state }) => state)).toEqual(['alive'])
     expect((await second.end()).code).toBe(0)
   }, TIMEOUT_MS)
 
