@@ -27,21 +27,37 @@ const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, t
   for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)
 }
 
+interface Range {
+  readonly partition: number
+  readonly next: number
+  readonly end: number
+}
+
 /** What ends a transaction takes an offset too, and so does what was taken back: nobody reads those. What can't be read may be output. */
-const holdsOutput = async (log: Log, topic: string, partition: number, from: number, to: number): Promise<boolean> => {
+const withOutput = async (log: Log, topic: string, ranges: readonly Range[]): Promise<readonly Range[]> => {
+  const found = new Set<Range>()
+  const open = new Map(ranges.filter(({ next, end }) => next < end).map((range) => [range, range.next]))
+  if (open.size === 0) return []
   const reader = log.reader()
   try {
-    for (let next = from; next < to;) {
-      const [fetched] = await reader.fetch([{ topic, partition, offset: next, maxBytes: OUTPUT_FETCH_BYTES_MAX }], { isolation: 'committed', maxWaitMs: OUTPUT_FETCH_WAIT_MS })
-      if (fetched === undefined || fetched.nextOffset <= next || fetched.records.some(({ offset }) => offset < to)) return true
-      next = fetched.nextOffset
+    while (open.size > 0) {
+      const fetched = await reader.fetch([...open].map(([{ partition }, offset]) => ({ topic, partition, offset, maxBytes: OUTPUT_FETCH_BYTES_MAX })), { isolation: 'committed', maxWaitMs: OUTPUT_FETCH_WAIT_MS })
+      if (fetched.length === 0) break
+      for (const { partition, records, nextOffset } of fetched) {
+        const entry = [...open].find(([range]) => range.partition === partition)
+        if (entry === undefined) continue
+        const [range, offset] = entry
+        if (nextOffset <= offset || records.some((record) => record.offset < range.end)) found.add(range)
+        if (found.has(range) || nextOffset >= range.end) open.delete(range)
+        else open.set(range, nextOffset)
+      }
     }
-    return false
   } catch {
-    return true
+    // Those that are open are told.
   } finally {
     await reader.close()
   }
+  return ranges.filter((range) => found.has(range) || open.has(range))
 }
 
 /** Output that went out after the checkpoint: too much rather than too little, for other writers of that topic are in it too. */
@@ -54,10 +70,9 @@ const notCalledBack = async ({ log, store }: DriverPorts, record: RunRecord, sta
   const { outputs } = parseManifest(body, key)
   const notes: string[] = []
   for (const [topic, partitions] of Map.groupBy(outputs, (output) => output.topic)) {
-    for (const { partition, start, end } of await log.offsets(topic, partitions.map((output) => output.partition))) {
-      const next = Math.max(start, partitions.find((output) => output.partition === partition)?.next ?? end)
-      if (await holdsOutput(log, topic, partition, next, end)) notes.push(`output of ${topic}/${partition} in [${next}, ${end}) was written after checkpoint ${checkpoint} and is not called back`)
-    }
+    const nexts = new Map(partitions.map((output) => [output.partition, output.next]))
+    const behind = (await log.offsets(topic, [...nexts.keys()])).map(({ partition, start, end }) => ({ partition, next: Math.max(start, nexts.get(partition) ?? end), end }))
+    notes.push(...(await withOutput(log, topic, behind)).map(({ partition, next, end }) => `output of ${topic}/${partition} in [${next}, ${end}) was written after checkpoint ${checkpoint} and is not called back`))
   }
   return notes
 }
