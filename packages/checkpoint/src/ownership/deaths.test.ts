@@ -75,6 +75,14 @@ describe('deaths in a row', () => {
   test('a claim written again does not make its owner younger', () => {
     expect(after([...life(B, AWAY_AFTER_MS, once), at(claim(B), 90_000, once)]).next(me, true)).toEqual(once)
   })
+  test('the claim of one that came too late, and its release, are of nobody who could have died: the count of the owner before it stands', () => {
+    const twice = { slots: 2, executors: 1 }
+    for (const late of [[at(claim(A), 3_000)], [at(claim(A), 3_000), at(release(A), 3_100)], life(A, AWAY_AFTER_MS)]) {
+      const count = after([at(claim(B), 1_000, twice), ...late])
+      for (const who of [me, A.owner]) expect(count.next(who, false)).toEqual({ slots: 2, executors: 2 })
+      expect(count.next(me, true)).toEqual({ slots: 3, executors: 1 })
+    }
+  })
   test('executors that are killed now and then count for nothing, those that die at once do after the fourth', () => {
     expect(after(life(A, 1_000)).next(me, false)).toBeUndefined()
     let deaths: Deaths | undefined

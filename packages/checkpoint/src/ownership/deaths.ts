@@ -2,7 +2,8 @@
 // owner has got away, so that it outlives every process; it says when what comes next is to be tried in a throw-away process first.
 import { FramedCommit } from '../records/codec.ts'
 import type { FramedRecord } from '../records/codec.ts'
-import type { JournalRecord, Owner } from '../records/records.ts'
+import { compareGenerations } from '../records/generation.ts'
+import type { Generation, JournalRecord, Owner } from '../records/records.ts'
 
 /** Absent: none that counts. */
 export interface Deaths {
@@ -45,6 +46,7 @@ export const clearedByTrial = (deaths: Deaths | undefined): Deaths | undefined =
 
 interface LastOwner {
   readonly owner: Owner
+  readonly generation: Generation
   readonly deaths: Deaths | undefined
   /** From its first commit that was read to its last, by its own clock; what it tried out before the first is not counted. */
   readonly firstCommitAt: number | undefined
@@ -61,6 +63,8 @@ export class DeathCount {
   #newest: FramedCommit | undefined
 
   see(record: JournalRecord | FramedRecord): void {
+    // A claimant that came too late withdraws (R2): it knows of no death since it was told, and had nothing to die of.
+    if (this.#last !== undefined && compareGenerations(record.generation, this.#last.generation) < 0) return
     const goesOn = this.#last?.owner.slotId === record.owner.slotId && !this.#last.released && this.#last.batches >= EXECUTOR_AWAY_AFTER_BATCHES
     if (goesOn && record instanceof FramedCommit) {
       this.#newest = record
@@ -88,7 +92,7 @@ export class DeathCount {
     const firstCommitAt = before?.firstCommitAt ?? (record.kind === 'commit' ? timestamp : undefined)
     const livedMs = record.kind === 'commit' && firstCommitAt !== undefined ? timestamp - firstCommitAt : before?.livedMs ?? 0
     const batches = (before?.batches ?? 0) + (record.kind === 'commit' && record.content.books.offsets > 0 ? 1 : 0)
-    this.#last = { owner, deaths: record.deaths, firstCommitAt, livedMs, batches, released: false }
+    this.#last = { owner, generation: record.generation, deaths: record.deaths, firstCommitAt, livedMs, batches, released: false }
   }
 
   /** What the claim of the next owner says. `slotDied`: the driver gave the task out because its slot died alone. */
