@@ -1,5 +1,6 @@
 // Reading a journal record by record: where it stops, what it refuses, and that owners and chain are folded on the way.
 import { describe, expect, test } from '@jest/globals'
+import { TidemarkError } from '@tidemark/base'
 import type { FetchedPartition, LogReader, LogRecord } from '@tidemark/base'
 import { chainAfter, emptyChain } from '../ownership/chain.ts'
 import { afterClaim } from '../ownership/decide.ts'
@@ -93,6 +94,41 @@ describe('journal cursor', () => {
     cursor.passed(commit(B, 1), 3, 4)
     await readAll(cursor, readerOf(log), 5)
     expect(afterClaim(cursor.view, again, new Set(), { nonce: 'again', offset: 4 }, ALL_RULES).kind).toBe('own')
+  })
+  test.each([
+    ['before', 'mine hole higher hole first second hole', 4, 6],
+    ['between the parts of', 'mine hole first higher second hole hole', 2, 5],
+  ])('R2: the claim of a higher generation %s an own record, jumped over → read before the next own claim is decided on: that is withdrawn', async (_, journal, offset, next) => {
+    const [again, own] = [stamp('B', 2, 1), commit(B, 1, [], Buffer.alloc(1_000_000))]
+    const [mine, higher, first, second] = values(claim(B, 'mine'), claim(stamp('C', 3)), own)
+    const log = [...journal.split(' ').map((name) => ({ mine, higher, first, second })[name] ?? 'hole' as const), ...values(claim(again, 'again'))]
+    const decided = async (read: boolean) => {
+      const cursor = cursorAt()
+      await readAll(cursor, readerOf(log, 1), 1)
+      cursor.passed(own, offset, next, { parts: 2, ends: true })
+      await readAll(cursor, readerOf(log, 1), 8)
+      if (read) expect(await cursor.readJumped(readerOf(log, 1), 0)).toBe(true)
+      return afterClaim(cursor.view, again, new Set(), { nonce: 'again', offset: 7 }, ALL_RULES)
+    }
+    expect(await decided(false)).toMatchObject({ kind: 'own' })
+    expect(await decided(true)).toMatchObject({ kind: 'withdraw', because: expect.stringContaining('has generation 1.3') })
+  })
+  test('what was jumped over: not answered → asked again; trimmed → nobody claims there; a lower claim has lost; a batch of another → a broken invariant; ends of own transactions are not read', async () => {
+    const jumped = (...between: (Buffer | 'hole')[]): readonly [JournalCursor, (Buffer | 'hole')[]] => {
+      const cursor = cursorAt(0)
+      cursor.passed(commit(B, 1), 0, 1, { ends: true })
+      cursor.passed(commit(B, 2), 1 + between.length, 2 + between.length, { ends: true })
+      return [cursor, [...values(commit(B, 1)), ...between, ...values(commit(B, 2)), 'hole']]
+    }
+    const refused: LogReader = { fetch: () => Promise.reject(new TidemarkError('trimmed', { code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job' })), close: async () => {} }
+    const [late, log] = jumped('hole', ...values(claim(A)), 'hole')
+    expect(await late.readJumped(readerOf([]), 0)).toBe(false)
+    expect(await late.readJumped(readerOf(log), 0)).toBe(true)
+    expect([...late.view.ids.keys()]).toEqual([B.transactionalId])
+    expect(await jumped(...values(claim(stamp('C', 3))), 'hole')[0].readJumped(refused, 0)).toBe(true)
+    const [robbed, stolen] = jumped('hole', ...values(commit(stamp('C', 3), 2)))
+    await expect(robbed.readJumped(readerOf(stolen), 0)).rejects.toMatchObject({ code: 'INVARIANT_BROKEN' })
+    expect(await jumped('hole')[0].readJumped(refused, 0)).toBe(true)
   })
   test('R3: whoever claimed before the own claim, or is no loser, is not forgotten by passing an own record', async () => {
     const cursor = cursorAt()

@@ -1,6 +1,6 @@
 // Reads one journal partition through the Log port, record by record, and keeps what a reader of it must know: the owners seen, the
 // chain of batches, and where to read on. The one place that turns log records into journal records.
-import { invariantBroken } from '@tidemark/base'
+import { invariantBroken, isTidemarkError } from '@tidemark/base'
 import type { FetchedPartition, LogReader, TaskRef } from '@tidemark/base'
 import { foldCommit } from '../ownership/chain.ts'
 import type { Chain } from '../ownership/chain.ts'
@@ -8,6 +8,7 @@ import { emptyView, passOwn, see } from '../ownership/view.ts'
 import type { JournalView } from '../ownership/view.ts'
 import { RecordAssembler } from '../records/codec.ts'
 import type { FramedRecord } from '../records/codec.ts'
+import { compareGenerations, sameOwner } from '../records/generation.ts'
 import type { JournalRecord } from '../records/records.ts'
 
 /** What one fetch of a journal asks for, bytes: records of that size may wait for their turn to be decoded. */
@@ -20,6 +21,12 @@ export interface PlacedRecord {
   /** Right behind its last part. */
   readonly next: number
   readonly bytes: number
+}
+
+interface Stretch {
+  readonly from: number
+  /** Exclusive. */
+  readonly to: number
 }
 
 /** Takes all steps, and may let others have their turns between two. */
@@ -43,6 +50,10 @@ export class JournalCursor {
    * what is left of it is passed over. A record that is really missing is seen by the chain.
    */
   #assembler = new RecordAssembler({ midway: true })
+  /** Where others' records may lie that were not read, oldest first. */
+  readonly #jumped: Stretch[] = []
+  /** The next offset may be the end of the own transaction, on a log where that takes one. */
+  #endsBehind = false
 
   /** `chain` is what `begin` is exact after: that of a snapshot, or of nothing at the journal's start. */
   constructor(task: TaskRef, topic: string, begin: number, chain: Chain, view: JournalView = emptyView()) {
@@ -61,8 +72,9 @@ export class JournalCursor {
    * `turns` takes the steps of decoding what was fetched; `next` stands until they are taken.
    */
   async read(reader: LogReader, upTo: number, maxWaitMs = 0, turns: Turns = allAtOnce): Promise<readonly PlacedRecord[]> {
-    const fetched = this.next < upTo ? await this.#fetch(reader, maxWaitMs) : undefined
+    const fetched = this.next < upTo ? await this.#fetch(this.next, reader, maxWaitMs) : undefined
     if (fetched === undefined) return []
+    this.#endsBehind = false
     const placed: PlacedRecord[] = []
     await turns(this.#decoding(fetched, placed))
     this.next = fetched.nextOffset
@@ -82,20 +94,69 @@ export class JournalCursor {
     }
   }
 
-  async #fetch(reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {
+  async #fetch(offset: number, reader: LogReader, maxWaitMs: number): Promise<FetchedPartition | undefined> {
     const answers = await reader.fetch(
-      [{ topic: this.topic, partition: this.task.partition, offset: this.next, maxBytes: JOURNAL_FETCH_BYTES_MAX, gapless: true }],
+      [{ topic: this.topic, partition: this.task.partition, offset, maxBytes: JOURNAL_FETCH_BYTES_MAX, gapless: true }],
       { isolation: 'committed', maxWaitMs },
     )
     const fetched = answers[0]
-    if (fetched !== undefined && fetched.fromOffset !== this.next) {
-      throw invariantBroken('7', `asked the journal for offset ${this.next}, got ${fetched.fromOffset}`, { ...this.task, topic: this.topic, offset: this.next })
+    if (fetched !== undefined && fetched.fromOffset !== offset) {
+      throw invariantBroken('7', `asked the journal for offset ${offset}, got ${fetched.fromOffset}`, { ...this.task, topic: this.topic, offset })
     }
     return fetched
   }
 
-  /** The owner's own committed record: it knows the offsets from the log's answer and need not read it back. */
-  passed(record: JournalRecord, offset: number, next: number): void {
+  /**
+   * Reads what own records have jumped over, before an owner decides on its next claim: somebody of a higher generation may have claimed there and not have
+   * fenced this id yet, for it was not there when that one read (R2). Only where `next` is committed. False: not answered, the same call may follow. Errors
+   * as of `read`.
+   */
+  async readJumped(reader: LogReader, maxWaitMs: number): Promise<boolean> {
+    for (let stretch = this.#jumped[0]; stretch !== undefined; stretch = this.#jumped[0]) {
+      if (!(await this.#readStretch(stretch, reader, maxWaitMs))) return false
+      this.#jumped.shift()
+    }
+    return true
+  }
+
+  async #readStretch({ from, to }: Stretch, reader: LogReader, maxWaitMs: number): Promise<boolean> {
+    const assembler = new RecordAssembler({ midway: true })
+    for (let next = from; next < to;) {
+      let fetched
+      try {
+        fetched = await this.#fetch(next, reader, maxWaitMs)
+      } catch (error) {
+        // The owner has trimmed it: whoever claimed there finds its claim gone, and begins anew.
+        if (isTidemarkError(error) && error.code === 'LOG_OUT_OF_RANGE') return true
+        throw error
+      }
+      if (fetched === undefined || fetched.nextOffset <= next) return false
+      for (const { value, offset } of fetched.records) {
+        const whole = value === null || offset >= to ? undefined : assembler.pushFramed(value, offset)
+        if (whole !== undefined) this.#seeJumped(whole.record, whole.offset)
+      }
+      next = fetched.nextOffset
+    }
+    return true
+  }
+
+  #seeJumped(record: FramedRecord, offset: number): void {
+    const own = this.chain.last
+    if (own !== undefined && sameOwner(record.owner, own.owner)) return
+    if (record.kind === 'commit') throw invariantBroken('2', `between two of the own batches slot ${record.owner.slotId} has committed batch ${record.content.batchId}`, { ...this.task, offset })
+    // A claim of a lower generation has lost to the own one, as in `passOwn`.
+    if (record.kind === 'claim' && own !== undefined && compareGenerations(record.generation, own.generation) < 0) return
+    this.view = see(this.view, record, offset)
+  }
+
+  /**
+   * The owner's own committed record: it knows the offsets from the log's answer and need not read it back. `parts`: in how many; `ends`: the end of a
+   * transaction takes an offset too. What others wrote before it, or between its parts, is jumped over, and remembered for `readJumped`.
+   */
+  passed(record: JournalRecord, offset: number, next: number, { parts = next - offset, ends = false }: { readonly parts?: number, readonly ends?: boolean } = {}): void {
+    if (offset - this.next > (this.#endsBehind ? 1 : 0)) this.#jumped.push({ from: this.next, to: offset })
+    if (next - offset > parts) this.#jumped.push({ from: offset, to: next })
+    this.#endsBehind = ends
     this.view = passOwn(this.view, record, offset)
     if (record.kind === 'commit') this.chain = foldCommit(this.chain, record)
     this.next = next

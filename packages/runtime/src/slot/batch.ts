@@ -66,7 +66,7 @@ export class BatchCommit {
       const [offset, lastOffset] = [appended[first]?.baseOffset, appended[last]?.baseOffset]
       if (offset === undefined || lastOffset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
       held.task.committed()
-      held.cursor?.passed(record, offset, lastOffset + 1)
+      held.cursor?.passed(record, offset, lastOffset + 1, { parts: last - first + 1, ends: this.#ports.log.hasOpenTransactions })
       held.tail.grew(bytes)
       held.snapshots = record.snapshots
       held.suspect = false

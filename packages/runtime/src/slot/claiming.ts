@@ -101,7 +101,7 @@ export class Claiming {
     }
   }
 
-  /** Reads committed records up to and with the own claim; meanwhile an open transaction that holds the stable offset is dealt with (R8). */
+  /** Reads committed records up to and with the own claim, and what own batches have jumped over; meanwhile an open transaction that holds the stable offset is dealt with (R8). */
   async #readToClaim(held: HeldTask, reader: LogReader, turns?: Turns): Promise<ClaimOutcome | undefined> {
     const { cursor, claim } = held
     if (cursor === undefined || claim === undefined) return { kind: 'start-over' }
@@ -115,6 +115,7 @@ export class Claiming {
       if (decision.kind === 'give-up') return { kind: 'give-up', because: decision.because, ended: decision.ended, withdraw: true }
       if (decision.kind === 'fence') await this.fence(held, decision.ids)
     }
+    while (!(await cursor.readJumped(reader, CLAIM_WAIT_MS))) if (claim.transactionalId !== this.#transactions.id) return { kind: 'session-lost' }
     return undefined
   }
 

@@ -36,6 +36,7 @@ export class Claimant {
   #view: JournalView
   #chain: Chain = emptyChain()
   #readTo = 0
+  #jumped: (readonly [from: number, to: number])[] = []
   #fenced: ReadonlySet<TransactionalId> = new Set()
   #toFence: TransactionalId[] = []
   /** The claim is written again, not the journal read anew, once they are fenced. */
@@ -183,13 +184,23 @@ export class Claimant {
     return ref === undefined ? view : seeSnapshot(view, ref)
   }
 
-  /** The own committed record: its offset is known from the answer, what others wrote before it is not read (as the slot does it). */
+  /** The own committed record: its offset is known from the answer, what others wrote before it is not read until the next claim (as the slot does it). */
   #passed(): void {
     const record = this.#world.kafka.entries[this.#offset]?.record
     if (record?.kind !== 'commit') return
     this.#view = passOwn(this.#view, record, this.#offset)
     this.#chain = foldCommit(this.#chain, record)
+    if (this.#readTo < this.#offset) this.#jumped.push([this.#readTo, this.#offset])
     this.#readTo = this.#offset + 1
+  }
+
+  #readJumped(): void {
+    for (const [from, to] of this.#jumped) {
+      for (const { record, offset } of this.#world.kafka.committed(from, to)) {
+        if (record.kind !== 'claim' || compareGenerations(record.generation, this.#generation) >= 0) this.#view = see(this.#view, record, offset)
+      }
+    }
+    this.#jumped = []
   }
 
   /** Folds what is committed up to the stable offset. */
@@ -249,6 +260,7 @@ export class Claimant {
       }
       return
     }
+    this.#readJumped()
     const decision = afterClaim(this.#view, this.me, this.#fenced, { nonce: `${this.name}${this.#nonce}`, offset: this.#offset }, rules)
     switch (decision.kind) {
       case 'own':
