@@ -113,6 +113,18 @@ describe('journal cursor', () => {
     expect(await decided(false)).toMatchObject({ kind: 'own' })
     expect(await decided(true)).toMatchObject({ kind: 'withdraw', because: expect.stringContaining('has generation 1.3') })
   })
+  test('R2: between the parts of an own record stands another\'s, and then somebody took over and committed → the own parts are not taken for anybody\'s, the claim is withdrawn', async () => {
+    const [again, own, C] = [stamp('B', 2, 1), commit(B, 1, [], Buffer.alloc(1_000_000)), stamp('C', 3)]
+    const [first, second] = encodeRecord(own) as [Buffer, Buffer]
+    const log = [...values(claim(B, 'mine')), first, ...values(claim(A)), second, ...values(claim(C), commit(C, 2), claim(again, 'again'))]
+    const cursor = cursorAt()
+    await readAll(cursor, readerOf(log, 1), 1)
+    cursor.passed(own, 1, 4, { parts: 2 })
+    await readAll(cursor, readerOf(log, 1), 7)
+    expect(await cursor.readJumped(readerOf(log), 0)).toBe(true)
+    expect(cursor.hasJumped).toBe(false)
+    expect(afterClaim(cursor.view, again, new Set(), { nonce: 'again', offset: 6 }, ALL_RULES)).toMatchObject({ kind: 'withdraw', because: expect.stringContaining('has generation 1.3') })
+  })
   test('what was jumped over: not answered → asked again; trimmed → nobody claims there; a lower claim has lost; a batch of another → a broken invariant; ends of own transactions are not read', async () => {
     const jumped = (...between: (Buffer | 'hole')[]): readonly [JournalCursor, (Buffer | 'hole')[]] => {
       const cursor = cursorAt(0)

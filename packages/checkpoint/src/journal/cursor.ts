@@ -6,10 +6,10 @@ import { foldCommit } from '../ownership/chain.ts'
 import type { Chain } from '../ownership/chain.ts'
 import { emptyView, passOwn, see } from '../ownership/view.ts'
 import type { JournalView } from '../ownership/view.ts'
-import { RecordAssembler } from '../records/codec.ts'
+import { peekRecord, RecordAssembler } from '../records/codec.ts'
 import type { FramedRecord } from '../records/codec.ts'
 import { compareGenerations, sameOwner } from '../records/generation.ts'
-import type { JournalRecord } from '../records/records.ts'
+import type { JournalRecord, Stamp } from '../records/records.ts'
 
 /** What one fetch of a journal asks for, bytes: records of that size may wait for their turn to be decoded. */
 export const JOURNAL_FETCH_BYTES_MAX = 1024 * 1024
@@ -51,7 +51,9 @@ export class JournalCursor {
    */
   #assembler = new RecordAssembler({ midway: true })
   /** Where others' records may lie that were not read, oldest first. */
-  readonly #jumped: Stretch[] = []
+  #jumped: readonly Stretch[] = []
+  /** Who passed own records. */
+  #own: Stamp | undefined
   /** The next offset may be the end of the own transaction, on a log where that takes one. */
   #endsBehind = false
 
@@ -106,47 +108,43 @@ export class JournalCursor {
     return fetched
   }
 
+  /** Own records have jumped over something: `next` may lie above the stable offset. */
+  get hasJumped(): boolean {
+    return this.#jumped.length > 0
+  }
+
   /**
    * Reads what own records have jumped over, before an owner decides on its next claim: somebody of a higher generation may have claimed there and not have
    * fenced this id yet, for it was not there when that one read (R2). Only where `next` is committed. False: not answered, the same call may follow. Errors
    * as of `read`.
    */
   async readJumped(reader: LogReader, maxWaitMs: number): Promise<boolean> {
-    for (let stretch = this.#jumped[0]; stretch !== undefined; stretch = this.#jumped[0]) {
-      if (!(await this.#readStretch(stretch, reader, maxWaitMs))) return false
-      this.#jumped.shift()
-    }
-    return true
-  }
-
-  async #readStretch({ from, to }: Stretch, reader: LogReader, maxWaitMs: number): Promise<boolean> {
-    const assembler = new RecordAssembler({ midway: true })
-    for (let next = from; next < to;) {
+    for (let first = this.#jumped[0]; first !== undefined; first = this.#jumped[0]) {
       let fetched
       try {
-        fetched = await this.#fetch(next, reader, maxWaitMs)
+        fetched = await this.#fetch(first.from, reader, maxWaitMs)
       } catch (error) {
+        if (!isTidemarkError(error) || error.code !== 'LOG_OUT_OF_RANGE') throw error
         // The owner has trimmed it: whoever claimed there finds its claim gone, and begins anew.
-        if (isTidemarkError(error) && error.code === 'LOG_OUT_OF_RANGE') return true
-        throw error
+        this.#jumped = this.#jumped.slice(1)
+        continue
       }
-      if (fetched === undefined || fetched.nextOffset <= next) return false
-      for (const { value, offset } of fetched.records) {
-        const whole = value === null || offset >= to ? undefined : assembler.pushFramed(value, offset)
-        if (whole !== undefined) this.#seeJumped(whole.record, whole.offset)
-      }
-      next = fetched.nextOffset
+      if (fetched === undefined || fetched.nextOffset <= first.from) return false
+      for (const { value, offset } of fetched.records) if (value !== null && this.#jumped.some(({ from, to }) => from <= offset && offset < to)) this.#seeJumped(value, offset)
+      const { nextOffset } = fetched
+      this.#jumped = this.#jumped.flatMap(({ from, to }) => (to <= nextOffset ? [] : [{ from: Math.max(from, nextOffset), to }]))
     }
     return true
   }
 
-  #seeJumped(record: FramedRecord, offset: number): void {
-    const own = this.chain.last
-    if (own !== undefined && sameOwner(record.owner, own.owner)) return
-    if (record.kind === 'commit') throw invariantBroken('2', `between two of the own batches slot ${record.owner.slotId} has committed batch ${record.content.batchId}`, { ...this.task, offset })
+  #seeJumped(value: Buffer, offset: number): void {
+    const [own, found] = [this.#own, peekRecord(value, offset)]
+    if (own === undefined || sameOwner(found.owner, own.owner)) return
+    if (found.kind === 'commit') throw invariantBroken('2', `between two of the own batches slot ${found.owner.slotId} has committed one`, { ...this.task, topic: this.topic, offset })
     // A claim of a lower generation has lost to the own one, as in `passOwn`.
-    if (record.kind === 'claim' && own !== undefined && compareGenerations(record.generation, own.generation) < 0) return
-    this.view = see(this.view, record, offset)
+    if (found.kind === 'claim' && compareGenerations(found.generation, own.generation) < 0) return
+    const whole = new RecordAssembler().push(value, offset)
+    if (whole !== undefined) this.view = see(this.view, whole.record, offset)
   }
 
   /**
@@ -154,9 +152,10 @@ export class JournalCursor {
    * transaction takes an offset too. What others wrote before it, or between its parts, is jumped over, and remembered for `readJumped`.
    */
   passed(record: JournalRecord, offset: number, next: number, { parts = next - offset, ends = false }: { readonly parts?: number, readonly ends?: boolean } = {}): void {
-    if (offset - this.next > (this.#endsBehind ? 1 : 0)) this.#jumped.push({ from: this.next, to: offset })
-    if (next - offset > parts) this.#jumped.push({ from: offset, to: next })
+    if (offset - this.next > (this.#endsBehind ? 1 : 0)) this.#jumped = [...this.#jumped, { from: this.next, to: offset }]
+    if (next - offset > parts) this.#jumped = [...this.#jumped, { from: offset, to: next }]
     this.#endsBehind = ends
+    this.#own = record
     this.view = passOwn(this.view, record, offset)
     if (record.kind === 'commit') this.chain = foldCommit(this.chain, record)
     this.next = next

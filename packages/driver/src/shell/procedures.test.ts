@@ -296,33 +296,34 @@ describe('restore and cancel', () => {
     expect(await topicsLeft()).toEqual([paths.journalTopic(JOB, 2, 's0')])
     expect(await readDefinition(ports.store, JOB)).toMatchObject({ run: 2, state: 'started' })
   })
-  test('restore, output topics with many partitions → all that have something behind the checkpoint are asked at once; told of are those with a record and those that do not answer', async () => {
-    await ports.log.createTopics([{ topic: 'wide', partitions: 4 }])
+  test('restore, output topics with many partitions → all that have something behind the checkpoint are asked at once; told of are those with a record, and those that do not answer or are refused', async () => {
+    await ports.log.createTopics([{ topic: 'wide', partitions: 5 }])
     await send()
     await startRun(ports, leader, JOB, 1, generation, false)
     await store(1, 3)
     const manifest = JSON.parse((await ports.store.get(paths.manifest(JOB, 3))).toString()) as Record<string, unknown>
-    const outputs = [{ topic: 'out', partition: 0, next: 0 }, ...[0, 1, 2, 3].map((partition) => ({ topic: 'wide', partition, next: partition === 3 ? 1 : 0 }))]
+    const outputs = [{ topic: 'out', partition: 0, next: 0 }, ...[0, 1, 2, 3, 4].map((partition) => ({ topic: 'wide', partition, next: partition === 3 ? 1 : 0 }))]
     await ports.store.put(paths.manifest(JOB, 3), Buffer.from(JSON.stringify({ ...manifest, outputs })))
     await send({ from: 3 }, 'running')
     const session = ports.log.session(transactionalId('undone'))
     await session.initialise()
     await session.append([0, 1].map((partition) => ({ topic: 'wide', partition, records: [{ key: null, value: 'x' }] })))
     await ports.log.fence(transactionalId('undone'))
-    // Behind what was taken back there is a record in 1; in 2 nothing answers; in 3 the one record was there before.
-    await ports.log.write([1, 2, 3].map((partition) => ({ topic: 'wide', partition, records: [{ key: null, value: 'y' }] })))
+    // Behind what was taken back there is a record in 1; in 2 nothing answers; in 3 the one record was there before; 4 can't be read.
+    await ports.log.write([1, 2, 3, 4].map((partition) => ({ topic: 'wide', partition, records: [{ key: null, value: 'y' }] })))
     const asked: string[][] = []
     const silent = instead<Log>(ports.log, {
       reader: () => instead(ports.log.reader(), {
         fetch: (wanted, options) => {
           asked.push(wanted.map(({ topic, partition }) => `${topic}/${partition}`))
+          if (wanted.some(({ topic, partition }) => topic === 'wide' && partition === 4)) return Promise.reject(new TidemarkError('trimmed', { code: 'LOG_OUT_OF_RANGE', blame: 'environment', action: 'fail-job', topic: 'wide', partition: 4 }))
           return ports.log.reader().fetch(wanted.filter(({ topic, partition }) => topic !== 'wide' || partition !== 2), options)
         },
       }),
     })
     const { notes } = await startRun({ ...ports, log: silent }, leader, JOB, 2, { epoch: 5, counter: 2 }, false)
-    expect(notes.map((note) => note.replace(/ in \[.*/, ''))).toEqual(['output of wide/1', 'output of wide/2'])
-    expect(asked.filter((topics) => topics[0]?.startsWith('wide'))[0]).toEqual(['wide/0', 'wide/1', 'wide/2'])
+    expect(notes.map((note) => note.replace(/ in \[.*/, ''))).toEqual(['output of wide/1', 'output of wide/2', 'output of wide/4'])
+    expect(asked.filter((topics) => topics[0]?.startsWith('wide'))[0]).toEqual(['wide/0', 'wide/1', 'wide/2', 'wide/4'])
     expect(asked.flat()).not.toContain('out/0')
   })
   test('restore, behind the checkpoint only what ended transactions or was taken back → no output is told of', async () => {

@@ -1,4 +1,5 @@
 // Makes a run ready: earlier runs are ended first (C3), then its topics are made, then the earlier runs' topics go.
+import { isTidemarkError } from '@tidemark/base'
 import type { JobId, Log } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
@@ -39,24 +40,29 @@ const withOutput = async (log: Log, topic: string, ranges: readonly Range[]): Pr
   const open = new Map(ranges.filter(({ next, end }) => next < end).map((range) => [range, range.next]))
   if (open.size === 0) return []
   const reader = log.reader()
-  try {
-    while (open.size > 0) {
+  const rangeOf = (partition: number | undefined): Range | undefined => [...open.keys()].find((range) => range.partition === partition)
+  const tell = (range: Range): void => {
+    found.add(range)
+    open.delete(range)
+  }
+  while (open.size > 0) {
+    try {
       const fetched = await reader.fetch([...open].map(([{ partition }, offset]) => ({ topic, partition, offset, maxBytes: OUTPUT_FETCH_BYTES_MAX })), { isolation: 'committed', maxWaitMs: OUTPUT_FETCH_WAIT_MS })
       if (fetched.length === 0) break
       for (const { partition, records, nextOffset } of fetched) {
-        const entry = [...open].find(([range]) => range.partition === partition)
-        if (entry === undefined) continue
-        const [range, offset] = entry
-        if (nextOffset <= offset || records.some((record) => record.offset < range.end)) found.add(range)
-        if (found.has(range) || nextOffset >= range.end) open.delete(range)
+        const range = rangeOf(partition)
+        if (range === undefined) continue
+        if (nextOffset <= (open.get(range) ?? nextOffset) || records.some(({ offset }) => offset < range.end)) tell(range)
+        else if (nextOffset >= range.end) open.delete(range)
         else open.set(range, nextOffset)
       }
+    } catch (error) {
+      const range = isTidemarkError(error) ? rangeOf(error.place.partition) : undefined
+      if (range === undefined) break
+      tell(range)
     }
-  } catch {
-    // Those that are open are told.
-  } finally {
-    await reader.close()
   }
+  await reader.close()
   return ranges.filter((range) => found.has(range) || open.has(range))
 }
 

@@ -4,6 +4,7 @@ import { isTidemarkError, taskKey } from '@tidemark/base'
 import type { Append, LogReader, TransactionalId } from '@tidemark/base'
 import { afterClaim, encodeRecord, openRecords, peekRecord } from '@tidemark/checkpoint'
 import type { AfterClaim, Deaths, JournalRecord, OpenRecord, Stamp, Turns } from '@tidemark/checkpoint'
+import { journalOffsets } from './beginning.ts'
 import type { HeldTask } from './held-task.ts'
 import type { SlotOptions, SlotPorts } from './ports.ts'
 import { SessionLost } from './transactions.ts'
@@ -121,7 +122,9 @@ export class Claiming {
 
   async #uncommitted(held: HeldTask, reader: LogReader, upTo: number): Promise<OpenRecord[]> {
     const records: OpenRecord[] = []
-    for (let next = held.cursor?.next ?? upTo; next < upTo;) {
+    // Behind own batches that were committed above somebody's open record the cursor says nothing of where that lies.
+    const from = held.cursor?.hasJumped === true ? (await journalOffsets(this.#ports.log, held.ref, held.journalTopic)).stable : held.cursor?.next ?? upTo
+    for (let next = from; next < upTo;) {
       const [fetched] = await reader.fetch([{ topic: held.journalTopic, partition: held.ref.partition, offset: next, maxBytes: OPEN_FETCH_BYTES_MAX, gapless: true }], { isolation: 'uncommitted', maxWaitMs: 0 })
       if (fetched === undefined || fetched.nextOffset <= next) break
       for (const record of fetched.records) if (record.value !== null && record.offset < upTo) records.push(peekRecord(record.value, record.offset))

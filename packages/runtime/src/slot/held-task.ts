@@ -88,7 +88,7 @@ export class HeldTask {
   #loaded = false
   #tail: FramedCommit[] = []
   #waitingBytes = 0
-  readonly #died: DeathCount = new DeathCount()
+  #died = new DeathCount()
   #counted = false
   #firstCommitAt: number | undefined
   #batches = 0
@@ -249,6 +249,7 @@ export class HeldTask {
     if (this.cursor !== undefined) this.task = this.#makeTask()
     this.cursor = cursor
     this.claim = undefined
+    this.#died = new DeathCount()
     this.#loaded = false
     this.#tail = []
     this.#waitingBytes = 0
