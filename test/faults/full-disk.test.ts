@@ -48,7 +48,8 @@ describeWith(['kafka', 'minio', 'redis', 'tmpfs'], 'a full disk', (server) => {
 
   const disk = (sizeMiB: number, at = mkdtempSync(join(tmpdir(), 'tidemark-disk-'))): string => {
     execFileSync(server('tmpfs').mount, ['-t', 'tmpfs', '-o', `size=${sizeMiB}m`, 'tmpfs', at])
-    cleanUps.push(() => {
+    // Behind all others, whenever it was mounted: what writes to it has ended by then.
+    cleanUps.unshift(() => {
       execFileSync(server('tmpfs').umount, ['-l', at])
       rmSync(at, { recursive: true, force: true })
     })
