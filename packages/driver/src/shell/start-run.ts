@@ -1,18 +1,15 @@
 // Makes a run ready: earlier runs are ended first (C3), then its topics are made, then the earlier runs' topics go.
-import { isTidemarkError } from '@tidemark/base'
-import type { JobId, Log } from '@tidemark/base'
+import type { JobId } from '@tidemark/base'
 import { parseManifest, parseRun, paths } from '@tidemark/checkpoint'
 import type { Generation, RunRecord } from '@tidemark/checkpoint'
 import { getIfThere, stillWanted, updateDefinition } from './definition.ts'
 import { endRun } from './end-run.ts'
+import { withOutput } from './output-behind.ts'
 import type { DriverPorts, Leadership } from './ports.ts'
 import { checkTopics, findTopics, topicsOfRun } from './run-topics.ts'
 import type { FoundTopic } from './run-topics.ts'
 import { stillLeads } from './still-leads.ts'
 import { untilAnswered } from './until-answered.ts'
-
-const OUTPUT_FETCH_BYTES_MAX = 64 * 1024
-const OUTPUT_FETCH_WAIT_MS = 1_000
 
 export const readRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobId, run: number): Promise<RunRecord> => {
   const key = paths.run(job, run)
@@ -26,44 +23,6 @@ export const newestRun = async ({ store }: Pick<DriverPorts, 'store'>, job: JobI
 /** Ends each of these runs that still has topics; shared by restore and cancel. */
 const endRuns = async (ports: DriverPorts, leadership: Leadership, job: JobId, topics: readonly FoundTopic[], generation: Generation): Promise<void> => {
   for (const run of new Set(topics.map((topic) => topic.run).toSorted((a, b) => a - b))) await endRun(ports, leadership, await readRun(ports, job, run), generation)
-}
-
-interface Range {
-  readonly partition: number
-  readonly next: number
-  readonly end: number
-}
-
-/** What ends a transaction takes an offset too, and so does what was taken back: nobody reads those. What can't be read may be output. */
-const withOutput = async (log: Log, topic: string, ranges: readonly Range[]): Promise<readonly Range[]> => {
-  const found = new Set<Range>()
-  const open = new Map(ranges.filter(({ next, end }) => next < end).map((range) => [range, range.next]))
-  if (open.size === 0) return []
-  const reader = log.reader()
-  const rangeOf = (partition: number | undefined): Range | undefined => [...open.keys()].find((range) => range.partition === partition)
-  const tell = (range: Range): void => {
-    found.add(range)
-    open.delete(range)
-  }
-  while (open.size > 0) {
-    try {
-      const fetched = await reader.fetch([...open].map(([{ partition }, offset]) => ({ topic, partition, offset, maxBytes: OUTPUT_FETCH_BYTES_MAX })), { isolation: 'committed', maxWaitMs: OUTPUT_FETCH_WAIT_MS })
-      if (fetched.length === 0) break
-      for (const { partition, records, nextOffset } of fetched) {
-        const range = rangeOf(partition)
-        if (range === undefined) continue
-        if (nextOffset <= (open.get(range) ?? nextOffset) || records.some(({ offset }) => offset < range.end)) tell(range)
-        else if (nextOffset >= range.end) open.delete(range)
-        else open.set(range, nextOffset)
-      }
-    } catch (error) {
-      const range = isTidemarkError(error) ? rangeOf(error.place.partition) : undefined
-      if (range === undefined) break
-      tell(range)
-    }
-  }
-  await reader.close()
-  return ranges.filter((range) => found.has(range) || open.has(range))
 }
 
 /** Output that went out after the checkpoint: too much rather than too little, for other writers of that topic are in it too. */
