@@ -1,7 +1,8 @@
 // How long the deaths before an owner count for it: until it has got away, with input or without.
 import { describe, expect, test } from '@jest/globals'
-import { executorId, slotId } from '@tidemark/base'
-import { AWAY_AFTER_MS } from '@tidemark/checkpoint'
+import { executorId, slotId, transactionalId } from '@tidemark/base'
+import { AWAY_AFTER_MS, emptyBooks, emptyChain, encodeRecord, JournalCursor, RecordAssembler } from '@tidemark/checkpoint'
+import type { CommitRecord, JournalRecord, PlacedRecord } from '@tidemark/checkpoint'
 import { count, job, json, topic, topicSink } from 'tidemark'
 import { fixtureOf, standingClock } from '../task/task-fixture.ts'
 import { HeldTask } from './held-task.ts'
@@ -93,4 +94,27 @@ test('its run is drained → it fetches nothing; it stands, and its time for sin
   expect([held.drain.stands, held.drain.delivers]).toEqual([true, true])
   held.cut()
   expect(held.drain.delivers).toBe(false)
+})
+
+test('takeover: its journal is read twice, for the first reading was from no good snapshot → what the owner before committed is counted once: it died at once, and is not taken to have got away', async () => {
+  const { held: { ref } } = heir(false)
+  const old = { task: ref, timestamp: 0, generation: { epoch: 1, counter: 1 }, owner: { executor: executorId('old'), slot: 0, slotId: slotId('old') }, transactionalId: transactionalId('old.0') }
+  const batch = (batchId: number): CommitRecord => ({
+    kind: 'commit', ...old, engineVersion: '0.1.0', jobVersion: '1', snapshots: [],
+    content: { batchId, positions: [], upstreams: [], idle: false, state: Buffer.alloc(0), books: { ...emptyBooks, offsets: 1, records: 1, filtered: 1 }, totals: emptyBooks, outbox: { entries: 0, bytes: 0 } },
+  })
+  const journal: readonly JournalRecord[] = [{ kind: 'claim', ...old, nonce: 'n' }, ...[1, 2, 3, 4, 5, 6].map(batch)]
+  const read = (): PlacedRecord[] => {
+    const assembler = new RecordAssembler()
+    return journal.flatMap((record, offset) => encodeRecord(record).flatMap((value) => assembler.pushFramed(value, offset) ?? []))
+  }
+  for (const readings of [1, 2]) {
+    const held = new HeldTask(() => fixtureOf(counting, { tasks: 1 }).task(0), { epoch: 1, counter: 2 }, 'journal', standingClock())
+    for (let i = 0; i < readings; i += 1) {
+      held.startOver(new JournalCursor(ref, 'journal', 0, emptyChain()))
+      await held.take(read())
+    }
+    held.claims({ executor: executorId('e'), slot: 0, slotId: slotId('s') })
+    expect(held.deaths).toEqual({ slots: 0, executors: 1 })
+  }
 })
