@@ -134,10 +134,10 @@ describe('store-minio: failures', () => {
   test('a server that accepts and never answers → unavailable at the deadline, tried on a second connection', async () => {
     let sockets = 0
     const { port } = await listen(() => { sockets += 1 })
-    const store = open(`http://127.0.0.1:${port}`, 600)
+    const store = open(`http://127.0.0.1:${port}`, 3_000)
     const begun = realClock.monotonic()
     expect(await failure(store.putIfAbsent('a', Buffer.from('x')))).toMatchObject({ code: 'STORE_UNAVAILABLE', action: 'retry' })
-    console.log(`no answer, with a deadline of 600 ms: unavailable after ${Math.round(realClock.monotonic() - begun)} ms`)
+    console.log(`no answer, with a deadline of 3,000 ms: unavailable after ${Math.round(realClock.monotonic() - begun)} ms`)
     expect(sockets).toBeGreaterThanOrEqual(2)
   })
   test('a server that answers by the drop → unavailable at the deadline', async () => {
