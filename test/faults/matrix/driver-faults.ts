@@ -52,7 +52,7 @@ export const DRIVER_FAULTS: readonly Fault[] = [
     },
   },
   {
-    name: 'kill driver, standby leads', what: 'SIGKILL of the driver that leads, another waits', setting: 'standby driver', times: 3,
+    name: 'kill driver, standby leads', what: 'SIGKILL of the driver that leads, another waits', setting: 'standby driver', times: 5,
     strike: async (stage) => {
       const at = now()
       await stage.cluster.driver?.kill()
