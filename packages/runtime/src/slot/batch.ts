@@ -1,6 +1,6 @@
 // Commits one batch: one transaction for all tasks that have something to record. When it resolves the batch is real, everywhere.
 import { asTidemarkError, invariantBroken } from '@tidemark/base'
-import type { Append, TransactionalId } from '@tidemark/base'
+import type { Append, Appended, TransactionalId } from '@tidemark/base'
 import { snapshotsToName } from '@tidemark/checkpoint'
 import type { CommitRecord } from '@tidemark/checkpoint'
 import type { FrozenBatch } from '../task/task.ts'
@@ -28,6 +28,15 @@ export interface CommittedBatch {
   readonly record: CommitRecord
 }
 
+/** What else stands in the transaction of a batch. */
+interface Beside {
+  readonly writes: readonly Append[]
+  /** Called while the transaction is open. */
+  readonly appended: () => void
+}
+
+const NOTHING: Beside = { writes: [], appended: () => {} }
+
 export class BatchCommit {
   readonly #ports: SlotPorts
   readonly #options: SlotOptions
@@ -46,22 +55,26 @@ export class BatchCommit {
   /**
    * Rejects with SessionLost: nothing is known, the caller undoes and claims again. The tasks that wrote to the topic an error names are
    * marked suspect; all of them, when it is our own error and names none. No user code runs between the first append and the answer.
+   * `beside` comes first in the transaction, and so in what the log answers.
    */
-  async run(helds: readonly HeldTask[]): Promise<CommittedBatch[]> {
+  async run(helds: readonly HeldTask[], beside = NOTHING): Promise<{ readonly committed: readonly CommittedBatch[], readonly beside: readonly Appended[] }> {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
-    const writes: Append[] = []
+    const writes: Append[] = [...beside.writes]
     const frozen = helds.flatMap((held) => this.#freezeOrStop(held, id, writes) ?? [])
-    if (frozen.length === 0) return []
-    this.#ports.faults.reach('commit.frozen')
+    if (writes.length === 0) return { committed: [], beside: [] }
+    if (frozen.length > 0) this.#ports.faults.reach('commit.frozen')
     let appended
     try {
-      appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('commit.appended'))
+      appended = await this.#transactions.run(writes, () => {
+        if (frozen.length > 0) this.#ports.faults.reach('commit.appended')
+        beside.appended()
+      })
     } catch (error) {
       if (error instanceof SessionLost) markSuspects(frozen, error)
       throw error
     }
-    this.#ports.faults.reach('commit.committed')
+    if (frozen.length > 0) this.#ports.faults.reach('commit.committed')
     for (const { held, record, first, last, bytes } of frozen) {
       const [offset, lastOffset] = [appended[first]?.baseOffset, appended[last]?.baseOffset]
       if (offset === undefined || lastOffset === undefined) throw invariantBroken('1', `the log did not say where the commit record of ${held.key} stands`, held.ref)
@@ -75,8 +88,8 @@ export class BatchCommit {
         this.#ports.faults.reach('takeover.first-batch-committed')
       }
     }
-    this.#ports.faults.reach('commit.applied')
-    return frozen
+    if (frozen.length > 0) this.#ports.faults.reach('commit.applied')
+    return { committed: frozen, beside: appended.slice(0, beside.writes.length) }
   }
 
   /** Undefined: this task's batch can't be, so it stops; nothing of it is among the writes. */

@@ -1,7 +1,7 @@
 // Claims tasks: one transaction for all that are given, be it one, then each journal is read back to the own claim and decided on (R2, R3, R4, R8).
 // Used by a takeover and, after a lost session, by the owner itself (design §3, Commit). No user code runs in here.
 import { isTidemarkError, taskKey } from '@tidemark/base'
-import type { Append, LogReader, TransactionalId } from '@tidemark/base'
+import type { Append, Appended, LogReader, TransactionalId } from '@tidemark/base'
 import { afterClaim, encodeRecord, openRecords, peekRecord } from '@tidemark/checkpoint'
 import type { AfterClaim, Deaths, JournalRecord, OpenRecord, Stamp, Turns } from '@tidemark/checkpoint'
 import { journalOffsets } from './beginning.ts'
@@ -22,6 +22,9 @@ export type ClaimOutcome =
   | { readonly kind: 'start-over' }
   /** The session that carried the claim is gone. */
   | { readonly kind: 'session-lost' }
+
+/** One transaction with these writes in it; `appended` is called while it is open. Resolves with where each of them stands, rejects with SessionLost. */
+export type Carrier = (writes: readonly Append[], appended: () => void) => Promise<readonly Appended[]>
 
 export class Claiming {
   readonly #ports: SlotPorts
@@ -48,8 +51,8 @@ export class Claiming {
     this.#ports.logger.info({ task: held.key, ids }, 'takeover.fenced')
   }
 
-  /** Writes the claims in one transaction under the present id. Rejects with SessionLost. The caller holds the lock. */
-  async write(helds: readonly HeldTask[]): Promise<void> {
+  /** Writes the claims in one transaction under the present id, by itself or with what `carrier` commits. Rejects with SessionLost. The caller holds the lock. */
+  async write(helds: readonly HeldTask[], carrier: Carrier = (writes, appended) => this.#transactions.run(writes, appended)): Promise<void> {
     const id = this.#transactions.id
     if (id === undefined) throw new SessionLost(new Error('no session'))
     const nonces = helds.map(() => this.#ports.random.uuid())
@@ -58,7 +61,7 @@ export class Claiming {
       held.claims(this.#options.owner)
     }
     const writes = helds.flatMap((held, i) => this.recordAppends(held, { kind: 'claim', task: held.ref, timestamp: this.#ports.clock.now(), nonce: nonces[i] ?? '', ...deathsOf(held), ...this.stamp(held, id) }))
-    const appended = await this.#transactions.run(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
+    const appended = await carrier(writes, () => this.#ports.faults.reach('takeover.claim-appended'))
     for (const [i, held] of helds.entries()) held.claim = { nonce: nonces[i] ?? '', offset: appended[i]?.baseOffset ?? -1, transactionalId: id }
   }
 

@@ -3,7 +3,7 @@
 import { asTidemarkError, isTidemarkError } from '@tidemark/base'
 import type { TidemarkError } from '@tidemark/base'
 import { journalGone } from './claiming.ts'
-import type { Claiming, ClaimOutcome } from './claiming.ts'
+import type { Carrier, Claiming, ClaimOutcome } from './claiming.ts'
 import type { HeldTask } from './held-task.ts'
 import { Lock } from './lock.ts'
 import type { SlotPorts } from './ports.ts'
@@ -120,24 +120,27 @@ export class Recovery {
     }
   }
 
-  /** Claims for tasks that are being taken over, on a session that works. Rejects when the log refuses one. */
-  async claim(helds: readonly HeldTask[]): Promise<ReadonlyMap<HeldTask, ClaimOutcome>> {
+  /**
+   * Claims for tasks that are being taken over, on a session that works, in a transaction of `carrier`. Once that was lost they stand in one of their own:
+   * what the log does not take of others must not keep them from being claimed. Rejects when the log refuses one.
+   */
+  async claim(helds: readonly HeldTask[], carrier: Carrier): Promise<ReadonlyMap<HeldTask, ClaimOutcome>> {
     const gone = new Map<HeldTask, ClaimOutcome>()
-    for (;;) {
+    for (let carried: Carrier | undefined = carrier; ; carried = undefined) {
       const refusal = this.#transactions.lost ? await this.reclaim() : undefined
       if (refusal !== undefined) throw refusal
       const left = helds.filter((held) => !gone.has(held))
       if (left.length === 0) return gone
-      for (const [held, outcome] of await this.#write(left)) gone.set(held, outcome)
+      for (const [held, outcome] of await this.#write(left, carried)) gone.set(held, outcome)
       if (!this.#transactions.lost) return gone
     }
   }
 
   /** One claim transaction. When a journal is gone the session is lost with it: tells which, the caller tries again without them. */
-  async #write(helds: readonly HeldTask[]): Promise<Map<HeldTask, ClaimOutcome>> {
+  async #write(helds: readonly HeldTask[], carrier?: Carrier): Promise<Map<HeldTask, ClaimOutcome>> {
     const gone = new Map<HeldTask, ClaimOutcome>()
     try {
-      await this.#claiming.write(helds)
+      await this.#claiming.write(helds, carrier)
     } catch (error) {
       if (!(error instanceof SessionLost)) throw error
       if (isTidemarkError(error.cause) && error.cause.code === 'LOG_TOPIC_MISSING') {

@@ -13,10 +13,11 @@ const REFUSED: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_NOT_
 const AWAY: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' }
 
 /** `answer`: why a call about a transactional id is not carried out, for as long as it is set. */
-const slotOn = async (state: { answer: typeof AWAY | undefined }) => {
+const slotOn = async (state: { answer: typeof AWAY | undefined, commits?: number }) => {
   const { ports: whole, options: begun, held } = fixture(2)
   const clock = whole.clock as VirtualClock
   const log = new MemoryLog({ clock, intercept: async ({ call, of }, run) => {
+    if (call === 'log.commit') state.commits = (state.commits ?? 0) + 1
     if (state.answer !== undefined && ['log.initialise', 'log.fence', 'log.append', 'log.commit'].includes(call)) throw new TidemarkError(`${call} of "${of}"`, state.answer)
     return run()
   } })
@@ -121,4 +122,41 @@ test('a snapshot wants to be walked while a batch is open that is not due → th
   expect([turns, slot.cuts()]).toEqual([0, []])
   await slot.clock.advance(100)
   expect([turns < 10, slot.cuts()]).toEqual([true, [1]])
+})
+
+test.each([
+  ['', 0],
+  [', and that is lost → both are there once all the same', 50],
+])('takeover: a task is given to a slot that has a batch open → its claim and that batch are one transaction%s', async (_, lostForMs) => {
+  const state: Parameters<typeof slotOn>[0] = { answer: undefined }
+  const slot = await slotOn(state)
+  const write = () => slot.log.write([{ topic: 'in', partition: 0, records: [{ key: null, value: '1' }] }])
+  const ends = async (): Promise<readonly [out: number, claims: number]> => {
+    const [out] = await slot.log.offsets('out', [0])
+    const [journal] = await slot.log.offsets(paths.journalTopic(slot.task.job, slot.task.run, slot.task.stage), [1])
+    return [out?.end ?? -1, journal?.end ?? -1]
+  }
+  slot.assign(0)
+  await slot.clock.advance(1_000)
+  await write()
+  await slot.clock.advance(2)
+  const [first] = await ends()
+  expect(first).toBeGreaterThan(0)
+  // Soon after the one before, it is open and not due yet.
+  await write()
+  await slot.clock.advance(1)
+  expect(await ends()).toEqual([first, 0])
+  state.commits = 0
+  state.answer = lostForMs > 0 ? AWAY : undefined
+  slot.assign(1)
+  await slot.clock.advance(lostForMs)
+  state.answer = undefined
+  for (let ms = 0; ms < 1_000 && (await ends())[1] === 0; ms += 1) await slot.clock.advance(1)
+  const [out, claims] = await ends()
+  expect(claims).toBeGreaterThan(0)
+  if (lostForMs === 0) expect([out > first, state.commits]).toEqual([true, 1])
+  await slot.clock.advance(1_000)
+  expect(slot.became()).toEqual(['0 runs', '1 runs'])
+  const [read] = await slot.log.reader().fetch([{ topic: 'out', partition: 0, offset: 0, maxBytes: 1_000_000 }], { isolation: 'committed', maxWaitMs: 0 })
+  expect(read?.records).toHaveLength(2)
 })

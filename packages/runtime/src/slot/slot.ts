@@ -1,9 +1,10 @@
 // A slot: the tasks of one job in one process. One loop turns: work, commit, slices of snapshots, releases; takeovers go on beside it and
 // take the loop's lock only to claim and to resume.
 import { asTidemarkError, invariantBroken, taskKey } from '@tidemark/base'
-import type { TaskRef, TidemarkError } from '@tidemark/base'
+import type { Append, Appended, TaskRef, TidemarkError } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { BatchCommit } from './batch.ts'
+import type { CommittedBatch } from './batch.ts'
 import { Claiming } from './claiming.ts'
 import { Fetching } from './fetching.ts'
 import { HeldTask } from './held-task.ts'
@@ -86,7 +87,7 @@ export class Slot {
         return id
       },
       // One that was revoked meanwhile writes nothing more: the slot may have been given the task again, under the same id.
-      claim: (helds) => this.#locked(() => this.#recovery.claim(helds.filter(holds))),
+      claim: (helds) => this.#locked(() => this.#recovery.claim(helds.filter(holds), (writes, appended) => this.#carry(writes, appended))),
       resume: (held) => this.#locked(() => this.#resume(held)),
       giveUp: (held, outcome) => this.#locked(async () => {
         if (holds(held)) await this.#recovery.letGo(held, outcome)
@@ -287,16 +288,39 @@ export class Slot {
     for (const group of [together, ...dirty.filter((held) => held.suspect).map((held) => [held])]) {
       if (group.length === 0) continue
       try {
-        const committed = await this.#batches.run(group)
-        for (const { held, batch, record } of committed) {
-          this.#snapshots.committed(held, record)
-          this.#outbox.deliver(held, batch.outbox)
-        }
+        this.#afterCommit((await this.#batches.run(group)).committed)
       } catch (error) {
         if (!(error instanceof SessionLost)) throw error
         await this.#recovery.reclaim()
         break
       }
+    }
+  }
+
+  /**
+   * Claims of takeovers stand in the transaction that commits what is open: one of their own would keep the results of the tasks that run waiting for as long
+   * as another commit takes. A suspect's batch is not risked with them.
+   */
+  async #carry(writes: readonly Append[], appended: () => void): Promise<readonly Appended[]> {
+    const dirty = this.#running().filter((held) => held.failure === undefined && held.dirty)
+    const group = dirty.filter((held) => !held.suspect)
+    if (group.length > 0) this.#commitBeganAt = this.#ports.clock.monotonic()
+    if (group.length === dirty.length) this.#openedAt = undefined
+    try {
+      const { committed, beside } = await this.#batches.run(group, { writes, appended })
+      this.#afterCommit(committed)
+      return beside
+    } catch (error) {
+      // Not of the claims: what it leaves of the batches nobody goes on from.
+      if (!(error instanceof SessionLost)) this.#ended ??= asTidemarkError(error)
+      throw error
+    }
+  }
+
+  #afterCommit(committed: readonly CommittedBatch[]): void {
+    for (const { held, batch, record } of committed) {
+      this.#snapshots.committed(held, record)
+      this.#outbox.deliver(held, batch.outbox)
     }
   }
 
