@@ -1,4 +1,4 @@
-// Fetches input for the running tasks, one loop per kind of reader, ahead of processing and bounded per task. The positions are the
+// Fetches input for the tasks that take it, one loop per kind of reader, ahead of processing and bounded per task. The positions are the
 // tasks' own: an answer that does not continue them is stale and dropped (K6); a range that is gone stops the task (invariant 7).
 import { asTidemarkError, isTidemarkError } from '@tidemark/base'
 import type { FetchedPartition, FetchRequest, LogReader, TidemarkError } from '@tidemark/base'
@@ -36,16 +36,16 @@ export class Fetching {
   readonly #ports: Ports
   readonly #kind: ReaderKind
   readonly #reader: LogReader
-  readonly #running: () => Iterable<HeldTask>
+  readonly #takers: () => Iterable<HeldTask>
   readonly #arrived: Signal
   #stopped = false
 
   /** `arrived` is raised when a task got something, or failed. */
-  constructor(ports: Ports, kind: ReaderKind, running: () => Iterable<HeldTask>, arrived: Signal) {
+  constructor(ports: Ports, kind: ReaderKind, takers: () => Iterable<HeldTask>, arrived: Signal) {
     this.#ports = ports
     this.#kind = kind
     this.#reader = kind === 'log' ? ports.log.reader() : ports.reader(kind)
-    this.#running = running
+    this.#takers = takers
     this.#arrived = arrived
   }
 
@@ -79,7 +79,7 @@ export class Fetching {
 
   #ask(): Map<string, Asked> {
     const asked = new Map<string, Asked>()
-    for (const held of this.#running()) {
+    for (const held of this.#takers()) {
       if (!held.fetches) continue
       for (const input of held.task.inputs()) {
         if (readerOf(input) !== this.#kind || input.inFlight !== undefined) continue
@@ -95,7 +95,7 @@ export class Fetching {
 
   #deliver({ held, input }: Asker, fetched: FetchedPartition): void {
     held.stable.set(`${fetched.topic}/${fetched.partition}`, fetched.stableOffset)
-    if (held.phase !== 'running' && held.phase !== 'waiting') return
+    if (!held.takesInput) return
     if (fetched.fromOffset !== held.task.fetchFrom(input.input, input.topic, input.partition)) return
     if (input.kind === 'shuffle') measure(held, input, fetched.records.reduce((sum, { value }) => sum + (value?.length ?? 0), 0), fetched.nextOffset - fetched.fromOffset)
     try {
@@ -112,6 +112,8 @@ export class Fetching {
     const { topic, partition } = error.place
     for (const { held, input } of [...asked.values()].flatMap(({ askers }) => askers)) {
       if (topic !== undefined && (input.topic !== topic || (partition !== undefined && input.partition !== partition))) continue
+      // One that is still taken over meets it again once it runs, and holds up nobody until then.
+      held.readsAhead = false
       if (held.phase !== 'running' && held.phase !== 'waiting') continue
       held.failure = isTidemarkError(error) ? error : asTidemarkError(error)
     }

@@ -75,6 +75,8 @@ export class HeldTask {
   snapshotTakenAt: number | undefined
   readonly tail = new Tail()
   readonly drain: Drain
+  /** Its state is whole and its own: what topics and shuffles hold for it is fetched while its sources are looked at, and processed once it runs. */
+  readsAhead = false
   waitingFor: string | undefined
   failure: TidemarkError | undefined
   /** A log error that this task caused: it runs alone until it is clean or stopped. */
@@ -135,6 +137,11 @@ export class HeldTask {
   /** Why it fetches nothing; undefined: it does. */
   get pausedBecause(): string | undefined {
     return this.#pause !== undefined && this.#clock.monotonic() < this.#pause.until ? this.#pause.reason : undefined
+  }
+
+  /** What is fetched is queued for it. */
+  get takesInput(): boolean {
+    return this.#phase === 'running' || this.#phase === 'waiting' || (this.#phase === 'taking-over' && this.readsAhead)
   }
 
   get phase(): TaskPhase {
@@ -249,6 +256,8 @@ export class HeldTask {
     if (this.cursor !== undefined) this.task = this.#makeTask()
     this.cursor = cursor
     this.claim = undefined
+    this.readsAhead = false
+    this.failure = undefined
     this.#died = new DeathCount()
     this.#loaded = false
     this.#tail = []

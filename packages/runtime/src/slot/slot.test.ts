@@ -1,7 +1,7 @@
 // A slot's own loop: when it gets no producer session, because its log is away or will not give it one; and when it has to wait.
 import { describe, expect, test } from '@jest/globals'
 import { stageId, TidemarkError } from '@tidemark/base'
-import type { ErrorFacts, TaskRef } from '@tidemark/base'
+import type { ErrorFacts, FetchOptions, FetchRequest, LogReader, TaskRef } from '@tidemark/base'
 import { paths } from '@tidemark/checkpoint'
 import { MemoryLog } from '@tidemark/testkit'
 import type { VirtualClock } from '@tidemark/testkit'
@@ -12,8 +12,8 @@ import { Slot } from './slot.ts'
 const REFUSED: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_NOT_AUTHORISED', blame: 'user', action: 'fail-job' }
 const AWAY: Pick<ErrorFacts, 'code' | 'blame' | 'action'> = { code: 'LOG_UNAVAILABLE', blame: 'environment', action: 'retry' }
 
-/** `answer`: why a call about a transactional id is not carried out, for as long as it is set. */
-const slotOn = async (state: { answer: typeof AWAY | undefined, commits?: number }) => {
+/** `answer`: why a call about a transactional id is not carried out, for as long as it is set. `fetches`: is awaited before each fetch. */
+const slotOn = async (state: { answer: typeof AWAY | undefined, commits?: number, fetches?: (requests: readonly FetchRequest[], options: FetchOptions) => Promise<void> }) => {
   const { ports: whole, options: begun, held } = fixture(2)
   const clock = whole.clock as VirtualClock
   const log = new MemoryLog({ clock, intercept: async ({ call, of }, run) => {
@@ -21,6 +21,15 @@ const slotOn = async (state: { answer: typeof AWAY | undefined, commits?: number
     if (state.answer !== undefined && ['log.initialise', 'log.fence', 'log.append', 'log.commit'].includes(call)) throw new TidemarkError(`${call} of "${of}"`, state.answer)
     return run()
   } })
+  const reader = log.reader.bind(log)
+  const asking = (asked: LogReader): LogReader => ({
+    fetch: async (requests, options) => {
+      await state.fetches?.(requests, options)
+      return asked.fetch(requests, options)
+    },
+    close: () => asked.close(),
+  })
+  log.reader = () => asking(reader())
   const run = { ...begun.run, from: null }
   await log.createTopics([{ topic: paths.journalTopic(run.job, run.run, stageId(0)), partitions: 2 }, { topic: 'in', partitions: 2 }, { topic: 'out', partitions: 1 }])
   const events: SlotEvent[] = []
@@ -159,4 +168,69 @@ test.each([
   expect(slot.became()).toEqual(['0 runs', '1 runs'])
   const [read] = await slot.log.reader().fetch([{ topic: 'out', partition: 0, offset: 0, maxBytes: 1_000_000 }], { isolation: 'committed', maxWaitMs: 0 })
   expect(read?.records).toHaveLength(2)
+})
+
+/** A task that has read one record and was revoked; then `meanwhile`, and it is given out again. Looks at its source are not answered before `known` resolves. */
+const takenOverAgain = async (meanwhile: (log: MemoryLog) => Promise<unknown>) => {
+  const state: Parameters<typeof slotOn>[0] = { answer: undefined }
+  const slot = await slotOn(state)
+  const write = (value: string, partition = 0): Promise<unknown> => slot.log.write([{ topic: 'in', partition, records: [{ key: null, value }] }])
+  slot.assign(0, 1)
+  await slot.clock.advance(1_000)
+  await write('1')
+  await slot.clock.advance(1_000)
+  slot.tell({ kind: 'revoke', tasks: [slot.task], reason: 'move' })
+  await slot.clock.advance(1_000)
+  await meanwhile(slot.log)
+  const known = Promise.withResolvers<undefined>()
+  const fetched: number[] = []
+  state.fetches = async (requests, { maxWaitMs }) => {
+    const looks = requests.some(({ topic, partition }) => topic === 'in' && partition === 0)
+    if (looks) fetched.push(...requests.filter(({ topic, partition }) => topic === 'in' && partition === 0).map(({ offset }) => offset))
+    if (looks && maxWaitMs === 0) await known.promise
+  }
+  slot.became()
+  slot.assign(0)
+  await slot.clock.advance(1_000)
+  return { slot, state, write, fetched, known: () => known.resolve(undefined) }
+}
+
+describe('a task is taken over: its source is looked at', () => {
+  test('still the same → its input was fetched meanwhile, and is processed only then', async () => {
+    const { slot, state, fetched, known } = await takenOverAgain((log) => log.write([{ topic: 'in', partition: 0, records: [{ key: null, value: '2' }] }]))
+    // The last record that was read, the next one, and what may come behind it.
+    expect(fetched.slice(0, 3)).toEqual([0, 1, 2])
+    expect(slot.became()).toEqual([])
+    const claims = state.commits ?? 0
+    known()
+    await slot.clock.advance(1_000)
+    expect(slot.became()).toEqual(['0 runs'])
+    expect(state.commits).toBe(claims + 1)
+  })
+
+  test('made anew → nothing of what was fetched meanwhile is processed', async () => {
+    const { slot, state, fetched, known } = await takenOverAgain(async (log) => {
+      await log.deleteTopics(['in'])
+      await log.createTopics([{ topic: 'in', partitions: 2 }])
+      await log.write([{ topic: 'in', partition: 0, records: ['7', '8', '9'].map((value) => ({ key: null, value })) }])
+    })
+    expect(fetched.slice(0, 2)).toEqual([0, 1])
+    const before = state.commits ?? 0
+    known()
+    await slot.clock.advance(1_000)
+    expect(slot.became().filter((one) => one.startsWith('0'))).toEqual(['0 failed: TASK_SOURCE_CHANGED, fail-job'])
+    expect((state.commits ?? 0) - before).toBeLessThanOrEqual(1)
+  })
+
+  test('a fetch of what comes next is refused → the task next to it goes on', async () => {
+    const { slot, state, write, known } = await takenOverAgain(async (log) => {
+      await log.write([{ topic: 'in', partition: 0, records: ['2', '3', '4'].map((value) => ({ key: null, value })) }])
+      await log.trim('in', 0, 3)
+    })
+    const before = state.commits ?? 0
+    await write('3', 1)
+    await slot.clock.advance(100)
+    expect(state.commits).toBe(before + 1)
+    known()
+  })
 })

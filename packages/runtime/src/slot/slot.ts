@@ -97,7 +97,7 @@ export class Slot {
     this.#growth = new SourceGrowth(ports, () => this.#running(), wake)
     this.#ends = new ShuffleEnds(ports, () => this.#running())
     const kinds = new Set(options.run.stages.flatMap((stage) => stage.inputs.map((input) => (input.kind === 'topic' || input.kind === 'shuffle' ? 'log' : input.kind))))
-    this.#fetching = [...kinds].map((kind) => new Fetching(ports, kind, () => this.#running(), this.#signal))
+    this.#fetching = [...kinds].map((kind) => new Fetching(ports, kind, () => (kind === 'log' ? [...this.#held.values()].filter((held) => held.takesInput) : this.#running()), this.#signal))
   }
 
   /** Runs until `stop`, or until an error that ends the process (action `exit`) rejects it. */

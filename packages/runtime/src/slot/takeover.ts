@@ -215,9 +215,12 @@ export class Takeover {
         continue
       }
       if (outcome.kind === 'own' && (await this.#loaded(held, prepared))) {
+        // Not while it is tried: that may take minutes.
+        held.readsAhead = !this.#isTried(held)
         await checkSources(held, reader, this.#ports.reader)
         await this.#try(held)
         if (await this.#slot.resume(held)) return undefined
+        held.readsAhead = false
         await again(held)
         continue
       }
@@ -232,10 +235,14 @@ export class Takeover {
     }
   }
 
+  #isTried(held: HeldTask): boolean {
+    return this.#ports.trial !== undefined && held.culprits === undefined && isToBeTried(held.deaths)
+  }
+
   /** Owners before this one died in a row: what comes next is tried where it costs nobody, and what kills is set aside. */
   async #try(held: HeldTask): Promise<void> {
     const { logger, trial } = this.#ports
-    if (trial !== undefined && held.culprits === undefined && held.claim !== undefined && isToBeTried(held.deaths)) {
+    if (trial !== undefined && held.claim !== undefined && this.#isTried(held)) {
       held.culprits = []
       logger.warn({ task: held.key, deaths: held.deaths }, 'takeover.tried')
       held.waitingFor = `its input is tried in a process of its own: ${howMany(held.deaths?.slots ?? 0, 'slot')} and ${howMany(held.deaths?.executors ?? 0, 'executor')} died of it in a row`
