@@ -21,6 +21,9 @@ export const cpuSeconds = (pid: number): number => {
   return fields.length === 0 ? 0 : (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
 }
 
+/** Of all its children, user and system: what the slots of an executor took since they started. */
+export const childrenCpuSeconds = (pid: number): number => childrenOf(pid).reduce((total, child) => total + cpuSeconds(child), 0)
+
 const statusMb = (pid: number, field: RegExp): number => {
   try {
     return Math.round(Number(field.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024 / 1e6)

@@ -5,7 +5,7 @@ import { Cluster } from '../../test/cluster/cluster.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { OUTPUT_TOPIC, Payments } from '../payments.ts'
-import { childrenOf, memoryMb, peakMemoryMb } from '../processes.ts'
+import { childrenCpuSeconds, childrenOf, memoryMb, peakMemoryMb } from '../processes.ts'
 import { measureRaw } from '../raw.ts'
 import { RunningCheck } from '../recovery/check.ts'
 import { Feed } from '../recovery/feed.ts'
@@ -52,7 +52,7 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
   await executor.line((line) => line.event === 'executor.started')
   await cluster.submit(join(import.meta.dirname, '..', 'jobs', 'running.ts'))
   await executor.line((line) => line.msg === 'takeover.running')
-  const slots = childrenOf(executor.pid)
+  const [slots, givenAt] = [childrenOf(executor.pid), realClock.monotonic()]
   const samples = new Samples([executor.pid, ...slots])
   ending.add(() => samples.stop())
   void samples.run()
@@ -68,6 +68,7 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
     }
   }
   await until('the input was not worked off', ({ summary, tasks }) => summary.lag === 0 && tasks.length > 0 && tasks.every(({ inputs }) => inputs.length > 0 && inputs.every(({ stable }) => stable > 0)))
+  const workedOffFor = realClock.monotonic() - givenAt
   report.say(`${options.events} events of ${Math.min(USERS, options.events)} users worked off: ${samples.values.at(-1)} MB; ${options.rate} a second follow, through two checkpoints and at least ${options.seconds} s`)
   const feed = new Feed(payments, options.rate)
   ending.add(() => Promise.allSettled([feed.stop()]))
@@ -81,6 +82,7 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
   const [loading, steady] = [samples.values.slice(0, steadyFrom), samples.values.slice(steadyFrom)]
   const [executorRssMb, slotPeakMb] = [memoryMb(executor.pid), Math.max(...slots.map(peakMemoryMb))]
   await until('the last events were not worked off', ({ summary }) => summary.lag === 0)
+  const slotsCpu = childrenCpuSeconds(executor.pid)
   await executor.kill()
   const check = new RunningCheck(USERS)
   await readTopic(log, OUTPUT_TOPIC, (record) => check.take(record.value?.toString('utf8') ?? 'null'))
@@ -90,5 +92,5 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
   report.say(`executor and slots together: ${figures.rssMb} MB (median), ${figures.steadyPeakRssMb} MB at most while ${options.rate} events a second go on and snapshots are made; ${figures.peakRssMb} MB at most, working off what was there included; executor alone ${executorRssMb} MB`)
   report.say(`${check.results} results for ${payments.count} events: ${lost} lost, ${doubled} doubled, ${wrong} wrong`)
   for (const example of examples) report.say(`  ${example}`)
-  report.finish({ workload: 'memory', log: options.log, slots: slots.length, keys: Math.min(USERS, options.events), events: payments.count, ...figures, rawEventsPerSecond: raw.eventsPerSecond, lost, doubled, wrong, seed: options.seed })
+  report.finish({ workload: 'memory', log: options.log, slots: slots.length, keys: Math.min(USERS, options.events), events: payments.count, eventsPerSecond: Math.round(options.events / workedOffFor * 1_000), cpuSecondsPerMillion: Number((slotsCpu / (payments.count / 1e6)).toFixed(2)), ...figures, rawEventsPerSecond: raw.eventsPerSecond, lost, doubled, wrong, seed: options.seed })
 }

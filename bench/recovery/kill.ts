@@ -19,8 +19,9 @@ export interface KillFigures {
   /** Kill to the first committed record of the partition that came last, and first, of those it owned, ms. */
   readonly gapMs: number
   readonly firstGapMs: number
-  /** Longest silence of the survivor's own partitions meanwhile, and of all partitions in the two seconds before, ms. */
-  readonly survivorGapMs: number
+  /** Longest silence of the survivor's own partitions meanwhile, ms. Undefined: nobody's partitions moved. */
+  readonly survivorGapMs?: number
+  /** Of all partitions in the two seconds before, ms. */
   readonly beforeGapMs: number
   /** Steps of the tasks that moved, milliseconds since the kill, worst first. */
   readonly steps: readonly Step[]
@@ -115,5 +116,5 @@ export const killDriver = async (cluster: Cluster, job: string, output: Output, 
   await realClock.sleep(AFTERMATH_MS)
   const until = realClock.monotonic()
   const silent = partitions.map((partition) => Math.round(silenceOf(output, partition, at, until)))
-  return { gapMs: Math.max(...silent), firstGapMs: Math.min(...silent), survivorGapMs: 0, beforeGapMs: Math.round(Math.max(...partitions.map((partition) => silenceOf(output, partition, at - BEFORE_MS, at - 200)))), steps: [] }
+  return { gapMs: Math.max(...silent), firstGapMs: Math.min(...silent), beforeGapMs: Math.round(Math.max(...partitions.map((partition) => silenceOf(output, partition, at - BEFORE_MS, at - 200)))), steps: [] }
 }

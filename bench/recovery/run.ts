@@ -6,7 +6,7 @@ import { seeded } from '../../test/workload/events.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { Payments } from '../payments.ts'
-import { childrenOf, peakMemoryMb } from '../processes.ts'
+import { childrenCpuSeconds, childrenOf, peakMemoryMb } from '../processes.ts'
 import { measureRaw } from '../raw.ts'
 import type { Report } from '../report.ts'
 import { startServers } from '../servers.ts'
@@ -52,12 +52,13 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
   const output = new Output(log, check)
   const feed = new Feed(payments, options.rate)
   output.follow()
+  const fedFrom = realClock.monotonic()
   feed.start()
   ending.add(() => Promise.allSettled([feed.stop(), output.stop()]))
   report.say(`${options.events} events preloaded, ${options.rate} a second follow; waiting for a checkpoint`)
 
   const kills: KillFigures[] = []
-  let rssMb = 0
+  let [rssMb, slotsCpu] = [0, 0]
   while (kills.length < options.kills) {
     await untilBalanced(cluster, options.rate)
     await realClock.sleep(STEADY_MS * (1 + random()))
@@ -65,24 +66,29 @@ export const runRecovery = async (options: BenchOptions, ending: Ending, report:
     rssMb = Math.max(rssMb, ...alive.flatMap(({ pid }) => childrenOf(pid)).map(peakMemoryMb))
     const victim = alive[Math.floor(random() * alive.length)]
     if (victim === undefined) throw new Error(`no executor is left\n${cluster.story()}`)
+    // Nobody tells of a process that is gone what it took.
+    if (options.how !== 'driver') slotsCpu += childrenCpuSeconds(victim.pid)
     const figures = options.how === 'driver' ? await killDriver(cluster, JOB, output, DRIVER_AWAY_MS) : await killOne(cluster, JOB, victim, output, options.how)
     kills.push(figures)
-    report.say(`${options.how} ${kills.length} (${options.how === 'driver' ? 'the driver' : victim.name}): gap ${figures.gapMs} ms (first partition ${figures.firstGapMs}), survivor ${figures.survivorGapMs} ms, before it ${figures.beforeGapMs} ms`)
+    report.say(`${options.how} ${kills.length} (${options.how === 'driver' ? 'the driver' : victim.name}): gap ${figures.gapMs} ms (first partition ${figures.firstGapMs}), survivor ${figures.survivorGapMs ?? '-'} ms, before it ${figures.beforeGapMs} ms`)
     for (const step of figures.steps) report.say(sayStep(step))
     if (options.how !== 'driver') cluster.startExecutor()
   }
 
+  const fedFor = realClock.monotonic() - fedFrom
   await feed.stop()
   for (const began = realClock.monotonic(); check.results < payments.count && realClock.monotonic() - began < DRAINED_MS_MAX;) await realClock.sleep(50)
   await output.stop()
+  for (const { pid } of cluster.executors.filter((executor) => executor.alive)) slotsCpu += childrenCpuSeconds(pid)
   const { lost, doubled, wrong, examples } = check.finish(payments)
   const raw = await measureRaw(log, payments.count)
   const gapsMs = kills.map(({ gapMs }) => gapMs)
+  const survivors = kills.flatMap(({ survivorGapMs }) => survivorGapMs ?? [])
   report.say(`${check.results} results for ${payments.count} events: ${lost} lost, ${doubled} doubled, ${wrong} wrong`)
   for (const example of examples) report.say(`  ${example}`)
   report.finish({
-    workload: 'recovery', how: options.how, log: options.log, slots: options.slots, eventsPerSecond: options.rate, events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
-    firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), rawEventsPerSecond: raw.eventsPerSecond, survivorGapMs: Math.max(...kills.map(({ survivorGapMs }) => survivorGapMs)), survivorGapsMs: kills.map(({ survivorGapMs }) => survivorGapMs),
+    workload: 'recovery', how: options.how, log: options.log, slots: options.slots, ratePerSecond: options.rate, eventsPerSecond: Math.round((payments.count - options.events) / fedFor * 1_000), cpuSecondsPerMillion: Number((slotsCpu / (payments.count / 1e6)).toFixed(2)), events: payments.count, kills: kills.length, gapsMs, p50Ms: median(gapsMs), worstMs: Math.max(...gapsMs),
+    firstGapsMs: kills.map(({ firstGapMs }) => firstGapMs), rawEventsPerSecond: raw.eventsPerSecond, ...survivors.length === 0 ? {} : { survivorGapMs: Math.max(...survivors), survivorGapsMs: survivors },
     beforeGapsMs: kills.map(({ beforeGapMs }) => beforeGapMs), rssMb, lost, doubled, wrong, seed: options.seed,
   })
 }
