@@ -12,10 +12,11 @@ const task = (phase: TaskDescription['phase'], loadedMs = 0, bytes = 0): TaskDes
 const job = (tasks: readonly TaskDescription[], origin: JobDescription['origin'] | null = { checkpoint: 7, run: 2 }): JobDescription =>
   ({ ...DESCRIPTION, tasks, startedFrom: 'as it is said', ...origin === null ? {} : { origin }, checkpoints: [{ checkpoint: 7, run: 2, takenAt: 0, bytes: 40 * MIB, parts: 4 }] })
 
-test('restore under way → tasks that run, snapshots loaded, bytes of those of the checkpoint, and what is left at this pace', () => {
+test('restore under way → tasks that run, snapshots loaded, bytes of those of the checkpoint, how fast, and what is left at this pace', () => {
   const now = restoringOf(job([task('running', 10, 5 * MIB), task('taking-over', 12, 5 * MIB), task('taking-over'), task('assigned')]))
-  expect(now).toEqual({ tasks: 4, running: 1, loaded: 2, bytesLoaded: 10 * MIB, bytes: 40 * MIB, takeover: { tasks: 4, loaded: 2, since: 0 } })
-  expect(now && restoringText(now, 2_000)).toBe('1 of 4 tasks runs; state of 2 loaded, 10.0 MiB of 40.0 MiB, about 6 s left')
+  expect(now).toEqual({ tasks: 4, running: 1, loaded: 2, bytesLoaded: 10 * MIB, bytes: 40 * MIB, takeover: { tasks: 4, loaded: 2, bytesLoaded: 10 * MIB, since: 0 } })
+  expect(now && restoringText(now, 2_000)).toBe('1 of 4 tasks runs; state of 2 loaded, 10.0 MiB of 40.0 MiB, 5.0 MiB/s, about 6 s left')
+  expect(now && restoringText(now, 0)).toBe('1 of 4 tasks runs; state of 2 loaded, 10.0 MiB of 40.0 MiB')
 })
 
 test('recovery of some tasks, no checkpoint began the run → counted by tasks, no bytes to compare with', () => {
@@ -23,8 +24,14 @@ test('recovery of some tasks, no checkpoint began the run → counted by tasks, 
   expect(now && restoringText(now, 3_000)).toBe('3 of 4 tasks run; state of 3 loaded, about 1 s left')
 })
 
+const at = (one: TaskDescription, detectedAt: number, assignedAt: number): TaskDescription => one.recovery === undefined ? one : { ...one, recovery: { ...one.recovery, detectedAt, assignedAt } }
+
+test('rate → of what is taken over now alone: what others loaded long ago took none of this time', () => {
+  const now = restoringOf(job([at(task('running', 10, 30 * MIB), 1_000, 1_100), at(task('running', 10, 4 * MIB), 900_000, 900_100), at(task('taking-over'), 900_000, 900_000)], null))
+  expect(now && restoringText(now, 902_000)).toBe('2 of 3 tasks run; state of 2 loaded, 34.0 MiB, 2.0 MiB/s, about 2 s left')
+})
+
 test('time left → since the tasks under way were given out, whoever watches since when; who runs for longer says nothing of the pace', () => {
-  const at = (one: TaskDescription, detectedAt: number, assignedAt: number): TaskDescription => one.recovery === undefined ? one : { ...one, recovery: { ...one.recovery, detectedAt, assignedAt } }
   const [old, lost] = [at(task('running', 10), 1_000, 1_100), at(task('unassigned', 10), 1_000, 1_100)]
   const text = (tasks: readonly TaskDescription[]): string | undefined => {
     const now = restoringOf(job(tasks, null))

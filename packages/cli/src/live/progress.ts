@@ -1,4 +1,4 @@
-// How far a job is that gets its tasks: snapshots loaded, bytes, the time that is left. Pure: descriptions in, a sentence out.
+// How far a job is that gets its tasks: snapshots loaded, bytes, how fast, the time that is left. Pure: descriptions in, a sentence out.
 import { formatDuration, formatSize } from '@tidemark/base'
 import type { JobDescription, TaskDescription } from '@tidemark/wire'
 import { firstLine, numberOr, plural } from '../format/values.ts'
@@ -18,6 +18,7 @@ export interface Restoring {
 interface Takeover {
   readonly tasks: number
   readonly loaded: number
+  readonly bytesLoaded: number
   /** When the first of them was given out, by the driver's clock. */
   readonly since: number
 }
@@ -31,13 +32,15 @@ const steps = ({ recovery }: TaskDescription) => recovery?.steps
 /** Of one without an owner, the last recovery is told still. */
 const isLoaded = (task: TaskDescription): boolean => task.phase === 'running' || (task.phase !== 'unassigned' && (steps(task)?.loadedMs ?? 0) > 0)
 
+/** Of the snapshots that these began from. */
+const bytesOf = (tasks: readonly TaskDescription[]): number => tasks.reduce((sum, task) => sum + (steps(task)?.snapshot?.bytes ?? 0), 0)
+
 const takeoverOf = (tasks: readonly TaskDescription[]): Takeover | undefined => {
   const begun = Math.min(...tasks.flatMap(({ phase, recovery }) => SETTLED.has(phase) || phase === 'unassigned' || recovery === undefined ? [] : [recovery.detectedAt]))
   const given = tasks.flatMap((task) => task.phase === 'unassigned' || task.recovery === undefined || task.recovery.detectedAt < begun - TOGETHER_MS ? [] : [{ task, since: task.recovery.assignedAt }])
   if (begun === Infinity || given.length === 0) return undefined
-  return {
-    tasks: given.length + tasks.filter(({ phase }) => phase === 'unassigned').length, loaded: given.filter(({ task }) => isLoaded(task)).length, since: Math.min(...given.map(({ since }) => since)),
-  }
+  const loaded = given.flatMap(({ task }) => isLoaded(task) ? [task] : [])
+  return { tasks: given.length + tasks.filter(({ phase }) => phase === 'unassigned').length, loaded: loaded.length, bytesLoaded: bytesOf(loaded), since: Math.min(...given.map(({ since }) => since)) }
 }
 
 /** Undefined: every task runs, or none is to. */
@@ -49,7 +52,7 @@ export const restoringOf = ({ summary, tasks, checkpoints, origin }: JobDescript
   const bytes = checkpoints.find(({ checkpoint }) => checkpoint === origin?.checkpoint)?.bytes
   return {
     tasks: tasks.length, running: tasks.filter(({ phase }) => phase === 'running').length, loaded: loaded.length,
-    bytesLoaded: loaded.reduce((sum, task) => sum + (steps(task)?.snapshot?.bytes ?? 0), 0), ...(bytes === undefined ? {} : { bytes }), ...(takeover === undefined ? {} : { takeover }),
+    bytesLoaded: bytesOf(loaded), ...(bytes === undefined ? {} : { bytes }), ...(takeover === undefined ? {} : { takeover }),
   }
 }
 
@@ -57,6 +60,9 @@ export const restoringOf = ({ summary, tasks, checkpoints, origin }: JobDescript
 export const leftMs = (done: number, all: number, passedMs: number): number | undefined => (done <= 0 || all <= done || passedMs <= 0 ? undefined : (all - done) * passedMs / done)
 
 const about = (ms: number | undefined): string => ms === undefined ? '' : `, about ${ms < 60_000 ? `${Math.ceil(ms / 1_000)} s` : formatDuration(ms)} left`
+
+/** So far, on average; nothing while nothing can be told of it. */
+const rate = (bytes: number, passedMs: number): string => bytes <= 0 || passedMs <= 0 ? '' : `, ${formatSize(Math.round(bytes / passedMs * 1_000))}/s`
 
 const timeLeft = ({ tasks, bytesLoaded, bytes, takeover }: Restoring, at: number): number | undefined => {
   if (takeover === undefined) return undefined
@@ -66,18 +72,17 @@ const timeLeft = ({ tasks, bytesLoaded, bytes, takeover }: Restoring, at: number
   return byBytes ? leftMs(bytesLoaded, bytes, passedMs) : leftMs(takeover.loaded, takeover.tasks, passedMs)
 }
 
-/** At this time of day. `3 of 8 tasks run; 5 snapshots loaded, 12.0 MiB of 40.0 MiB, about 4s left` */
+/** At this time of day. `3 of 8 tasks run; state of 5 loaded, 12.0 MiB of 40.0 MiB, 6.0 MiB/s, about 5 s left` */
 export const restoringText = (now: Restoring, at: number): string => {
-  const { tasks, running, loaded, bytesLoaded, bytes } = now
+  const { tasks, running, loaded, bytesLoaded, bytes, takeover } = now
   const amount = bytesLoaded === 0 ? '' : `, ${formatSize(bytesLoaded)}${bytes === undefined || bytes < bytesLoaded ? '' : ` of ${formatSize(bytes)}`}`
-  return `${running} of ${plural(tasks, 'task')} ${running === 1 ? 'runs' : 'run'}; state of ${loaded} loaded${amount}${about(timeLeft(now, at))}`
+  const pace = takeover === undefined ? '' : rate(takeover.bytesLoaded, at - takeover.since)
+  return `${running} of ${plural(tasks, 'task')} ${running === 1 ? 'runs' : 'run'}; state of ${loaded} loaded${amount}${pace}${about(timeLeft(now, at))}`
 }
 
-/** `4.0 MiB of 12.0 MiB sent, 2.0 MiB/s, about 4s left` */
-export const uploadText = (sent: number, bytes: number, passedMs: number): string => {
-  const rate = passedMs > 0 ? `, ${formatSize(Math.round(sent / passedMs * 1_000))}/s` : ''
-  return `${formatSize(sent)} of ${formatSize(bytes)} sent${rate}${sent < bytes ? about(leftMs(sent, bytes, passedMs)) : ''}`
-}
+/** `4.0 MiB of 12.0 MiB sent, 2.0 MiB/s, about 4 s left` */
+export const uploadText = (sent: number, bytes: number, passedMs: number): string =>
+  `${formatSize(sent)} of ${formatSize(bytes)} sent${rate(sent, passedMs)}${sent < bytes ? about(leftMs(sent, bytes, passedMs)) : ''}`
 
 /** One line of a job, for whoever has no terminal, and below the events. */
 export const summaryText = (job: JobDescription, at: number): string => {
