@@ -29,6 +29,9 @@ let folder: string
 let driver: Serving
 let nobody: string
 
+const MISSPELLED = { TIDEMARK_SLOT_HAEP: '512' }
+const REMARK = 'TIDEMARK_SLOT_HAEP is set, and is no setting. Did you mean TIDEMARK_SLOT_HEAP?'
+
 interface Answer { readonly code: number | null, readonly out: string, readonly err: string }
 
 const run = (args: readonly string[], env: Record<string, string> = {}, input = '', cwd = folder): Promise<Answer> => new Promise((resolve) => {
@@ -143,7 +146,7 @@ describe('main', () => {
     let places: string[]
     beforeAll(async () => {
       places = NOBODY.map(() => mkdtempSync(join(tmpdir(), 'tidemark-nobody-')))
-      answers = await runAll(NOBODY.map(([, args], at) => () => run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', places[at] ?? '', ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []])))
+      answers = await runAll(NOBODY.map(([, args], at) => () => run([...args.map((arg) => arg.replace('NOBODY', nobody)), '--dir', places[at] ?? '', ...args[0] === 'driver' ? ['--listen', '127.0.0.1:0'] : []], MISSPELLED)))
     }, 90_000)
     afterAll(() => {
       for (const place of places) rmSync(place, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
@@ -152,6 +155,20 @@ describe('main', () => {
     test.each(NOBODY.map(([what, , message], at) => [what, message, at] as const))('main, %s → 3, and who did not answer', (_what, message, at) => {
       expect([answers[at]?.code, answers[at]?.err]).toEqual([3, expect.stringMatching(message)])
     })
+
+    test('main, a driver or an executor with a variable that is nearly a setting → a warning in its log, once, and nowhere else', () => {
+      for (const { out, err } of answers) {
+        const lines = out.split('\n').filter((line) => line.includes('SLOT_HAEP')).map((line) => JSON.parse(line) as unknown)
+        expect([lines, err]).toEqual([[expect.objectContaining({ level: 40, msg: 'settings.misspelled', remark: REMARK })], expect.not.stringContaining('SLOT_HAEP')])
+      }
+    })
+  })
+
+  test('main, a variable that is nearly a setting → any command says which one was meant, beside its answer or its error', async () => {
+    const commands = [['jobs', '--json'], ['config', '--json'], ['topics', '--json'], ['submit', 'nowhere.ts'], ['dev', 'nowhere.ts']]
+    const answers = await runAll(commands.map((args) => () => run(args, MISSPELLED)))
+    expect(answers.map(({ code, err }) => [code, err.split('\n').slice(0, 2).map((line) => line.split(':')[0])])).toEqual([...[0, 0, 0].map((code) => [code, [REMARK, '']]), ...[1, 1].map((code) => [code, [REMARK, 'JOB_FILE_INVALID']])])
+    expect(answers.slice(0, 3).every(({ out }) => Array.isArray(JSON.parse(out)))).toBe(true)
   })
 
   test.each([['SIGINT', 130], ['SIGTERM', 143]] as const)('main, %s while it waits → %i, and what goes on without it', async (signal, code) => {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, misspelled, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -91,6 +91,11 @@ const whole = (least: number) => (text: string): number => {
 
 const program = new Command('tidemark').description('Stateful stream processing that treats failure as normal.').version(VERSION, '--version', 'print the version').exitOverride().showHelpAfterError('(tidemark --help shows what there is)')
 
+program.hook('preAction', (_program, asked) => {
+  // A driver and an executor say it in their logs.
+  if (asked.name() !== 'driver' && asked.name() !== 'executor') for (const remark of misspelled(process.env)) terminal.note(remark)
+})
+
 /** Behind what is wrong with how a command is written. */
 const helpOf = (path: string): string => `(tidemark ${path} --help shows what it takes, with examples)`
 
@@ -143,7 +148,7 @@ const SERVERS: readonly ServerName[] = [...LOG, ...STORE, 'redis', 'leaseKey', '
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
 command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)
-  .action((flags: Flags) => showConfig(terminal, flags['json'] === true, configRows(flags, process.env, config), config, process.env))
+  .action((flags: Flags) => showConfig(terminal, flags['json'] === true, configRows(flags, process.env, config), config))
 
 for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
   const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main)).showHelpAfterError(helpOf(main))

@@ -1,5 +1,5 @@
 // Settings of the command line: flags before TIDEMARK_* before tidemark.config.ts before defaults.
-import { CLI_SETTINGS, closest, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings } from '@tidemark/base'
+import { CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, keyOf, readSettings } from '@tidemark/base'
 import type { Settings, SettingSpecs } from '@tidemark/base'
 import type { ConfigFile } from './config-file.ts'
 
@@ -8,15 +8,6 @@ export type ServerName = keyof typeof CLI_SETTINGS
 export type Environment = Readonly<Record<string, string | undefined>>
 
 export const SPECS_BY_USER: Readonly<Record<string, SettingSpecs>> = { commands: CLI_SETTINGS, driver: DRIVER_SETTINGS, executor: EXECUTOR_SETTINGS }
-
-/** A variable that is nearly one of ours was meant to be it; of others, tests and tools have their own. */
-export const misspelled = (environment: Environment): string[] => {
-  const known = Object.values(SPECS_BY_USER).flatMap((specs) => Object.values(specs).map(({ env }) => env))
-  return Object.keys(environment).filter((name) => name.startsWith('TIDEMARK_') && !known.includes(name)).toSorted().flatMap((name) => {
-    const near = closest(name.slice('TIDEMARK_'.length), known.map((one) => one.slice('TIDEMARK_'.length)))
-    return near === undefined ? [] : [`${name} is set, and is no setting. Did you mean TIDEMARK_${near}?`]
-  })
-}
 
 /** Flags as commander gives them (`s3Endpoint`) by the names that settings have (`s3-endpoint`); what is no setting's flag is left alone. */
 export const flagsOf = (specs: SettingSpecs, flags: Readonly<Record<string, unknown>>): Record<string, string> => Object.fromEntries(Object.values(specs).flatMap((spec) => {

@@ -2,7 +2,7 @@
 import { flushCompileCache } from 'node:module'
 import { join } from 'node:path'
 import pino from 'pino'
-import { describeError, kafkaAccess, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
+import { describeError, kafkaAccess, misspelled, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -31,6 +31,7 @@ const openLease = ({ redis, leaseKey, folder }: ProcessSettings, logger: Logger)
 const main = async (): Promise<void> => {
   const settings = readSettings(DRIVER_SETTINGS, readFlags(DRIVER_SETTINGS, process.argv.slice(2)), process.env, checkAcross)
   const logger: Logger = pino({ level: settings.logLevel, base: { driver: process.pid } }, pino.destination({ fd: 1, sync: true }))
+  for (const remark of misspelled(process.env)) logger.warn({ remark }, 'settings.misspelled')
   const log = openLog(settings, logger)
   const store = openStore(settings, logger)
   const lease = openLease(settings, logger)

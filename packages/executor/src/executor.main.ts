@@ -3,7 +3,7 @@ import { flushCompileCache } from 'node:module'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import pino from 'pino'
-import { describeError, executorId, flagOf, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
+import { describeError, executorId, flagOf, misspelled, processExitCode, readFlags, readSettings, realClock, realRandom } from '@tidemark/base'
 import { connectCluster, serveProbe } from '@tidemark/wire'
 import { Executor } from './shell/executor.ts'
 import { Leftovers } from './shell/leftovers.ts'
@@ -21,6 +21,7 @@ const main = async (): Promise<void> => {
   const id = executorId(realRandom.uuid())
   const label = settings.label === '' ? `${hostname()}-${process.pid}` : settings.label
   const logger = pino({ level: settings.logLevel, base: { executor: label } }, pino.destination({ fd: 1, sync: true }))
+  for (const remark of misspelled(process.env)) logger.warn({ remark }, 'settings.misspelled')
   checkMemory(settings.slots, settings.slotHeapMiB, logger)
 
   const leftovers = new Leftovers(join(settings.folder, 'pids'), label, logger)

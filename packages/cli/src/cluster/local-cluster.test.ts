@@ -20,9 +20,3 @@ test.each([
 test('settings that its processes take, and wrong ones that they are not given → nothing is said', () => {
   expect(() => checkProcessSettings({ TIDEMARK_HEARTBEAT_TIMEOUT: '3s', TIDEMARK_KAFKA: '::', TIDEMARK_SLOT_HEAP: 'much' })).not.toThrow()
 })
-
-test('dev, a variable that is nearly a setting → which one was meant, as config says it', async () => {
-  const context = testContext({ environment: { ...WRONG, TIDEMARK_SLOT_HAEP: '512' } })
-  await runDev(context, [], { fresh: false, executors: 1, slots: 1 }).catch(() => {})
-  expect(context.notes).toEqual(['TIDEMARK_SLOT_HAEP is set, and is no setting. Did you mean TIDEMARK_SLOT_HEAP?'])
-})

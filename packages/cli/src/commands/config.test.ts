@@ -32,8 +32,8 @@ describe('config', () => {
     expect(rows.find(({ setting }) => setting === 'slots')).toMatchObject({ value: 1, usedBy: ['executor'] })
     expect([row(rows, 's3SecretKey'), row(rows, 'redis')]).toEqual([['…', 'file', 'tidemark.config.ts'], ['redis://…@r:1', 'file', 'tidemark.config.ts']])
     const context = testContext({ json: true })
-    showConfig(context.terminal, true, rows, FILE, {})
-    showConfig(context.terminal, false, rows, FILE, {})
+    showConfig(context.terminal, true, rows, FILE)
+    showConfig(context.terminal, false, rows, FILE)
     expect(context.out.length).toBeGreaterThan(rows.length)
     expect(context.out.join('\n')).not.toMatch(/\bsecret\b|\bword\b/)
   })
@@ -69,15 +69,9 @@ describe('config', () => {
   test('config, durations → with their unit, as they may be typed; a script gets number and unit', () => {
     const context = testContext()
     const rows = configRows({}, { TIDEMARK_LEASE: '3s' }, NO_CONFIG)
-    showConfig(context.terminal, false, rows, NO_CONFIG, {})
+    showConfig(context.terminal, false, rows, NO_CONFIG)
     expect(context.out).toEqual(expect.arrayContaining([expect.stringMatching(/^lease +3000ms +TIDEMARK_LEASE/), expect.stringMatching(/^slotHeap +2048 /)]))
     expect(rows.find(({ setting }) => setting === 'lease')).toMatchObject({ value: 3_000, unit: 'ms' })
-  })
-
-  test('config, a variable that is nearly a setting → said; other variables of that name are not', () => {
-    const context = testContext()
-    showConfig(context.terminal, true, configRows({}, {}, NO_CONFIG), NO_CONFIG, { TIDEMARK_HEARTBEAT_TIMOUT: '3s', TIDEMARK_TOOLS: '/tools', TIDEMARK_REQUIRE_SERVICES: '1', TIDEMARK_SLOTS: '2', PATH: '/bin' })
-    expect(context.notes).toEqual(['TIDEMARK_HEARTBEAT_TIMOUT is set, and is no setting. Did you mean TIDEMARK_HEARTBEAT_TIMEOUT?'])
   })
 
   test('config, mistakes in flags, variables and file, of driver and executor → one error with all of them', () => {

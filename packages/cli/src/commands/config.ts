@@ -4,7 +4,7 @@ import type { Settings, SettingSpec } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'
-import { flagsOf, misspelled, problemsOf, SPECS_BY_USER, withConfig } from '../settings.ts'
+import { flagsOf, problemsOf, SPECS_BY_USER, withConfig } from '../settings.ts'
 import type { Environment } from '../settings.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -60,8 +60,7 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
   }).toSorted((a, b) => a.setting < b.setting ? -1 : 1)
 }
 
-export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile, environment: Environment): void => {
-  for (const remark of misspelled(environment)) terminal.note(remark)
+export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile): void => {
   if (json) return terminal.json(rows)
   terminal.line(config.path === undefined ? `no ${CONFIG_FILE} in this folder` : `settings of ${config.path} are used`)
   const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, unit = '', source, usedBy }) => [

@@ -9,7 +9,6 @@ import { checkProcessSettings, LocalCluster, removeFolder, unusedServers } from 
 import { LEASE_FILE, LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
 import { plural } from '../format/values.ts'
-import { misspelled } from '../settings.ts'
 import { makeTopics } from './dev-topics.ts'
 import { showEvents } from './events.ts'
 import { submitJob } from './submit.ts'
@@ -26,7 +25,6 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   const context: Context = { ...outer, servers: { ...outer.servers, kafka: undefined } }
   const { terminal, servers: { folder, driver }, signal } = context
   const say = (text: string): void => context.json ? terminal.note(text) : terminal.line(text)
-  for (const remark of misspelled(context.environment)) terminal.note(remark)
   const unused = unusedServers(context.environment)
   if (unused.length > 0) say(`${unused.join(', ')}: set, and not used: dev keeps everything in ${folder}`)
   // Before anything is started or deleted: mistakes in settings, and in a job file, which are the most likely ones.
