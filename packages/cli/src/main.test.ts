@@ -222,11 +222,12 @@ describe('main', () => {
       writeFileSync(file, `const dir: string = ${JSON.stringify(folder)}\nexport default { dir, heartbeatTimeout: '3s' }\n`)
       const there = (args: readonly string[]) => run(args, { TIDEMARK_DIR: '' }, '', place)
       expect(await there(['topics', '--json'])).toMatchObject({ code: 0, err: '', out: expect.stringContaining('orders') })
-      const { code, out, err } = await there(['config', '--json', '--driver', 'd:1'])
+      const { code, out, err } = await there(['config', '--json', '--driver', 'd:1', '--slots', '2'])
       expect([code, err]).toEqual([0, ''])
       expect(JSON.parse(out)).toEqual(expect.arrayContaining([
         expect.objectContaining({ setting: 'dir', value: folder, from: 'file', source: 'tidemark.config.ts' }), expect.objectContaining({ setting: 'heartbeatTimeout', value: 3_000, from: 'file' }),
-        expect.objectContaining({ setting: 'driver', value: 'd:1', from: 'flag', source: '--driver' }), expect.objectContaining({ setting: 'listen', from: 'default', source: null }),
+        expect.objectContaining({ setting: 'driver', value: 'd:1', from: 'flag', source: '--driver' }), expect.objectContaining({ setting: 'slots', value: 2, from: 'flag', source: '--slots' }),
+        expect.objectContaining({ setting: 'listen', from: 'default', source: null }),
       ]))
       writeFileSync(file, "export default { kafak: 'x:1', heartbeatTimeout: 'soon' }\n")
       for (const answer of await runAll([['jobs'], ['config'], ['driver', '--listen', 'x:1'], ['dev']].map((args) => () => there(args)))) {

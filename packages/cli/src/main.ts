@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, misspelled, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
-import type { Lease, Log, Logger, ObjectStore } from '@tidemark/base'
+import type { Lease, Log, Logger, ObjectStore, SettingSpecs } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
 import { localLease, openLocalLog } from '@tidemark/log-local'
@@ -28,7 +28,7 @@ import { LEASE_FILE, LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
 import { EXIT, EXIT_BY_SIGNAL, exitCodeOf, interruption } from './exit.ts'
 import type { EndingSignal } from './exit.ts'
-import { flagsOf, readServers, withConfig } from './settings.ts'
+import { ALL_SETTINGS, flagsOf, readServers, withConfig } from './settings.ts'
 import type { ServerName, Servers } from './settings.ts'
 import { openTerminal } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
@@ -105,6 +105,11 @@ const command = (name: string, about: string, servers: readonly ServerName[], pa
   for (const server of servers) made.addOption(new Option(`--${flagOf(CLI_SETTINGS[server])} <${server}>`, CLI_SETTINGS[server].about))
   return made
 }
+/** All of them. */
+const takeFlags = (taker: Command, specs: SettingSpecs): Command => {
+  for (const spec of Object.values(specs)) taker.addOption(new Option(`--${flagOf(spec)} <value>`, spec.about))
+  return taker
+}
 const LOG: readonly ServerName[] = ['kafka', 'folder', 'kafkaTls', 'kafkaSasl', 'kafkaUser', 'kafkaPassword']
 const STORE: readonly ServerName[] = ['s3Endpoint', 's3AccessKey', 's3SecretKey', 's3Bucket', 's3Region']
 
@@ -147,13 +152,12 @@ command('audit', "is anything lost or doubled: a job's books, batch by batch, ag
 const SERVERS: readonly ServerName[] = [...LOG, ...STORE, 'redis', 'leaseKey', 'driver']
 command('doctor', 'do the servers keep what Tidemark stands on? Tries log, store and lease; 0: they do, 1: not, 3: not reached', SERVERS)
   .action(async (flags: Flags) => end(await doctor(contextOf(flags))))
-command('config', 'every setting of every process, and where its value is from: a flag, the environment, tidemark.config.ts, or the default', SERVERS)
+takeFlags(command('config', 'every setting of every process, and where its value is from: a flag (those of driver and executor too), the environment, tidemark.config.ts, or the default', []), ALL_SETTINGS)
   .action((flags: Flags) => showConfig(terminal, flags['json'] === true, configRows(flags, process.env, config), config))
 
 for (const [main, specs] of [['driver', DRIVER_SETTINGS], ['executor', EXECUTOR_SETTINGS]] as const) {
   const made = program.command(main).description(`run ${main === 'driver' ? 'a driver' : 'an executor'} in this terminal`).addHelpText('after', examplesOf(main)).showHelpAfterError(helpOf(main))
-  for (const spec of Object.values(specs)) made.addOption(new Option(`--${flagOf(spec)} <value>`, spec.about))
-  made.action(async (given: Flags) => {
+  takeFlags(made, specs).action(async (given: Flags) => {
     const [flags, environment] = [flagsOf(specs, given), withConfig(config, process.env)]
     // All mistakes at once, before a process is started for them.
     if (main === 'driver') readSettings(DRIVER_SETTINGS, flags, environment, checkDriverSettings, config.problems)

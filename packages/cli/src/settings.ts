@@ -9,6 +9,9 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 export const SPECS_BY_USER: Readonly<Record<string, SettingSpecs>> = { commands: CLI_SETTINGS, driver: DRIVER_SETTINGS, executor: EXECUTOR_SETTINGS }
 
+/** By variable, each once: one that several use means the same to all of them. In the words of the commands, where they have it. */
+export const ALL_SETTINGS: SettingSpecs = Object.fromEntries(Object.values(SPECS_BY_USER).toReversed().flatMap((specs) => Object.values(specs).map((spec) => [spec.env, spec])))
+
 /** Flags as commander gives them (`s3Endpoint`) by the names that settings have (`s3-endpoint`); what is no setting's flag is left alone. */
 export const flagsOf = (specs: SettingSpecs, flags: Readonly<Record<string, unknown>>): Record<string, string> => Object.fromEntries(Object.values(specs).flatMap((spec) => {
   const value = flags[keyOf(spec)]

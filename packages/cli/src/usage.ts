@@ -15,7 +15,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'read': ['read totals', 'read totals --follow', 'read totals --from 100 --partition 0 --count 10', 'read totals.dead-letters --json'],
   'audit': ['audit totals', 'audit totals --state', 'audit totals --run 3 --json', 'audit totals --shared revenue --kafka broker-1:9092'],
   'doctor': ['doctor --kafka broker-1:9092 --s3-endpoint http://minio:9000 --redis redis://redis:6379', 'doctor --json'],
-  'config': ['config', 'config --json', 'config --kafka broker-1:9092'],
+  'config': ['config', 'config --json', 'config --kafka broker-1:9092', 'config --heartbeat-timeout 3s --slots 2'],
   'driver': ['driver --kafka broker-1:9092 --s3-endpoint http://minio:9000 --redis redis://redis:6379 --listen 0.0.0.0:7400 --advertise driver-1:7400', 'driver --dir .tidemark'],
   'executor': ['executor --driver driver-1:7400,driver-2:7400 --slots 2', 'executor --driver driver-1:7400,driver-2:7400 --probe-host executor-1 --label west-1'],
   'demo': ['demo', 'demo --seconds 30 --rate 10000 --seed 1'],

@@ -1,8 +1,8 @@
 // tidemark config: who has the last word, what is hidden, and every mistake of every process at once.
 import { describe, expect, test } from '@jest/globals'
 import { NO_CONFIG, readConfig } from '../config-file.ts'
-import { readServers } from '../settings.ts'
-import { testContext } from '../test-context.ts'
+import { ALL_SETTINGS, readServers } from '../settings.ts'
+import { printed, testContext } from '../test-context.ts'
 import { configRows, showConfig } from './config.ts'
 import type { ConfigRow } from './config.ts'
 
@@ -17,6 +17,13 @@ describe('config', () => {
     const rows = configRows({ kafka: 'flag:1' }, { TIDEMARK_KAFKA: 'variable:1', TIDEMARK_DIR: 'variable', TIDEMARK_DRIVER: '' }, FILE)
     expect(['kafka', 'dir', 'driver', 's3Bucket'].map((setting) => row(rows, setting))).toEqual([
       ['flag:1', 'flag', '--kafka'], ['variable', 'environment', 'TIDEMARK_DIR'], ['file:1', 'file', 'tidemark.config.ts'], ['tidemark', 'default', null],
+    ])
+  })
+
+  test('config, settings that only a driver or an executor has → by their flags too', () => {
+    const rows = configRows({ slots: '3', listen: 'flag:1' }, { TIDEMARK_SLOTS: '2', TIDEMARK_LEASE: '3s' }, readConfig('x', { slots: 4, lease: '4s', label: 'file' }))
+    expect(['slots', 'listen', 'lease', 'label', 'heartbeatTimeout'].map((setting) => row(rows, setting))).toEqual([
+      [3, 'flag', '--slots'], ['flag:1', 'flag', '--listen'], [3_000, 'environment', 'TIDEMARK_LEASE'], ['file', 'file', 'tidemark.config.ts'], [2_000, 'default', null],
     ])
   })
 
@@ -74,11 +81,32 @@ describe('config', () => {
     expect(rows.find(({ setting }) => setting === 'lease')).toMatchObject({ value: 3_000, unit: 'ms' })
   })
 
+  test('config --json → one line with every setting, each with just these facts', () => {
+    const context = testContext({ json: true })
+    const file = readConfig('x', { kafka: ['a:1', 'b:2'], s3SecretKey: 'secret' })
+    showConfig(context.terminal, true, configRows({ slots: '3' }, { TIDEMARK_LEASE: '3s' }, file), file)
+    const [rows = [], ...more] = printed(context) as (readonly ConfigRow[])[]
+    const all = ['commands', 'driver', 'executor']
+    const some: readonly ConfigRow[] = [
+      { setting: 'kafka', value: 'a:1,b:2', from: 'file', source: 'tidemark.config.ts', variable: 'TIDEMARK_KAFKA', usedBy: all },
+      { setting: 'lease', value: 3_000, from: 'environment', source: 'TIDEMARK_LEASE', variable: 'TIDEMARK_LEASE', unit: 'ms', usedBy: ['driver'] },
+      { setting: 'redis', value: null, from: 'default', source: null, variable: 'TIDEMARK_REDIS', usedBy: ['commands', 'driver'] },
+      { setting: 's3SecretKey', value: '…', from: 'file', source: 'tidemark.config.ts', variable: 'TIDEMARK_S3_SECRET_KEY', usedBy: all },
+      { setting: 'slots', value: 3, from: 'flag', source: '--slots', variable: 'TIDEMARK_SLOTS', usedBy: ['executor'] },
+    ]
+    expect([rows.filter(({ setting }) => some.some((one) => one.setting === setting)), more]).toStrictEqual([some, []])
+    expect(new Set(rows.map((one) => Object.keys(one).filter((fact) => fact !== 'unit').join()))).toEqual(new Set(['setting,value,from,source,variable,usedBy']))
+    expect(rows.map(({ variable }) => variable).toSorted()).toEqual(Object.keys(ALL_SETTINGS).toSorted())
+  })
+
   test('config, mistakes in flags, variables and file, of driver and executor → one error with all of them', () => {
     const file = readConfig('x', { kafak: 'x' })
     expect(() => configRows({}, { TIDEMARK_SLOTS: 'none', TIDEMARK_LEASE: 'soon' }, file)).toThrow(expect.objectContaining({
       code: 'SETTINGS_INVALID', details: { problems: [expect.stringMatching(/^kafak /), expect.stringMatching(/^TIDEMARK_LEASE = /), expect.stringMatching(/^TIDEMARK_SLOTS = /)] },
     }))
     expect(() => configRows({}, { TIDEMARK_HEARTBEAT_TIMEOUT: '300ms' }, NO_CONFIG)).toThrow(/must be at least three times/)
+    expect(() => configRows({ heartbeatTimeout: '300ms', slots: 'none', kafka: 'none' }, {}, NO_CONFIG)).toThrow(expect.objectContaining({
+      details: { problems: [expect.stringMatching(/^--kafka = /), expect.stringMatching(/three times/), expect.stringMatching(/^--slots = /)] },
+    }))
   })
 })

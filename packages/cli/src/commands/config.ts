@@ -1,10 +1,10 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
-import type { Settings, SettingSpec } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import type { CLI_SETTINGS, Settings, SettingSpec } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
 import { table } from '../format/table.ts'
-import { flagsOf, problemsOf, SPECS_BY_USER, withConfig } from '../settings.ts'
+import { ALL_SETTINGS, flagsOf, problemsOf, SPECS_BY_USER, withConfig } from '../settings.ts'
 import type { Environment } from '../settings.ts'
 import type { Terminal } from '../terminal.ts'
 
@@ -42,12 +42,12 @@ const shown = (spec: SettingSpec<unknown>, value: unknown): string | number | nu
   return spec.secret === 'url' && URL.canParse(value) ? shownUrl(new URL(value)) : SECRET
 }
 
+/** `given`: flags of any process. */
 export const configRows = (given: Readonly<Record<string, unknown>>, environment: Environment, config: ConfigFile): ConfigRow[] => {
   const merged = withConfig(config, environment)
-  const flags = flagsOf(CLI_SETTINGS, given)
+  const flags = flagsOf(ALL_SETTINGS, given)
   checkAll(flags, merged, config)
-  const specs = new Map(Object.values(SPECS_BY_USER).flatMap((one) => Object.values(one).map((spec) => [spec.env, spec] as const)))
-  return [...specs.values()].map((spec): ConfigRow => {
+  return Object.values(ALL_SETTINGS).map((spec): ConfigRow => {
     const [flag, variable] = [flags[flagOf(spec)], merged[spec.env] === '' ? undefined : merged[spec.env]]
     const inEnvironment = (environment[spec.env] ?? '') !== ''
     const [from, source, text] = flag !== undefined && flag !== '' ? ['flag', `--${flagOf(spec)}`, flag] as const

@@ -80,6 +80,20 @@ describe('doctor', () => {
     expect(states(of)).toMatchObject({ log: 'left out', store: 'left out', lease: 'left out' })
   })
 
+  test('doctor --json → one line: whether all may be used, and of each what was found, with just these facts', async () => {
+    const of = context({ openLog: () => log(fails('LOG_UNAVAILABLE')), openStore: () => store(close, ['one drive']), openJobs: () => fakeJobs({ list: fails('WIRE_UNAVAILABLE') }) })
+    await doctor(of)
+    expect(printed(of)).toStrictEqual([{
+      usable: false,
+      findings: [
+        { what: 'log', server: 'kafka k:9092', state: 'unreached', says: ['told by LOG_UNAVAILABLE'], code: 'LOG_UNAVAILABLE', hint: 'what to do' },
+        { what: 'store', server: 'http://m:9000/tidemark', state: 'warned', says: ['a conditional put is refused where an object is; what was put is read, and listed, at once', 'one drive'] },
+        { what: 'lease', server: 'redis r:6379', state: 'ok', says: ['given once, renewed, let go, given again with a higher epoch', 'nobody leads'] },
+        { what: 'driver', server: 'one:1', state: 'warned', says: ['told by WIRE_UNAVAILABLE'], code: 'WIRE_UNAVAILABLE', hint: 'what to do' },
+      ],
+    }])
+  })
+
   test('for people → a row each, code and hint with it', async () => {
     const of = context({ json: false, openStore: () => store(fails('STORE_UNSUPPORTED')) })
     await doctor(of)
