@@ -1,6 +1,7 @@
 // JobService on the driver's side: gRPC calls → JobHandlers.
 import type { sendUnaryData, ServerReadableStream, ServerUnaryCall, ServerWritableStream, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { TidemarkError } from '@tidemark/base'
+import { formatSize, realClock, TidemarkError } from '@tidemark/base'
+import type { Clock } from '@tidemark/base'
 import { createHash } from 'node:crypto'
 import { serve } from './channel.ts'
 import type { Serving, Tls } from './channel.ts'
@@ -11,14 +12,23 @@ import { toStatus } from './status.ts'
 
 /** One object of the store holds it. */
 const BUNDLE_BYTES_MAX = 32 * 1024 * 1024
+/** Between two messages of a submission. A client that has stopped, or was forgotten, would else hold what it has sent here for ever. */
+const SILENCE_MS_MAX = 60_000
 
 const damaged = (message: string): TidemarkError =>
   new TidemarkError(message, { code: 'JOB_BUNDLE_DAMAGED', blame: 'environment', action: 'retry', hint: 'Submit again.' })
 
-/** Reads header and bundle, and checks length and hash of what arrived. */
-const readSubmission = async (call: AsyncIterable<SubmitChunk>): Promise<SubmitRequest> => {
+type Header = Extract<SubmitChunk, { readonly header: unknown }>['header']
+
+const stalled = (header: Header | undefined, bytes: number): TidemarkError =>
+  new TidemarkError(`the client sent nothing for ${SILENCE_MS_MAX / 1_000} s in the middle of its submission: ${header === undefined ? 'not even the header came' : `${formatSize(bytes)} of the bundle's ${formatSize(header.bundleBytes)} came`}`, {
+    code: 'JOB_SUBMISSION_STALLED', blame: 'environment', action: 'retry', hint: 'Nothing of it is stored. Submit again, and end the stream behind the last chunk.',
+  })
+
+/** Reads header and bundle, and checks length and hash of what arrived. `onMessage` is told how far it is. */
+const readSubmission = async (call: AsyncIterable<SubmitChunk>, onMessage: (header: Header, bytes: number) => void): Promise<SubmitRequest> => {
   const parts: Buffer[] = []
-  let header: Extract<SubmitChunk, { readonly header: unknown }>['header'] | undefined
+  let header: Header | undefined
   let bytes = 0
   for await (const chunk of call) {
     if ('header' in chunk) {
@@ -32,6 +42,7 @@ const readSubmission = async (call: AsyncIterable<SubmitChunk>): Promise<SubmitR
       if (bytes > header.bundleBytes) throw damaged(`more than the ${header.bundleBytes} bytes announced came`)
       parts.push(chunk.bundle)
     }
+    onMessage(header, bytes)
   }
   if (!header) throw damaged('no header came')
   const bundle = Buffer.concat(parts)
@@ -40,14 +51,29 @@ const readSubmission = async (call: AsyncIterable<SubmitChunk>): Promise<SubmitR
   return { plan: header.plan, bundle, ...(header.fromCheckpoint === undefined ? {} : { fromCheckpoint: header.fromCheckpoint }), ...(header.submissionId === undefined ? {} : { submissionId: header.submissionId }) }
 }
 
+/** `JOB_SUBMISSION_STALLED` once the client has been silent for too long; the rest of the call is let go when that is answered. */
+const readInTime = async (call: AsyncIterable<SubmitChunk>, clock: Clock): Promise<SubmitRequest> => {
+  const silence = Promise.withResolvers<never>()
+  const wait = (header: Header | undefined, bytes: number) => clock.after(SILENCE_MS_MAX, () => silence.reject(stalled(header, bytes)))
+  let timer = wait(undefined, 0)
+  try {
+    return await Promise.race([silence.promise, readSubmission(call, (header, bytes) => {
+      timer.cancel()
+      timer = wait(header, bytes)
+    })])
+  } finally {
+    timer.cancel()
+  }
+}
+
 const answering = <Response>(answer: sendUnaryData<Response>, work: () => Promise<Response>): void => {
   work().then((response) => answer(null, response), (error: unknown) => answer(toStatus(error)))
 }
 
-export const jobService = (handlers: JobHandlers): { readonly methods: ServiceDefinition, readonly handlers: UntypedServiceImplementation } => ({
+export const jobService = (handlers: JobHandlers, clock: Clock = realClock): { readonly methods: ServiceDefinition, readonly handlers: UntypedServiceImplementation } => ({
   methods: jobMethods,
   handlers: {
-    Submit: (call: ServerReadableStream<SubmitChunk, SubmitAnswer>, answer: sendUnaryData<SubmitAnswer>) => answering(answer, async () => handlers.submit(await readSubmission(call))),
+    Submit: (call: ServerReadableStream<SubmitChunk, SubmitAnswer>, answer: sendUnaryData<SubmitAnswer>) => answering(answer, async () => handlers.submit(await readInTime(call, clock))),
     List: (_call: ServerUnaryCall<object, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ jobs: await handlers.list(), damaged: await handlers.damaged?.() ?? [] })),
     Describe: (call: ServerUnaryCall<{ job: string }, object>, answer: sendUnaryData<object>) => answering(answer, async () => ({ job: await handlers.describe(call.request.job) })),
     Cancel: (call: ServerUnaryCall<{ job: string, mode: CancelMode }, object>, answer: sendUnaryData<object>) => answering(answer, () => handlers.cancel(call.request.job, call.request.mode)),
@@ -59,4 +85,4 @@ export const jobService = (handlers: JobHandlers): { readonly methods: ServiceDe
   },
 })
 
-export const serveJobs = ({ address, jobs, tls }: { readonly address: string, readonly jobs: JobHandlers, readonly tls?: Tls }): Promise<Serving> => serve(address, [jobService(jobs)], tls)
+export const serveJobs = ({ address, jobs, tls, clock }: { readonly address: string, readonly jobs: JobHandlers, readonly tls?: Tls, readonly clock?: Clock }): Promise<Serving> => serve(address, [jobService(jobs, clock)], tls)

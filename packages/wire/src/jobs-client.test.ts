@@ -1,6 +1,7 @@
 // JobService over real sockets: chunks, errors with their facts, the way to the leader, events.
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { TidemarkError } from '@tidemark/base'
+import { realClock, TidemarkError } from '@tidemark/base'
+import type { Clock } from '@tidemark/base'
 import { randomBytes } from 'node:crypto'
 import { jobsClient, serveJobs } from './index.ts'
 import type { JobEvent, JobHandlers, JobsClient, SubmitRequest } from './index.ts'
@@ -19,8 +20,8 @@ const listen = async (handlers: Partial<JobHandlers>): Promise<string> => {
   cleanups.push(() => serving.close())
   return serving.address
 }
-const dial = (address: string): JobsClient => {
-  const client = jobsClient(address)
+const dial = (address: string, clock: Clock = realClock): JobsClient => {
+  const client = jobsClient(address, { clock })
   cleanups.push(() => client.close())
   return client
 }
@@ -93,6 +94,33 @@ describe('errors', () => {
     } }))
     await expect(client.list()).rejects.toMatchObject({ code: 'WIRE_UNAVAILABLE' })
     leads = true
+    expect(await client.list()).toEqual([])
+  })
+})
+
+describe('deadlines', () => {
+  /** Of the time that a client gives a call, all but 200 ms is over when it is made. */
+  const late = (deadlineMs: number): Clock => ({ ...realClock, now: () => realClock.now() - deadlineMs + 200 })
+  const never = () => new Promise<never>(() => {})
+
+  test.each<readonly [string, number, (client: JobsClient) => Promise<unknown>]>([
+    ['list', 10_000, (client) => client.list()], ['describe', 10_000, (client) => client.describe('orders')], ['cancel', 10_000, (client) => client.cancel('orders', 'drain')],
+    ['submit', 60_000, (client) => client.submit({ plan: { job: 'orders' }, bundle: Buffer.from('x') })],
+  ])('%s, no answer for %i ms → WIRE_DEADLINE that names who was asked', async (_name, deadlineMs, ask) => {
+    const address = await listen({ submit: never, list: never, describe: never, cancel: never })
+    await expect(ask(dial(address, late(deadlineMs)))).rejects.toMatchObject({ code: 'WIRE_DEADLINE', blame: 'environment', action: 'retry', message: `${address} did not answer in time` })
+  })
+
+  test('the leader it was sent to hangs → WIRE_DEADLINE; asks who it asked first, who leads by now', async () => {
+    const hung = await listen({ list: never })
+    let [clock, leads] = [realClock, false]
+    const client = dial(await listen({ list: async () => {
+      if (leads) return []
+      clock = late(10_000)
+      throw new TidemarkError('does not lead', { code: 'DRIVER_NOT_LEADER', blame: 'environment', action: 'retry', details: { leader: hung } })
+    } }), { ...realClock, now: () => clock.now() })
+    await expect(client.list()).rejects.toMatchObject({ code: 'WIRE_DEADLINE', message: `${hung} did not answer in time` })
+    ;[clock, leads] = [realClock, true]
     expect(await client.list()).toEqual([])
   })
 })

@@ -20,6 +20,7 @@ test.each(['RUN_RECORD_TOO_NEW', 'MANIFEST_TOO_NEW'])('what is stored is of a ne
 test.each([
   ['STORE_UNAVAILABLE', 'environment', 'retry', 'UNAVAILABLE'], ['PLAN_INVALID', 'user', 'fail-job', 'INVALID_ARGUMENT'], ['INVARIANT_BROKEN', 'bug', 'restart-task', 'INTERNAL'],
   ['JOB_EXISTS', 'user', 'fail-job', 'ALREADY_EXISTS'], ['CHECKPOINT_UNKNOWN', 'user', 'fail-job', 'NOT_FOUND'], ['JOB_BUSY', 'user', 'retry', 'FAILED_PRECONDITION'],
+  ['JOB_SUBMISSION_STALLED', 'environment', 'retry', 'DEADLINE_EXCEEDED'],
 ] as const)('%s, to blame: %s, to be done: %s → %s', (code, blame, action, expected) => {
   expect(statusOf(code, blame, action)).toBe(expected)
 })
