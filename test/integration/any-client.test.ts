@@ -1,12 +1,13 @@
 // A job submitted by clients that know nothing of us but the file of `tidemark build` and the driver's address: Python, and grpcurl.
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { grpcurlProgram, pythonProgram } from '../../deploy/services/tools.ts'
 import { ClusterProcess } from '../cluster/process.ts'
 import { describeWhere } from '../services/index.ts'
+import { recorded } from '../services/run-folder.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const PYTHON = pythonProgram()
@@ -79,11 +80,61 @@ describeWhere(hasPython, 'any client, in Python', `${PYTHON} has no grpcio and g
     expect(events[0]).toMatch(new RegExp(`^\\d+ job\\.started run ${number} of running-totals `))
     expect(events.at(-1)).toMatch(/^\d+ task\.running /)
   }, 60_000)
+
+  test('any client, Python, several drivers → the one that leads takes it; none that does → why not, of each, and 1', async () => {
+    const standby = new ClusterProcess('driver', 'driver/src/main.ts', { TIDEMARK_DIR: folder, TIDEMARK_LISTEN: '127.0.0.1:0' })
+    try {
+      const waits = String((await standby.line(({ event }) => event === 'driver.listening'))['address'])
+      const submit = (drivers: readonly string[]) => run(PYTHON, [join(ROOT, 'examples/submit.py'), file, drivers.join()])
+      expect(await submit(['127.0.0.1:1', waits, address])).toEqual({ code: 0, err: '', out: expect.stringMatching(/^running-totals run \d+ (?:created|unchanged)\n/) })
+      expect(await submit(['127.0.0.1:1', waits])).toEqual({ code: 1, out: '', err: expect.stringMatching(new RegExp(`^no driver took it:\\n  127\\.0\\.0\\.1:1: .+\\n  ${waits}: this driver does not lead, ${address} does\\n$`)) })
+    } finally {
+      await standby.kill()
+    }
+  }, 60_000)
 })
 
+/** The README's line for that method, to the driver of this test. */
+const readmeLine = (method: string): string => {
+  const line = readFileSync(join(ROOT, 'README.md'), 'utf8').split('\n').find((one) => one.startsWith('grpcurl ') && one.includes(` tidemark.v1.JobService/${method}`))
+  if (line === undefined) throw new Error(`README.md has no line that calls ${method} by grpcurl`)
+  return line.replace('127.0.0.1:7400', address)
+}
+
+interface Told {
+  readonly sequence: string
+  readonly event: string
+  readonly job?: string
+  readonly facts: string
+}
+
+/** A line that goes on until it is killed, and the events that it has printed. */
+const typed = (line: string): { readonly events: () => readonly Told[], readonly until: (wanted: (event: Told) => boolean) => Promise<void>, readonly kill: () => Promise<void> } => {
+  const child = recorded(spawn('sh', ['-c', `exec ${line}`], { cwd: folder, env: { ...process.env, PATH: `${dirname(GRPCURL)}:${process.env['PATH']}` }, stdio: ['ignore', 'pipe', 'inherit'] }))
+  const ended = new Promise<void>((resolve) => child.on('close', () => resolve()))
+  let [text, heard] = ['', (): void => {}]
+  child.stdout.on('data', (data: Buffer) => {
+    text += data.toString()
+    heard()
+  })
+  // One value behind the other, each over several lines; the last may be there in part.
+  const events = (): readonly Told[] => (text.match(/^\{$[^]*?^\}$/gm) ?? []).map((one) => JSON.parse(one) as Told)
+  return {
+    events,
+    until: async (wanted) => {
+      while (!events().some(wanted)) await Promise.race([new Promise<void>((resolve) => { heard = resolve }), ended.then(() => { throw new Error(`${line} ended; it had said: ${text}`) })])
+    },
+    kill: async () => {
+      child.kill('SIGKILL')
+      await ended
+    },
+  }
+}
+
 describeWhere(hasGrpcurl, 'any client, grpcurl', 'there is no grpcurl', () => {
+  const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run(GRPCURL, ['-plaintext', '-d', '@', address, method], input)).out)
+
   test('any client, grpcurl → submits, twice the same; health, describe, cancel', async () => {
-    const call = async (method: string, input: string): Promise<unknown> => JSON.parse((await run(GRPCURL, ['-plaintext', '-d', '@', address, method], input)).out)
     const submission = readFileSync(file, 'utf8')
     expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ job: 'running-totals', run: expect.stringMatching(/^\d+$/), outcome: expect.stringMatching(outcomes) })
     expect(await call('tidemark.v1.JobService/Submit', submission)).toMatchObject({ outcome: 'unchanged' })
@@ -91,4 +142,25 @@ describeWhere(hasGrpcurl, 'any client, grpcurl', 'there is no grpcurl', () => {
     expect(await call('tidemark.v1.JobService/Describe', '{"job":"running-totals"}')).toMatchObject({ job: { startedFrom: 'empty' } })
     expect(await call('tidemark.v1.JobService/Cancel', '{"job":"running-totals"}')).toMatchObject({ state: expect.stringMatching(/^cancel/) })
   }, 60_000)
+
+  test('any client, grpcurl → the list has the job; its events, asked for as the README types it, come as they happen; a drain ends at a last checkpoint', async () => {
+    await cli('cancel', 'running-totals', '--now')
+    const { run: number } = await call('tidemark.v1.JobService/Submit', readFileSync(file, 'utf8')) as { readonly run: string }
+    const watch = typed(readmeLine('WatchEvents'))
+    try {
+      const ofRun = (name: string) => ({ event, facts }: Told): boolean => event === name && String((JSON.parse(facts) as { run?: number }).run) === number
+      await watch.until(ofRun('job.started'))
+      await watch.until(({ event }) => event === 'task.running')
+      expect(await call('tidemark.v1.JobService/List', '{}')).toEqual({ jobs: [expect.objectContaining({ job: 'running-totals', run: number, state: expect.stringMatching(/^(?:starting|running)$/) })] })
+      const drain = '{"job":"running-totals","mode":"CANCEL_MODE_DRAIN"}'
+      expect(await call('tidemark.v1.JobService/Cancel', drain)).toMatchObject({ job: 'running-totals', run: number, state: expect.stringMatching(/^(?:draining|cancelling|cancelled)$/) })
+      await watch.until(ofRun('job.cancelled'))
+      expect(await call('tidemark.v1.JobService/Cancel', drain)).toEqual({ job: 'running-totals', run: number, state: 'cancelled', finalCheckpoint: expect.stringMatching(/^\d+$/) })
+      const events = watch.events()
+      expect(events.every(({ job = 'running-totals' }) => job === 'running-totals')).toBe(true)
+      expect(events.map(({ sequence }) => Number(sequence))).toEqual(events.map(({ sequence }) => Number(sequence)).toSorted((a, b) => a - b))
+    } finally {
+      await watch.kill()
+    }
+  }, 90_000)
 })
