@@ -146,14 +146,12 @@ describeWhere(composeMissing === undefined, 'compose', composeMissing ?? '', () 
       expect(processes).not.toMatch(/\broot +\d+ +\d+ /)
 
       // The lines of the README around a kill of one, then the same for the others.
-      const [kill, , bringBack] = executorKilled
-      await detected('executor-1', () => typed(kill))
-      const table = await typed(executorKilled[1])
-      expect(table).toMatch(/^executor-1\s+dead\s.*, probe /m)
-      expect(table).toMatch(/^last recovery of each task$/m)
-      await typed(bringBack)
-      for (const label of ['executor-2', 'executor-3']) {
+      const [kill, describes, bringBack] = executorKilled
+      for (const label of ['executor-1', 'executor-2', 'executor-3']) {
         await detected(label, () => typed(kill?.replace('executor-1', label)))
+        const table = await typed(describes)
+        expect(table).toMatch(new RegExp(`^${label}\\s+dead\\s.*, probe `, 'm'))
+        expect(table).toMatch(/^last recovery of each task$/m)
         await typed(bringBack?.replace('executor-1', label))
       }
       // The process of PID 1 is the command; its child is the executor.
