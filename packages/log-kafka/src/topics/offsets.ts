@@ -47,10 +47,8 @@ export const partitionOffsets = async (cluster: Cluster, topic: string, partitio
   if (!partitions) cluster.forget(topic)
   const wanted = partitions ?? Array.from({ length: (await cluster.topic(topic)).partitions }, (_, partition) => partition)
   const found = await atLeaders(cluster, topic, wanted, async (link, ofLeader) => {
-    // In this order: start ≤ stable ≤ end holds although the log grows between the three answers.
-    const start = await listOffsets(link, topic, ofLeader, START, 0)
-    const stable = await listOffsets(link, topic, ofLeader, END, 1)
-    const end = await listOffsets(link, topic, ofLeader, END, 0)
+    // In this order, in which a broker takes what comes over one connection: start ≤ stable ≤ end holds although the log grows between the three answers.
+    const [start, stable, end] = await Promise.all([listOffsets(link, topic, ofLeader, START, 0), listOffsets(link, topic, ofLeader, END, 1), listOffsets(link, topic, ofLeader, END, 0)])
     return ofLeader.map((partition) => ({ partition, start: start.get(partition) ?? -1, stable: stable.get(partition) ?? -1, end: end.get(partition) ?? -1 }))
   })
   return found.toSorted((a, b) => a.partition - b.partition)
