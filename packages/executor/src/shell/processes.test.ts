@@ -1,6 +1,6 @@
 // Slot processes as an executor starts them.
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { executorId, realClock, realRandom } from '@tidemark/base'
@@ -26,6 +26,16 @@ test('slot process, ends by SIGKILL → its compiled code is there for the next 
   while (!existsSync(join(folder, 'code')) || kept().length < 50) await realClock.sleep(10)
   slots?.killAll()
   expect(kept().length).toBeGreaterThanOrEqual(50)
+}, 60_000)
+
+test('slot process → freed buffers are the system\'s again, unless the environment says otherwise', async () => {
+  process.env = { ...before, TIDEMARK_DIR: join(folder, 'data'), TIDEMARK_LOG_LEVEL: 'error', MALLOC_TRIM_THRESHOLD_: '4096' }
+  const pid = await new Promise<number>((resolve, reject) => {
+    slots = new SlotProcesses({ executor: executorId('e'), random: realRandom, clock: realClock, slotHeapMiB: 256, memoryBytesMax: 2 ** 40, onReady: (ready) => resolve(ready.pid), onEvent: () => {}, onExit: (_id, _slot, reason) => reject(new Error(reason)) })
+    slots.start(0)
+  })
+  const told = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').filter((line) => line.startsWith('MALLOC_'))
+  expect(told.sort()).toEqual(['MALLOC_MMAP_THRESHOLD_=262144', 'MALLOC_TRIM_THRESHOLD_=4096'])
 }, 60_000)
 
 describe('a slot process that is never ready', () => {
