@@ -65,6 +65,9 @@ export interface SlotProcessesOptions {
  */
 const SLOT_SEMI_SPACE_MIB = 32
 
+/** How much V8's old generation may grow behind a collection before the next one, in percent: left to itself it may double and more, and most of that is garbage (docs/performance.md). */
+const HEAP_GROWING_PERCENT = 50
+
 /**
  * Of glibc (mallopt(3)), bytes: buffers of this size and more are the system's again as soon as they are freed. Left to itself it raises the first one up to
  * 32 MiB with what a slot fetches, and keeps what comes to lie between smaller ones: a slot takes a sixth more memory (docs/performance.md).
@@ -127,7 +130,7 @@ export class SlotProcesses {
   #fork(slot: number, id: SlotId): ChildProcess {
     const { program, executor, slotHeapMiB } = this.#options
     return fork(fileOf(import.meta.url, '../slot.main.ts', './slot.main.js'), [], {
-      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`],
+      execArgv: [...process.execArgv.filter((argument) => !argument.startsWith('--inspect')), `--max-old-space-size=${slotHeapMiB}`, `--min-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--max-semi-space-size=${SLOT_SEMI_SPACE_MIB}`, `--heap-growing-percent=${HEAP_GROWING_PERCENT}`],
       env: { NODE_COMPILE_CACHE, ...ALLOCATOR, ...process.env, TIDEMARK_SLOT_EXECUTOR: executor, TIDEMARK_SLOT_NUMBER: String(slot), TIDEMARK_SLOT_ID: id },
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
