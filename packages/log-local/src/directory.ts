@@ -59,7 +59,7 @@ export class Directory {
     return this.#database.read('describe topics', (sql) => new Map(topics.flatMap((topic) => {
       const row = sql.get('SELECT partitions, max_message_bytes FROM topics WHERE name = ?', topic)
       if (!row) return []
-      return [[topic, { topic, partitions: Number(row['partitions']), compacted: false, maxMessageBytes: Number(row['max_message_bytes']), retentionMs: -1, replicationFactor: 1 }] as const]
+      return [[topic, { topic, partitions: Number(row['partitions']), compacted: false, maxMessageBytes: Number(row['max_message_bytes']), retentionMs: -1 }] as const]
     })))
   }
 

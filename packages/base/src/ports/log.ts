@@ -20,7 +20,8 @@ export interface TopicDescription {
   readonly maxMessageBytes: number
   /** -1: unlimited. */
   readonly retentionMs: number
-  readonly replicationFactor: number
+  /** Left out: of a log that keeps everything once (log-local). */
+  readonly replicationFactor?: number
   /** Who asks may not read its settings: `compacted`, `maxMessageBytes` and `retentionMs` are the log's defaults, and may be wrong. */
   readonly settingsHidden?: true
 }

@@ -29,6 +29,9 @@ const meantBy = async (log: Log): Promise<(topic: string) => string> => {
   }
 }
 
+/** What Tidemark's own topics have where there are as many brokers. */
+const REPLICAS_SAFE = 3
+
 export interface Surroundings {
   readonly topics: ReadonlyMap<string, TopicDescription>
   /** What a person should know. */
@@ -63,8 +66,10 @@ export const checkTopicsOfPlan = async (log: Log, plan: LogicalPlan): Promise<Su
   if (keeping.length > 0) notes.push(`results are deleted by their event time, old ones soon after they are written: kept are ${keeping.map(({ topic, retentionMs }) => `${formatDuration(retentionMs)} of ${topic}`).join(', ')} (retention.ms, -1: for ever)`)
   const hidden = [...topics.values()].filter(({ settingsHidden }) => settingsHidden).map(({ topic }) => topic)
   if (hidden.length > 0) notes.push(`the settings of ${hidden.join(', ')} can't be read (Kafka's right DescribeConfigs is lacking): whether records are deleted there after a time, or compacted, is not known`)
-  const replication = Math.min(...[...topics.values()].map((topic) => topic.replicationFactor))
-  if (replication < 3 && Number.isFinite(replication)) notes.push(`some topics have ${howMany(replication, 'replica')}: what they hold is lost with that many disks`)
+  const byReplicas = Map.groupBy([...topics.values()], ({ replicationFactor }) => replicationFactor ?? REPLICAS_SAFE)
+  for (const [replicas, few] of [...byReplicas].filter(([replicas]) => replicas < REPLICAS_SAFE).sort(([a], [b]) => a - b)) {
+    notes.push(`${few.map(({ topic }) => topic).join(', ')}: ${howMany(replicas, 'replica')} each; what they hold is lost with ${replicas === 1 ? 'the disk of one broker' : `the disks of ${replicas} brokers`}`)
+  }
   return { topics, notes }
 }
 

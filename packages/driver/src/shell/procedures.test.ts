@@ -118,6 +118,26 @@ describe('submit', () => {
     expect(said((await send({}, 'cancelled')).answer)).toEqual([expect.stringMatching(/from the start.*`tidemark submit <job file> --from 4`$/)])
     expect(said((await send({ from: 4 }, 'cancelled')).answer)).toEqual([])
   })
+  test('from a checkpoint of a run that went on behind it → what it put out since is not called back; from the one that it was drained with → there is none, and nothing is said', async () => {
+    const said = async (from: number) => (await send({ from }, 'cancelled')).answer.notes.filter((note) => note.includes('called back'))
+    await send()
+    await store(1, 3)
+    await store(1, 4)
+    await updateDefinition(ports.store, leader, JOB, 1, { state: 'cancelled', finalCheckpoint: 4 })
+    expect(await said(4)).toEqual([])
+    await writeDefinition(ports.store, { formatVersion: 1, job: JOB, run: 1, desired: 'cancelled', state: 'cancelled', finalCheckpoint: 4, submittedAt: 0, epoch: 5 })
+    expect(await said(3)).toEqual([expect.stringMatching(/^output after it is not called back: out\/0 from \d+/)])
+  })
+  test('topics with fewer than three replicas → named, by how many disks it takes; in a log that has none nothing is said, nor how to read it', async () => {
+    const of = (replicas: Readonly<Record<string, number | undefined>>): Partial<Log> => ({ describeTopics: async (names) => new Map([...await ports.log.describeTopics(names)].map(([topic, { replicationFactor: _its, ...about }]) => {
+      const replicationFactor = topic in replicas ? replicas[topic] : 3
+      return [topic, { ...about, ...replicationFactor === undefined ? {} : { replicationFactor } }]
+    })) })
+    const said = async (log: Partial<Log>) => (await submit({ ...ports, log: instead<Log>(ports.log, log) }, leader, { plan: planOf(), bundle: bundle() }, () => undefined)).answer.notes.filter((note) => note.includes('replica') || note.includes('isolation.level'))
+    expect(await said(of({ in: 1, out: 2 }))).toEqual(['in: 1 replica each; what they hold is lost with the disk of one broker', 'out: 2 replicas each; what they hold is lost with the disks of 2 brokers', 'readers of its output topics must set isolation.level=read_committed'])
+    await updateDefinition(ports.store, leader, JOB, 1, { state: 'cancelled' })
+    expect(await said({ ...of({ in: undefined, out: undefined }), hasOpenTransactions: false })).toEqual([])
+  })
   test('from a checkpoint that does not exist → refused', async () => {
     await send()
     await expect(send({ from: 9 }, 'running')).rejects.toMatchObject({ code: 'CHECKPOINT_UNKNOWN' })

@@ -68,7 +68,7 @@ export const submit = async (ports: DriverPorts, leadership: Leadership, request
   if (await store.putIfAbsent(paths.run(job, run), formatRun(record)) === 'exists') throw busy(job, 'submitted')
   await accept(ports, leadership, { formatVersion: 1, job, run, desired: 'running', state: 'new', submittedAt: record.createdAt, epoch: leadership.epoch }, before === undefined)
   return {
-    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest), ...fits, ...passed, ...notes, ...readerNotes(plan)] },
+    answer: { job, run, outcome: origin === undefined ? 'created' : 'restored', notes: [...startNotes(record, origin?.manifest, before), ...fits, ...passed, ...notes, ...(log.hasOpenTransactions ? readerNotes(plan) : [])] },
     run: { record, settings: plan.settings, submittedAt: record.createdAt },
   }
 }
@@ -137,7 +137,7 @@ const answerTaken = async (store: ObjectStore, record: RunRecord, state: JobStat
   const { job, run } = record
   if (state === 'cancelling' || state === 'draining') throw busy(job, state)
   if (record.planHash === hash && record.bundle.sha256 === sha256 && state !== 'failed' && state !== 'ended') return { job, run, outcome: 'unchanged', notes: [`run ${run} of it is ${state} already`] }
-  const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its plan or bundle is another'
+  const how = record.planHash === hash && record.bundle.sha256 === sha256 ? `it is ${state}` : 'its code is another than what is to be submitted'
   throw new TidemarkError(`there is a job ${job} (version ${record.jobVersion}, run ${run}, ${state}): ${how}`, {
     code: 'JOB_EXISTS', blame: 'user', action: 'fail-job', job, run,
     hint: `${state === 'failed' || state === 'ended' ? waysOutOfStopped(job, await checkpointsOf(store, job)) : waysOutOfRunning(job)} Run both: give this one another name.`,
@@ -174,9 +174,11 @@ const unknownCheckpoint = async (store: ObjectStore, job: JobId, checkpoint: num
   return new TidemarkError(`${job} has no checkpoint ${checkpoint}`, { code: 'CHECKPOINT_UNKNOWN', blame: 'user', action: 'fail-job', job, details: { there }, hint: there.length === 0 ? 'It has none at all.' : `It has ${there.slice(0, 20).join(', ')}.` })
 }
 
-const startNotes = (record: RunRecord, origin: Manifest | undefined): string[] => {
+const startNotes = (record: RunRecord, origin: Manifest | undefined, before: Definition | undefined): string[] => {
   if (origin === undefined) return [`run ${record.run} starts empty`]
-  const outputs = origin.outputs.map(({ topic, partition, next }) => `${topic}/${partition} from ${next}`)
+  // Its last checkpoint: behind it nothing was put out.
+  const wasDrained = before?.state === 'cancelled' && before.run === origin.run && before.finalCheckpoint === origin.checkpoint
+  const outputs = wasDrained ? [] : origin.outputs.map(({ topic, partition, next }) => `${topic}/${partition} from ${next}`)
   return [
     `run ${record.run} starts from checkpoint ${origin.checkpoint} of run ${origin.run}`,
     ...(outputs.length === 0 ? [] : [`output after it is not called back: ${outputs.join(', ')} up to where the run before ends (\`tidemark events\` tells)`]),
