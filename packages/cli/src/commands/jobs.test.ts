@@ -100,6 +100,14 @@ describe('jobs', () => {
     expect(printed(machine)).toEqual([[summary], { ...DESCRIPTION, summary, tasks }])
   })
 
+  test.each(['cancelled', 'failed', 'ended'] as const)('describe, a job that is %s → no lag, and of its tasks no snapshot that were yet to come', async (state) => {
+    const tasks = DESCRIPTION.tasks.map(({ lag: _its, snapshot: _gone, waitingFor: _for, ...task }) => ({ ...task, phase: 'unassigned' as const }))
+    const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, summary: { ...SUMMARY, state }, tasks }) }) })
+    await describeJob(context, 'revenue')
+    expect(context.out.join('\n')).toMatch(/^lag +-$/m)
+    expect(context.out.join('\n')).not.toMatch(/none yet|waiting:/)
+  })
+
   test('describe, what has grown while no checkpoint is overdue → no rate and no forecast: the next one removes it', async () => {
     const growth = { batches: 1_191, bytes: 2_621_440, bytesPerHour: 417_752_678, freeBytes: 80_000_000_000 }
     const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, growth }) }) })

@@ -11,6 +11,9 @@ const STATE_STYLE: Readonly<Record<JobState, Style>> = {
   submitted: 'yellow', starting: 'yellow', running: 'green', restoring: 'yellow', draining: 'yellow', cancelling: 'yellow', cancelled: 'dim', failed: 'red', ended: 'dim',
 }
 
+/** Nothing of it runs, and nothing will by itself. */
+const OVER: ReadonlySet<JobState> = new Set(['cancelled', 'ended', 'failed'])
+
 /** A job of which `jobs` knows no more than that it is there. */
 export interface ListedDamage extends DamagedJob {
   readonly state: 'damaged'
@@ -49,7 +52,8 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
 
 const section = (title: string, lines: readonly string[], paint: Paint): string[] => lines.length === 0 ? [] : ['', paint('bold', title), ...lines]
 
-const lagLine = ({ summary: { lag }, tasks }: JobDescription): string => {
+const lagLine = ({ summary: { lag, state }, tasks }: JobDescription): string => {
+  if (OVER.has(state)) return '-'
   if (lag === undefined) return '?: nobody knows it of tasks that do not run'
   return `${plural(lag, 'record')}${tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`
 }
@@ -66,8 +70,8 @@ const executorLines = ({ executors }: JobDescription, now: number, paint: Paint)
 )
 
 /** An owner that went on from it does not know when the one before took it. */
-const snapshotCell = (snapshot: TaskDescription['snapshot'], now: number): string =>
-  snapshot === undefined ? 'none yet' : `${snapshot.checkpoint}, ${snapshot.takenAt === 0 ? 'by the owner before' : ago(snapshot.takenAt, now)}`
+const snapshotCell = ({ snapshot, phase }: TaskDescription, now: number): string =>
+  snapshot === undefined ? phase === 'unassigned' ? '' : 'none yet' : `${snapshot.checkpoint}, ${snapshot.takenAt === 0 ? 'by the owner before' : ago(snapshot.takenAt, now)}`
 
 const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => tasks.length === 0 ? [] : table(
   [
@@ -77,6 +81,6 @@ const taskLines = (tasks: readonly TaskDescription[], now: number): string[] => 
   tasks.map((task) => [
     taskName(task), task.executor === undefined ? '' : `${task.executor}${task.slot === undefined ? '' : ` #${task.slot}`}`, task.waitingFor === undefined ? task.phase : `${task.phase}: ${task.waitingFor}`,
     task.generation === undefined ? '' : `${task.generation.epoch}.${task.generation.counter}`, number(task.batchId), `${task.lagAsOf === undefined || task.lag === undefined ? '' : '≥ '}${numberOr(task.lag)}`, task.watermark === undefined ? '' : eventTime(task.watermark),
-    number(task.stateKeys), formatSize(task.stateBytes), snapshotCell(task.snapshot, now),
+    number(task.stateKeys), formatSize(task.stateBytes), snapshotCell(task, now),
   ]),
 )

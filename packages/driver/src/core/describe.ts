@@ -7,7 +7,7 @@ import type { ExecutorRegistry } from './executors.ts'
 import { growthOfJob } from './growth.ts'
 import { groupWarning } from './group-edits.ts'
 import type { JobEntry, JobTable, Place, TaskEntry } from './jobs.ts'
-import { isLive } from './lifecycle.ts'
+import { isLive, isOver } from './lifecycle.ts'
 import { isSilent } from './log-silence.ts'
 import type { Out } from './out.ts'
 
@@ -81,12 +81,13 @@ const silenceOf = ({ executor, slot }: Place, executors: ExecutorRegistry): { re
   return log !== undefined && isSilent(log) ? { sinceMs: log.silentSinceMs, because: log.because } : undefined
 }
 
-const describeTask = (task: TaskEntry, executors: ExecutorRegistry, out: Out): TaskDescription => {
+/** `over`: the tasks of its job wait for nothing any more. */
+const describeTask = (task: TaskEntry, over: boolean, executors: ExecutorRegistry, out: Out): TaskDescription => {
   const { ref, place, status, recovery } = task
   const silence = place && silenceOf(place, executors)
   const sinceWall = silence && out.wall(silence.sinceMs)
   const silent = silence && sinceWall !== undefined ? `log unreachable since ${new Date(sinceWall).toISOString()} (${silence.because})` : undefined
-  const waitingFor = silent ?? status?.waitingFor ?? (place === undefined ? task.cause : undefined)
+  const waitingFor = silent ?? status?.waitingFor ?? (place === undefined && !over ? task.cause : undefined)
   const phase = phaseOf(task)
   return {
     stage: ref.stage, partition: ref.partition, phase: silent !== undefined && phase === 'running' ? 'waiting' : phase, ...(waitingFor === undefined ? {} : { waitingFor }),
@@ -133,7 +134,7 @@ export const describeJob = (job: JobEntry, executors: ExecutorRegistry, jobs: Jo
   const growth = toldGrowth(job, out, freeBytes)
   const { from } = job.run.record
   return {
-    summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, executors, out)), checkpoints: job.checkpoints,
+    summary: summarise(job, executors, out), tasks: [...job.tasks.values()].map((task) => describeTask(task, isOver(job.state), executors, out)), checkpoints: job.checkpoints,
     ...(underWay === undefined ? {} : { checkpointUnderWay: underWay }), executors: describeExecutors(executors, jobs, out), warnings: warningsOf(job, growth, out),
     startedFrom: from === null ? 'empty' : `checkpoint ${from.checkpoint} of run ${from.run}`, ...(from === null ? {} : { origin: { checkpoint: from.checkpoint, run: from.run } }), ...(job.error === undefined ? {} : { error: job.error }), ...(growth === undefined ? {} : { growth }),
   }

@@ -40,6 +40,7 @@ test('drain → the last checkpoint at once, not at its interval; then owners st
   expect(ofKind(end, 'cancel-run')).toEqual([expect.objectContaining({ run: 1, finalCheckpoint: 1 })])
   cluster.event({ kind: 'run-cancelled', job: JOB, run: 1 })
   expect(stateOf(cluster)).toMatchObject({ state: 'cancelled', finalCheckpoint: 1 })
+  for (const task of cluster.core.describe(JOB, cluster.now)?.tasks ?? []) expect([task.phase, task.waitingFor]).toEqual(['unassigned', undefined])
   expect(cluster.eventNames()).toEqual(expect.arrayContaining(['job.draining', 'job.drained', 'job.cancelled']))
 })
 
