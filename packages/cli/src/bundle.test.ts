@@ -62,6 +62,12 @@ describe('bundle', () => {
     await expect(bundleJob(path)).rejects.toMatchObject({ code: 'JOB_FILE_INVALID', message: `${path} throws when it is imported${at === '' ? '' : ` at ${path}${at}`}` })
   })
 
+  test.each(["job('a').source('in', topic('in', { value: json() })).aggregate('n', {})", "job('a').keyBy(() => 'x')"])('bundle, a step where there is none: %s → where steps stand, and no advice about imports', async (chain) => {
+    const path = file('job.ts', `import { job, json, topic } from 'tidemark'\nexport default ${chain}\n`)
+    const refused: unknown = await bundleJob(path).catch((error: unknown) => error)
+    expect(describeError(refused)).toMatch(/job\.ts throws when it is imported at .*job\.ts:2:\d+\n {2}No such step stands there: .*\nbecause: .*\.\w+ is not a function$/)
+  })
+
   test('bundle, a job that its builder refuses → what the builder says, and no advice about imports', async () => {
     const path = file('job.ts', "import { job, json, stdoutSink, topic } from 'tidemark'\nexport default job('a').source('in', topic('in', { value: json() })).map(async (one) => one).sink('out', stdoutSink())")
     const refused: unknown = await bundleJob(path).catch((error: unknown) => error)

@@ -136,6 +136,7 @@ command('events', 'what happened to jobs and executors', ['driver']).argument('[
   .action((job: string | undefined, flags: { follow: boolean }) => showEvents(contextOf(flags), { follow: flags.follow, ...job === undefined ? {} : { job } }))
 
 const topics = command('topics', 'list the topics', LOG).option('--all', 'those of the cluster too', false).action((flags: { all: boolean }) => listTopics(contextOf(flags), flags.all))
+command('list', 'the same', LOG, topics).option('--all', 'those of the cluster too', false).action((_flags: Flags, self: Command) => listTopics(contextOf(self.optsWithGlobals()), self.optsWithGlobals()['all'] === true))
 command('create', 'make a topic', LOG, topics).argument('<topic>').requiredOption('--partitions <n>', 'how many', whole(1)).option('--config <name=value...>', "Kafka's settings of the topic", [])
   .action((topic: string, flags: { partitions: number, config: string[] }, self: Command) => createTopic(contextOf(self.optsWithGlobals()), topic, flags.partitions, parseConfig(flags.config)))
 command('write', 'write lines of JSON from stdin to a topic, each a record', LOG).argument('<topic>')

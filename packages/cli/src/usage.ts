@@ -10,6 +10,7 @@ export const EXAMPLES: Readonly<Record<string, readonly string[]>> = {
   'cancel': ['cancel totals', 'cancel totals --timeout 600', 'cancel totals --now'],
   'events': ['events', 'events totals --follow', 'events --follow --json'],
   'topics': ['topics', 'topics --all --kafka broker-1:9092', 'topics create orders --partitions 4'],
+  'topics list': ['topics list', 'topics list --all'],
   'topics create': ['topics create orders --partitions 4', 'topics create orders --partitions 4 --config retention.ms=-1'],
   'write': ["write orders --key user < orders.ndjson", "write orders --key user --timestamp ts < orders.ndjson"],
   'read': ['read totals', 'read totals --follow', 'read totals --from 100 --partition 0 --count 10', 'read totals.dead-letters --json'],

@@ -77,7 +77,7 @@ describe('config', () => {
     const context = testContext()
     const rows = configRows({}, { TIDEMARK_LEASE: '3s' }, NO_CONFIG)
     showConfig(context.terminal, false, rows, NO_CONFIG)
-    expect(context.out).toEqual(expect.arrayContaining([expect.stringMatching(/^lease +3000ms +TIDEMARK_LEASE/), expect.stringMatching(/^slotHeap +2048 /)]))
+    expect(context.out).toEqual(expect.arrayContaining([expect.stringMatching(/^lease +TIDEMARK_LEASE +3000ms +TIDEMARK_LEASE/), expect.stringMatching(/^slotHeap +TIDEMARK_SLOT_HEAP +2048 /)]))
     expect(rows.find(({ setting }) => setting === 'lease')).toMatchObject({ value: 3_000, unit: 'ms' })
   })
 

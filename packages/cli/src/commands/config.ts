@@ -63,8 +63,9 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
 export const showConfig = (terminal: Terminal, json: boolean, rows: readonly ConfigRow[], config: ConfigFile): void => {
   if (json) return terminal.json(rows)
   terminal.line(config.path === undefined ? `no ${CONFIG_FILE} in this folder` : `settings of ${config.path} are used`)
-  const lines = table([{ title: 'setting' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, value, unit = '', source, usedBy }) => [
-    setting, value === null || value === '' ? '-' : `${value}${unit}`, source ?? 'default', usedBy.join(', '),
+  const lines = table([{ title: 'setting' }, { title: 'variable' }, { title: 'value' }, { title: 'from' }, { title: 'used by' }], rows.map(({ setting, variable, value, unit = '', source, usedBy }) => [
+    setting, variable, value === null || value === '' ? '-' : `${value}${unit}`, source ?? 'default', usedBy.join(', '),
   ]))
   for (const line of lines) terminal.line(line)
+  terminal.line('- is none: without kafka, s3Endpoint and redis everything is kept in the folder dir. A setting is a flag with dashes: heartbeatTimeout is --heartbeat-timeout')
 }

@@ -52,6 +52,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   } finally {
     if (signal.aborted) say('draining: executors release their tasks')
     await cluster.drain()
+    if (signal.aborted) say('ended; the same command goes on from here')
   }
 }
 

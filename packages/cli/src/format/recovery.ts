@@ -30,7 +30,7 @@ export const recoveryLines = (tasks: readonly TaskDescription[], paint: Paint): 
   ])
   return [
     ...table([{ title: 'task' }, { title: 'detected' }, { title: 'assigned' }, ...STEP_COLUMNS, { title: 'ids fenced', align: 'right' }, { title: 'went on from' }], rows),
-    paint('dim', 'steps in ms since the new owner was told'),
+    paint('dim', 'steps in ms since the new owner was told; without input a first commit waits for some, or for idleAfter'),
     ...[...Map.groupBy(taken, ({ recovery }) => recovery.cause)].flatMap(([cause, same]) => [
       `${cause}: ${same.map(({ task }) => taskName(task)).join(', ')}`, ...same.flatMap(({ task, recovery }) => (recovery.steps?.remarks ?? []).map((remark) => `  ${taskName(task)}: ${remark}`)),
     ]),
