@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
 import { Cluster } from '../../test/cluster/cluster.ts'
+import { described } from '../described.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { INPUT_TOPIC, OUTPUT_TOPIC, Payments } from '../payments.ts'
@@ -24,8 +25,7 @@ const DRAINED_MS_MAX = 60_000
 
 const untilCaughtUp = async (cluster: Cluster, rate: number): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < CAUGHT_UP_MS_MAX;) {
-    const { summary, tasks, checkpoints } = await cluster.jobs.describe(JOB)
-    if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
+    const { summary, tasks, checkpoints } = await described(cluster, JOB)
     if (checkpoints.length > 0 && tasks.length > 0 && tasks.every(({ phase }) => phase === 'running') && (summary.lag ?? Infinity) < rate / 10) return
     await realClock.sleep(100)
   }

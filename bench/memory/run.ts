@@ -1,7 +1,9 @@
 // The memory workload: one executor with the state of 1,000,000 users; what it and its slots take while snapshots are made and events go on, and at most.
 import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
+import type { JobDescription } from '@tidemark/wire'
 import { Cluster } from '../../test/cluster/cluster.ts'
+import { described } from '../described.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { OUTPUT_TOPIC, Payments } from '../payments.ts'
@@ -56,13 +58,8 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
   const samples = new Samples([executor.pid, ...slots])
   ending.add(() => samples.stop())
   void samples.run()
-  const described = async (): Promise<Awaited<ReturnType<typeof cluster.jobs.describe>>> => {
-    const description = await cluster.jobs.describe(JOB)
-    if (description.summary.state === 'failed') throw new Error(`the job failed: ${description.summary.reason}\n${cluster.story()}`)
-    return description
-  }
-  const until = async (what: string, reached: (description: Awaited<ReturnType<typeof described>>) => boolean): Promise<void> => {
-    for (const began = realClock.monotonic(); !reached(await described());) {
+  const until = async (what: string, reached: (description: JobDescription) => boolean): Promise<void> => {
+    for (const began = realClock.monotonic(); !reached(await described(cluster, JOB));) {
       if (realClock.monotonic() - began > WORKED_OFF_MS_MAX) throw new Error(`${what} in ${WORKED_OFF_MS_MAX / 1_000} s\n${cluster.story()}`)
       await realClock.sleep(SAMPLE_MS)
     }
@@ -74,7 +71,7 @@ export const runMemory = async (options: BenchOptions, ending: Ending, report: R
   ending.add(() => Promise.allSettled([feed.stop()]))
   feed.start()
   const steadyFrom = samples.values.length
-  const newestBefore = Math.max(0, ...(await described()).checkpoints.map(({ checkpoint }) => checkpoint))
+  const newestBefore = Math.max(0, ...(await described(cluster, JOB)).checkpoints.map(({ checkpoint }) => checkpoint))
   const began = realClock.monotonic()
   await until('there were no two checkpoints', ({ checkpoints }) => checkpoints.filter(({ checkpoint }) => checkpoint > newestBefore).length >= 2 && realClock.monotonic() - began >= options.seconds * 1_000)
   await feed.stop()

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { paths } from '@tidemark/checkpoint'
 import { jobId, realClock } from '@tidemark/base'
 import { Cluster } from '../../test/cluster/cluster.ts'
+import { described } from '../described.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { INPUT_TOPIC, OUTPUT_TOPIC, Payments } from '../payments.ts'
@@ -35,8 +36,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((total, numbe
 
 const untilRead = async (cluster: Cluster, job: string): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < RUN_MS_MAX;) {
-    const { summary, tasks } = await cluster.jobs.describe(job)
-    if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
+    const { tasks } = await described(cluster, job)
     if (tasks.length > 0 && tasks.every(({ lag, inputs }) => lag === 0 && inputs.length > 0 && inputs.every(({ stable }) => stable > 0))) return
     await realClock.sleep(POLL_MS)
   }

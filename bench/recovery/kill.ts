@@ -3,6 +3,7 @@ import { realClock } from '@tidemark/base'
 import type { JobDescription, TaskDescription } from '@tidemark/wire'
 import type { Cluster } from '../../test/cluster/cluster.ts'
 import type { ClusterProcess } from '../../test/cluster/process.ts'
+import { described } from '../described.ts'
 import { childrenOf, kill } from '../processes.ts'
 import type { Output } from './output.ts'
 import { longestSilence } from './silence.ts'
@@ -63,7 +64,7 @@ const spokenAgain = (output: Output, partition: number, from: number, to: number
 
 /** `kill`: SIGKILL with its slots. `drain`: SIGTERM, and it hands its tasks over. */
 export const killOne = async (cluster: Cluster, job: string, victim: ClusterProcess, output: Output, how: 'kill' | 'drain'): Promise<KillFigures> => {
-  const before = await cluster.jobs.describe(job)
+  const before = await described(cluster, job)
   const owned = before.tasks.filter(({ executor }) => executor === victim.name).map(({ partition }) => partition)
   const others = before.tasks.filter(({ executor }) => executor !== victim.name).map(({ partition }) => partition)
   const pids = [...childrenOf(victim.pid), victim.pid]
@@ -80,7 +81,7 @@ export const killOne = async (cluster: Cluster, job: string, victim: ClusterProc
     && (!owned.includes(partition) || (recovery?.steps?.firstCommitMs !== undefined && recovery.steps.startedAt >= wallAt)))
   let description: JobDescription | undefined
   while (realClock.monotonic() - at < RECOVERED_MS_MAX) {
-    const found = await cluster.jobs.describe(job)
+    const found = await described(cluster, job)
     if (recovered(found)) {
       description = found
       break
@@ -107,7 +108,7 @@ export const killOne = async (cluster: Cluster, job: string, victim: ClusterProc
 
 /** The driver ends by SIGKILL, nobody leads for `awayMs`, then another starts: the longest silence of any partition meanwhile. */
 export const killDriver = async (cluster: Cluster, job: string, output: Output, awayMs: number): Promise<KillFigures> => {
-  const partitions = (await cluster.jobs.describe(job)).tasks.map(({ partition }) => partition)
+  const partitions = (await described(cluster, job)).tasks.map(({ partition }) => partition)
   const at = realClock.monotonic()
   await cluster.driver?.kill()
   await realClock.sleep(awayMs)

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { realClock } from '@tidemark/base'
 import { Cluster } from '../../test/cluster/cluster.ts'
 import { seeded } from '../../test/workload/events.ts'
+import { described } from '../described.ts'
 import type { Ending } from '../ending.ts'
 import type { BenchOptions } from '../options.ts'
 import { Payments } from '../payments.ts'
@@ -29,8 +30,7 @@ const DRIVER_AWAY_MS = 1_000
 
 const untilBalanced = async (cluster: Cluster, rate: number): Promise<void> => {
   for (const began = realClock.monotonic(); realClock.monotonic() - began < READY_MS_MAX;) {
-    const { tasks, checkpoints, summary } = await cluster.jobs.describe(JOB)
-    if (summary.state === 'failed') throw new Error(`the job failed: ${summary.reason}\n${cluster.story()}`)
+    const { tasks, checkpoints, summary } = await described(cluster, JOB)
     const owners = Map.groupBy(tasks.filter(({ phase }) => phase === 'running'), ({ executor }) => executor)
     const each = [...owners.values()].map(({ length }) => length)
     if (checkpoints.length > 0 && (summary.lag ?? Infinity) < rate && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
