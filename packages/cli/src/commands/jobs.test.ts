@@ -102,10 +102,13 @@ describe('jobs', () => {
 
   test.each(['cancelled', 'failed', 'ended'] as const)('describe, a job that is %s → no lag, and of its tasks no snapshot that were yet to come', async (state) => {
     const tasks = DESCRIPTION.tasks.map(({ lag: _its, snapshot: _gone, waitingFor: _for, ...task }) => ({ ...task, phase: 'unassigned' as const }))
-    const context = testContext({ openJobs: () => fakeJobs({ describe: async () => ({ ...DESCRIPTION, summary: { ...SUMMARY, state }, tasks }) }) })
+    const { checkpoint: _none, checkpointAt: _never, lag: _unknown, ...summary } = { ...SUMMARY, state }
+    const context = testContext({ openJobs: () => fakeJobs({ list: async () => [summary], describe: async () => ({ ...DESCRIPTION, summary, tasks, executors: [], checkpoints: [] }) }) })
+    await listJobs(context)
     await describeJob(context, 'revenue')
+    expect(context.out[1]).toMatch(new RegExp(`^revenue .*${state} +1/2 +- +none`))
     expect(context.out.join('\n')).toMatch(/^lag +-$/m)
-    expect(context.out.join('\n')).not.toMatch(/none yet|waiting:/)
+    expect(context.out.join('\n')).not.toMatch(/none yet|waiting:|tasks wait/)
   })
 
   test('describe, what has grown while no checkpoint is overdue → no rate and no forecast: the next one removes it', async () => {

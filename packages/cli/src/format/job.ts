@@ -23,13 +23,15 @@ export interface ListedDamage extends DamagedJob {
 export const jobTable = (jobs: readonly JobSummary[], damaged: readonly ListedDamage[], now: number, paint: Paint): string[] => jobs.length + damaged.length === 0 ? ['no jobs'] : table(
   [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
   [
-    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, numberOr(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
+    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, OVER.has(job.state) ? '-' : numberOr(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
     ...damaged.map(({ job, state, reason }) => [job, '', '', paint('red', state), '', '', '', firstLine(reason)]),
   ],
 )
 
-const checkpointOf = ({ checkpoint, checkpointAt }: JobSummary, now: number): string => {
-  if (checkpoint === undefined) return 'none yet'
+const noCheckpoint = (state: JobState): string => OVER.has(state) ? 'none' : 'none yet'
+
+const checkpointOf = ({ checkpoint, checkpointAt, state }: JobSummary, now: number): string => {
+  if (checkpoint === undefined) return noCheckpoint(state)
   return checkpointAt === undefined ? String(checkpoint) : `${checkpoint}, ${ago(checkpointAt, now)}`
 }
 
@@ -60,11 +62,11 @@ const lagLine = ({ summary: { lag, state }, tasks }: JobDescription): string => 
 
 const checkpointLine = ({ summary, checkpoints, checkpointUnderWay: now }: JobDescription, at: number): string => {
   const [own, newest] = [checkpoints.find(({ run }) => run === summary.run), checkpoints[0]]
-  const done = own !== undefined ? `${own.checkpoint}, ${ago(own.takenAt, at)}: ${formatSize(own.bytes)} in ${plural(own.parts, 'part')}` : `none yet${newest === undefined ? '' : ` of this run; the newest of the runs before is ${newest.checkpoint}, ${ago(newest.takenAt, at)}`}`
+  const done = own !== undefined ? `${own.checkpoint}, ${ago(own.takenAt, at)}: ${formatSize(own.bytes)} in ${plural(own.parts, 'part')}` : `${noCheckpoint(summary.state)}${newest === undefined ? '' : ` of this run; the newest of the runs before is ${newest.checkpoint}, ${ago(newest.takenAt, at)}`}`
   return now === undefined ? done : `${done}; ${now.checkpoint} under way for ${ago(now.startedAt, at).replace(/ ago$/, '')}, ${now.partsNamed} of ${plural(now.parts, 'part')}`
 }
 
-const executorLines = ({ executors }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? ['none: tasks wait for one'] : table(
+const executorLines = ({ executors, summary: { state } }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? [OVER.has(state) ? 'none' : 'none: tasks wait for one'] : table(
   [{ title: 'executor' }, { title: 'state' }, { title: 'since' }, { title: 'slots', align: 'right' }, { title: 'tasks', align: 'right' }, { title: 'id' }, { title: 'reason' }],
   executors.map((one) => [one.label, paint(one.state === 'alive' ? 'green' : one.state === 'dead' ? 'red' : 'yellow', one.state), ago(one.since, now), String(one.slots), String(one.tasks), one.executor.slice(0, 8), one.reason ?? '']),
 )

@@ -42,10 +42,10 @@ const TABLE: Readonly<Record<JobState, Partial<Record<LifecycleMove, JobState>>>
 }
 
 /** Its tasks have owners, or are to get some. */
+export const isLive = (state: JobState): boolean => state === 'running' || state === 'draining'
+
 /** Nothing of it runs, and nothing will by itself. */
 export const isOver = (state: JobState): boolean => state === 'cancelled' || state === 'failed' || state === 'ended'
-
-export const isLive = (state: JobState): boolean => state === 'running' || state === 'draining'
 
 export const canMove = (from: JobState, move: LifecycleMove): boolean => TABLE[from][move] !== undefined
 
