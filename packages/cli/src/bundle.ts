@@ -76,6 +76,8 @@ const placeOf = async (error: unknown, entry: string, bundle: Buffer): Promise<s
 /** What V8 says of a chain of steps; a call that is no step is not told apart by a name that it has not. */
 const NO_SUCH_STEP = /^job\(.*\)\.\w+ is not a function$|\)\.(?:window|aggregate|reduce|process|keyBy|sink) is not a function$/
 
+const STEPS_BY_PLACE = 'No such step stands there: behind keyBy(…) stand window, aggregate, reduce and process, behind window(…) aggregate and reduce; map, filter, flatMap, keyBy and sink stand behind a source and behind what makes values of them.'
+
 const importBundle = async (file: string, entry: string, bundle: Buffer): Promise<{ readonly default?: unknown }> => {
   try {
     return await import(`data:text/javascript;base64,${bundle.toString('base64')}`) as { readonly default?: unknown }
@@ -84,7 +86,7 @@ const importBundle = async (file: string, entry: string, bundle: Buffer): Promis
     const place = await placeOf(error, entry, bundle).catch(() => '')
     // Refused by the builder: its own hint says what to do.
     if (isTidemarkError(error)) throw new TidemarkError(`the job that ${file} builds is refused${place}`, invalid)
-    const hint = NO_SUCH_STEP.test(error instanceof TypeError ? error.message : '') ? 'No such step stands there: window stands behind keyBy(…), aggregate, reduce and process behind keyBy(…) or window(…).' : 'A job file only builds the job; it must import without doing anything else.'
+    const hint = NO_SUCH_STEP.test(error instanceof TypeError ? error.message : '') ? STEPS_BY_PLACE : 'A job file only builds the job; it must import without doing anything else.'
     throw new TidemarkError(`${file} throws when it is imported${place}`, { ...invalid, hint })
   }
 }

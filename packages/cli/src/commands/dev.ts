@@ -52,7 +52,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   } finally {
     if (signal.aborted) say('draining: executors release their tasks')
     await cluster.drain()
-    if (signal.aborted) say('ended; the same command goes on from here')
+    if (signal.aborted) say(`ended; the same command${options.fresh ? ' without --fresh' : ''} goes on from here`)
   }
 }
 
