@@ -36,7 +36,7 @@ const untilBalanced = async (cluster: Cluster, rate: number): Promise<void> => {
     if (checkpoints.length > 0 && (summary.lag ?? Infinity) < rate && owners.size === EXECUTORS && each.every((count) => count === tasks.length / EXECUTORS)) return
     await realClock.sleep(100)
   }
-  throw new Error(`the tasks are not spread over ${EXECUTORS} executors, with a checkpoint, in ${READY_MS_MAX / 1_000} s\n${JSON.stringify(await cluster.jobs.describe(JOB), undefined, 1)}\n${cluster.story()}`)
+  throw new Error(`the tasks are not spread over ${EXECUTORS} executors, with a checkpoint, in ${READY_MS_MAX / 1_000} s\n${JSON.stringify(await cluster.jobs.describe(JOB).catch(() => 'nobody leads'), undefined, 1)}\n${cluster.story()}`)
 }
 
 const sayStep = (step: Step): string => `    partition ${step.partition}: silent ${step.gapMs} ms; since the kill: detected ${step.detectedMs}, told ${step.toldMs}, read ${step.readMs}, fenced ${step.fencedMs}, claimed ${step.claimedMs}, loaded ${step.loadedMs}, tailed ${step.tailedMs}, first commit ${step.firstCommitMs}; snapshot of ${step.snapshotKeys} keys, tail of ${step.tailBatches} batches${step.remarks.length === 0 ? '' : `; ${step.remarks.join('; ')}`}`

@@ -65,7 +65,7 @@ export interface SlotProcessesOptions {
  */
 const SLOT_SEMI_SPACE_MIB = 32
 
-/** How much V8's old generation may grow behind a collection before the next one, in percent: left to itself it may double and more, and most of that is garbage (docs/performance.md). */
+/** How much V8's old generation may grow behind a collection before the next one, in percent: left to itself it may double and more, and half of it is garbage then (docs/performance.md). */
 const HEAP_GROWING_PERCENT = 50
 
 /**
