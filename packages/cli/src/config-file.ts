@@ -19,6 +19,8 @@ export const NO_CONFIG: ConfigFile = { path: undefined, variables: {}, problems:
 
 const SPECS: ReadonlyMap<string, SettingSpec<unknown>> = new Map([...Object.values(CLI_SETTINGS), ...Object.values(DRIVER_SETTINGS), ...Object.values(EXECUTOR_SETTINGS)].map((spec) => [keyOf(spec), spec]))
 
+const SPECS_BY_VARIABLE: ReadonlyMap<string, SettingSpec<unknown>> = new Map([...SPECS.values()].map((spec) => [spec.env, spec]))
+
 /** Texts, numbers, true and false; a list of texts is written with commas. */
 const textOf = (value: unknown): string | undefined => {
   if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
@@ -60,3 +62,9 @@ export const loadConfig = async (folder: string): Promise<ConfigFile> => {
     return { path, variables: {}, problems: [`${CONFIG_FILE} can't be loaded: ${error instanceof Error ? error.message : String(error)}`] }
   }
 }
+
+/** Settings that are told of by their variables, in the words of the file where that, and nothing above it, has them: `heartbeatTimeout in tidemark.config.ts`. */
+export const inWordsOf = ({ variables }: ConfigFile, environment: Readonly<Record<string, string | undefined>>) => (text: string): string => text.replaceAll(/\bTIDEMARK_[A-Z0-9_]+\b/g, (env) => {
+  const spec = SPECS_BY_VARIABLE.get(env)
+  return spec === undefined || !(env in variables) || (environment[env] ?? '') !== '' ? env : `${keyOf(spec)} in ${CONFIG_FILE}`
+})

@@ -233,6 +233,8 @@ describe('main', () => {
       for (const answer of await runAll([['jobs'], ['config'], ['driver', '--listen', 'x:1'], ['dev']].map((args) => () => there(args)))) {
         expect(answer).toEqual({ code: 2, out: '', err: expect.stringMatching(/^SETTINGS_INVALID: .*kafak in tidemark\.config\.ts is no setting\. Did you mean kafka\?\n.*heartbeatTimeout in tidemark\.config\.ts = "soon"/s) })
       }
+      writeFileSync(file, "export default { heartbeatTimeout: '300ms', heartbeatInterval: '200ms' }\n")
+      expect((await run(['config'], { TIDEMARK_HEARTBEAT_INTERVAL: '150ms' }, '', place)).err).toMatch(/heartbeatTimeout in tidemark\.config\.ts \(300 ms\) must be at least three times TIDEMARK_HEARTBEAT_INTERVAL \(150 ms\)/)
     } finally {
       rmSync(place, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     }

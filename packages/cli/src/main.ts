@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
-import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, kafkaAccess, misspelled, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, CLI_SETTINGS, describeError, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, isTidemarkError, kafkaAccess, misspelled, readSettings, realClock, settingsInvalid, silentLogger } from '@tidemark/base'
 import type { Lease, Log, Logger, ObjectStore, SettingSpecs } from '@tidemark/base'
 import { openRedisLease } from '@tidemark/lease-redis'
 import { openKafkaLog } from '@tidemark/log-kafka'
@@ -23,7 +23,7 @@ import { parseFrom, readTopic } from './commands/read.ts'
 import { submitJob } from './commands/submit.ts'
 import { createTopic, listTopics, parseConfig } from './commands/topics.ts'
 import { writeTopic } from './commands/write.ts'
-import { loadConfig } from './config-file.ts'
+import { inWordsOf, loadConfig } from './config-file.ts'
 import { LEASE_FILE, LOG_FILE, STORE_FOLDER } from './context.ts'
 import type { Context } from './context.ts'
 import { EXIT, EXIT_BY_SIGNAL, exitCodeOf, interruption } from './exit.ts'
@@ -180,5 +180,6 @@ try {
 } catch (error) {
   if (error instanceof CommanderError) end(error.exitCode === 0 ? EXIT.done : EXIT.wrongUse)
   terminal.end()
-  process.stderr.write(`${describeError(error)}\n`, () => end(exitCodeOf(error)))
+  const told = describeError(error)
+  process.stderr.write(`${isTidemarkError(error) && error.code === 'SETTINGS_INVALID' ? inWordsOf(config, process.env)(told) : told}\n`, () => end(exitCodeOf(error)))
 }

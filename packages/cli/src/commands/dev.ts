@@ -59,7 +59,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
 /** The ways out of a job that is there already need a cluster that runs; this one ends with the refusal. */
 const refusedInDev = (error: unknown): unknown => !isTidemarkError(error) || error.code !== 'JOB_EXISTS' ? error : new TidemarkError(error.message, {
   code: error.code, blame: error.blame, action: error.action, ...error.place,
-  hint: `Forget everything: the same command with \`--fresh\`. Else start \`tidemark dev\` without a job file: what ran goes on; then, in another terminal: ${error.hint ?? ''}`,
+  hint: `Forget everything: the same command with \`--fresh\`. Else start \`tidemark dev\` without a job file: what ran goes on; then, in another terminal, one of these. ${error.hint ?? ''}`,
 })
 
 /** A cluster without its driver goes on, but not a developer's: it should not look alive. */
