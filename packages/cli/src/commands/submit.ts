@@ -6,6 +6,7 @@ import { bundleJob } from '../bundle.ts'
 import { withJobs } from '../context.ts'
 import type { Context } from '../context.ts'
 import { interrupted } from '../exit.ts'
+import { isOver } from '../format/job.ts'
 import { uploadText } from '../live/progress.ts'
 import { followJob } from './follow.ts'
 import { otherRun } from './other-run.ts'
@@ -42,9 +43,9 @@ export const submitJob = async (context: Context, file: string, from?: number, w
 }
 
 const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promise<void> => {
-  const last = await followJob(context, job, ({ summary }) => summary.run !== run || isOver(summary) || runs(summary), (description) => ({ kind: 'job', ...description }) satisfies SubmitLine)
+  const last = await followJob(context, job, ({ summary }) => summary.run !== run || ends(summary) || runs(summary), (description) => ({ kind: 'job', ...description }) satisfies SubmitLine)
   if (last?.summary.run === run && runs(last.summary)) return
-  if (last === undefined || (last.summary.run === run && !isOver(last.summary))) throw interrupted(context.signal, `${job}, run ${run}, is submitted and does not run yet: it goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
+  if (last === undefined || (last.summary.run === run && !ends(last.summary))) throw interrupted(context.signal, `${job}, run ${run}, is submitted and does not run yet: it goes on without you`, { job, hint: `\`tidemark describe ${job}\` shows how far it is.` })
   const { summary } = last
   if (summary.run !== run) throw otherRun(summary, run)
   throw new TidemarkError(`${job} does not run: it is ${summary.state}${summary.reason === undefined ? '' : `: ${summary.reason}`}`, {
@@ -54,4 +55,5 @@ const untilRunning = async (context: Context, { job, run }: SubmitAnswer): Promi
 
 const runs = ({ state, tasks, tasksRunning }: JobSummary): boolean => state === 'running' && tasks > 0 && tasksRunning === tasks
 
-const isOver = ({ state }: JobSummary): boolean => state === 'failed' || state === 'ended' || state === 'cancelling' || state === 'cancelled'
+/** It will not run any more. */
+const ends = ({ state }: JobSummary): boolean => state === 'cancelling' || isOver(state)

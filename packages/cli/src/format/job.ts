@@ -12,7 +12,7 @@ const STATE_STYLE: Readonly<Record<JobState, Style>> = {
 }
 
 /** Nothing of it runs, and nothing will by itself. */
-const OVER: ReadonlySet<JobState> = new Set(['cancelled', 'ended', 'failed'])
+export const isOver = (state: JobState): boolean => state === 'cancelled' || state === 'ended' || state === 'failed'
 
 /** A job of which `jobs` knows no more than that it is there. */
 export interface ListedDamage extends DamagedJob {
@@ -23,12 +23,12 @@ export interface ListedDamage extends DamagedJob {
 export const jobTable = (jobs: readonly JobSummary[], damaged: readonly ListedDamage[], now: number, paint: Paint): string[] => jobs.length + damaged.length === 0 ? ['no jobs'] : table(
   [{ title: 'job' }, { title: 'version' }, { title: 'run', align: 'right' }, { title: 'state' }, { title: 'tasks', align: 'right' }, { title: 'lag', align: 'right' }, { title: 'checkpoint' }, { title: 'reason' }],
   [
-    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, OVER.has(job.state) ? '-' : numberOr(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
+    ...jobs.map((job) => [job.job, job.version, String(job.run), paint(STATE_STYLE[job.state], job.state), `${job.tasksRunning}/${job.tasks}`, isOver(job.state) ? '-' : numberOr(job.lag), checkpointOf(job, now), firstLine(job.reason ?? '')]),
     ...damaged.map(({ job, state, reason }) => [job, '', '', paint('red', state), '', '', '', firstLine(reason)]),
   ],
 )
 
-const noCheckpoint = (state: JobState): string => OVER.has(state) ? 'none' : 'none yet'
+const noCheckpoint = (state: JobState): string => isOver(state) ? 'none' : 'none yet'
 
 const checkpointOf = ({ checkpoint, checkpointAt, state }: JobSummary, now: number): string => {
   if (checkpoint === undefined) return noCheckpoint(state)
@@ -55,7 +55,7 @@ export const describeLines = (job: JobDescription, now: number, paint: Paint): s
 const section = (title: string, lines: readonly string[], paint: Paint): string[] => lines.length === 0 ? [] : ['', paint('bold', title), ...lines]
 
 const lagLine = ({ summary: { lag, state }, tasks }: JobDescription): string => {
-  if (OVER.has(state)) return '-'
+  if (isOver(state)) return '-'
   if (lag === undefined) return '?: nobody knows it of tasks that do not run'
   return `${plural(lag, 'record')}${tasks.some(({ lagAsOf }) => lagAsOf !== undefined) ? ' or more: owners that hear nothing of the log told it last' : ''}`
 }
@@ -66,7 +66,7 @@ const checkpointLine = ({ summary, checkpoints, checkpointUnderWay: now }: JobDe
   return now === undefined ? done : `${done}; ${now.checkpoint} under way for ${ago(now.startedAt, at).replace(/ ago$/, '')}, ${now.partsNamed} of ${plural(now.parts, 'part')}`
 }
 
-const executorLines = ({ executors, summary: { state } }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? [OVER.has(state) ? 'none' : 'none: tasks wait for one'] : table(
+const executorLines = ({ executors, summary: { state } }: JobDescription, now: number, paint: Paint): string[] => executors.length === 0 ? [isOver(state) ? 'none' : 'none: tasks wait for one'] : table(
   [{ title: 'executor' }, { title: 'state' }, { title: 'since' }, { title: 'slots', align: 'right' }, { title: 'tasks', align: 'right' }, { title: 'id' }, { title: 'reason' }],
   executors.map((one) => [one.label, paint(one.state === 'alive' ? 'green' : one.state === 'dead' ? 'red' : 'yellow', one.state), ago(one.since, now), String(one.slots), String(one.tasks), one.executor.slice(0, 8), one.reason ?? '']),
 )

@@ -31,8 +31,9 @@ export const topicTests = (makeLog: MakeLog): void => describe('topics', () => {
 
   test('describe: only what exists, with its limit for records', async () => {
     const [topic, missing] = [await at().topic(3, { 'max.message.bytes': '123456', 'retention.ms': '-1' }), at().unused()]
-    const described = [...await at().log.describeTopics([topic, missing])].map(([name, { replicationFactor = 1, ...about }]) => [name, about, replicationFactor])
-    expect(described).toEqual([[topic, { topic, partitions: 3, compacted: false, maxMessageBytes: 123_456, retentionMs: -1 }, expect.any(Number)]])
+    // The one log without open transactions is the one that keeps everything once.
+    const replicas = at().log.hasOpenTransactions ? { replicationFactor: expect.any(Number) } : {}
+    expect([...await at().log.describeTopics([topic, missing])]).toEqual([[topic, { topic, partitions: 3, compacted: false, maxMessageBytes: 123_456, retentionMs: -1, ...replicas }]])
     expect(await at().log.describeTopics([])).toEqual(new Map())
   })
 
