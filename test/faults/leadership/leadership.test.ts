@@ -84,7 +84,8 @@ describeWith(['redis'], 'leadership', (server) => {
     expect(owners(after)).toEqual(owners(before))
     console.log(`the standby led after ${ledAfterMs} ms, longest gap of the output ${await gap()} ms`)
     await exact(all)
-    expect(await cluster.store.list(paths.driverEpochPrefix)).toHaveLength(2)
+    const lostAgain = cluster.driver?.lines.filter(({ msg }) => msg === 'driver.leads-no-more').length ?? 0
+    expect(await cluster.store.list(paths.driverEpochPrefix)).toHaveLength(2 + lostAgain)
   }, 120_000)
 
   test('the leader is SIGSTOPped beyond its lease and goes on → it is refused everywhere, and says who leads', async () => {
@@ -106,8 +107,12 @@ describeWith(['redis'], 'leadership', (server) => {
     await all.feeder.pause()
     await cluster.until(job.name, ({ summary }) => summary.state === 'cancelled', 'cancelled by the one that leads')
     const definition = (await cluster.store.list(paths.jobsPrefix)).flatMap(({ key }) => paths.parseDefinition(key) ?? [])
-    expect(definition.map(({ number }) => number)).toEqual([2])
-    expect(epochsLed(leader)).toEqual([1])
+    // Stored by one that led behind it. Where the machine stood still for longer than the lease, that one lost it in turn, and any driver may have it.
+    const epochs = [leader, cluster.driver].flatMap((driver) => driver === undefined ? [] : epochsLed(driver))
+    expect(new Set(epochs).size).toBe(epochs.length)
+    expect(definition).toHaveLength(1)
+    expect(definition[0]?.number).toBeGreaterThan(1)
+    expect(epochs).toContain(definition[0]?.number)
   }, 120_000)
 
   test('the leader is SIGSTOPped beyond its lease and goes on → no task changes its owner or its generation, everything is exact', async () => {
