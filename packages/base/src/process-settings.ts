@@ -85,6 +85,13 @@ export const EXECUTOR_SETTINGS = {
   logLevel: LOG_LEVEL,
 } as const
 
+/** What a slot may take beside its heap, unless set. */
+const BESIDE_HEAP_MIB = 1_024
+
+/** Resident memory at which a slot process is killed, MiB: as set, or what follows from its heap. */
+export const slotMemoryMaxMiB = ({ slotHeapMiB, slotMemoryMiB }: { readonly slotHeapMiB: number, readonly slotMemoryMiB: number }): number =>
+  slotMemoryMiB > 0 ? slotMemoryMiB : slotHeapMiB + BESIDE_HEAP_MIB
+
 /** A slot says something several times a second; a full collection of a large heap takes longer. */
 const SLOT_STUCK_MIN_MS = 1_000
 

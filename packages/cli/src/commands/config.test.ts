@@ -27,6 +27,10 @@ describe('config', () => {
     ])
   })
 
+  test.each<readonly [Record<string, string>, unknown]>([[{}, 3_072], [{ TIDEMARK_SLOT_HEAP: '512' }, 1_536], [{ TIDEMARK_SLOT_MEMORY: '4096' }, 4_096]])('config, the memory of a slot with %j → %s MiB: as it holds', (environment, value) => {
+    expect(configRows({}, environment, NO_CONFIG).find(({ setting }) => setting === 'slotMemory')?.value).toBe(value)
+  })
+
   test.each([['flag:1', 'flag:1'], ['', 'variable:1']])('config, --kafka "%s" beside a variable → %s, for config and for the commands', (flag, value) => {
     const environment = { TIDEMARK_KAFKA: 'variable:1' }
     expect([configRows({ kafka: flag }, environment, NO_CONFIG).find(({ setting }) => setting === 'kafka')?.value, readServers({ kafka: flag }, environment, NO_CONFIG).kafka]).toEqual([value, value])

@@ -1,5 +1,5 @@
 // tidemark config: every setting as the processes would have it, and where each value is from.
-import { checkAccess, checkDriverSettings, checkExecutorSettings, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid } from '@tidemark/base'
+import { checkAccess, checkDriverSettings, checkExecutorSettings, DRIVER_SETTINGS, EXECUTOR_SETTINGS, flagOf, keyOf, readSettings, settingsInvalid, slotMemoryMaxMiB } from '@tidemark/base'
 import type { CLI_SETTINGS, Settings, SettingSpec } from '@tidemark/base'
 import { CONFIG_FILE } from '../config-file.ts'
 import type { ConfigFile } from '../config-file.ts'
@@ -47,6 +47,7 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
   const merged = withConfig(config, environment)
   const flags = flagsOf(ALL_SETTINGS, given)
   checkAll(flags, merged, config)
+  const { slotHeapMiB, slotMemoryMiB } = readSettings({ slotHeapMiB: EXECUTOR_SETTINGS.slotHeapMiB, slotMemoryMiB: EXECUTOR_SETTINGS.slotMemoryMiB }, flags, merged)
   return Object.values(ALL_SETTINGS).map((spec): ConfigRow => {
     const [flag, variable] = [flags[flagOf(spec)], merged[spec.env] === '' ? undefined : merged[spec.env]]
     const inEnvironment = (environment[spec.env] ?? '') !== ''
@@ -54,7 +55,9 @@ export const configRows = (given: Readonly<Record<string, unknown>>, environment
       : inEnvironment ? ['environment', spec.env, variable] as const
         : variable !== undefined ? ['file', CONFIG_FILE, variable] as const : ['default', null, undefined] as const
     return {
-      setting: keyOf(spec), value: shown(spec, text === undefined ? spec.fallback : spec.parse(text)), from, source, variable: spec.env, ...spec.unit === undefined ? {} : { unit: spec.unit },
+      setting: keyOf(spec),
+      value: spec.env === EXECUTOR_SETTINGS.slotMemoryMiB.env ? slotMemoryMaxMiB({ slotHeapMiB, slotMemoryMiB }) : shown(spec, text === undefined ? spec.fallback : spec.parse(text)),
+      from, source, variable: spec.env, ...spec.unit === undefined ? {} : { unit: spec.unit },
       usedBy: Object.entries(SPECS_BY_USER).filter(([, used]) => Object.values(used).some(({ env }) => env === spec.env)).map(([name]) => name),
     }
   }).toSorted((a, b) => a.setting < b.setting ? -1 : 1)
