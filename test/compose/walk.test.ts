@@ -12,6 +12,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const BROKERS = '127.0.0.1:29092'
 const DETECTED_MS_MAX = 500
 const HEARTBEAT_MS = 250
+const HEARTBEATS_LATE = 2
 const WAIT_MS_MAX = 120_000
 const LINE_MS_MAX = 900_000
 const TEST_MS_MAX = 1_800_000
@@ -83,13 +84,17 @@ const allRun = (job: string) => until(`all tasks of ${job} run`, async () => {
   return answer.summary.tasks > 0 && answer.summary.tasks === answer.summary.tasksRunning ? answer : undefined
 })
 
-/** When Docker killed the container, ms: it writes that down within 10 ms of the death of process 1 (measured), on the clock that the drivers have. */
+/**
+ * When Docker says that it killed the container, ms, on the clock that the drivers have. It says so behind the signal (within 10 ms of the death of process 1, where that was measured), so a detection may look a little shorter than
+ * it was; what bounds that is the time since it was last heard.
+ */
 const killedAt = async (container: string, since: number): Promise<number> => {
-  const events = await typed(`docker events --since ${since / 1_000} --until ${Date.now() / 1_000} --filter container=${container} --filter event=kill --format '{{.TimeNano}}'`)
-  return Number(BigInt(events.trim()) / 1_000_000n)
+  const said = (await typed(`docker events --since ${since / 1_000} --until ${Date.now() / 1_000} --filter container=${container} --filter event=kill --format '{{.TimeNano}}'`)).split('\n').filter((line) => line !== '')
+  if (said.length !== 1) throw new Error(`Docker tells of ${said.length} kills of ${container}, one was wanted`)
+  return Number(BigInt(said[0] ?? '') / 1_000_000n)
 }
 
-/** The time since it was last heard has up to a heartbeat in it in which it lived, so it may be longer by as much. */
+/** The time since it was last heard has up to a heartbeat in it in which it lived, on a busy machine two. */
 const detected = async (label: string, kill: () => Promise<unknown>): Promise<void> => {
   await allRun('running-totals')
   await allRun('revenue')
@@ -100,7 +105,7 @@ const detected = async (label: string, kill: () => Promise<unknown>): Promise<vo
   const tookMs = at - await killedAt(container, since)
   console.log(`${label}: ${facts.reason}; ${tookMs} ms after the kill, ${facts.silentMs} ms after it was last heard, ${facts.tasks} tasks move`)
   expect(tookMs).toBeLessThanOrEqual(DETECTED_MS_MAX)
-  expect(facts.silentMs).toBeLessThanOrEqual(DETECTED_MS_MAX + HEARTBEAT_MS)
+  expect(facts.silentMs).toBeLessThanOrEqual(DETECTED_MS_MAX + HEARTBEATS_LATE * HEARTBEAT_MS)
   const recovered = await until(`all tasks of ${label} run elsewhere`, async () => {
     const found = (await happened(at)).filter(({ event, message }) => event === 'task.running' && message.includes(`executor ${label} is dead`))
     return found.length >= (facts.tasks ?? 0) ? found : undefined
@@ -167,7 +172,7 @@ describeWhere(composeMissing === undefined, 'compose', composeMissing ?? '', () 
       // The child of process 1 is the command; its own child is the executor.
       await allRun('running-totals')
       const crashedAt = Date.now()
-      await typed('docker compose exec executor-1 sh -c \'for command in $(cat /proc/1/task/1/children); do kill -9 $(cat /proc/$command/task/$command/children); done\'')
+      await typed('docker compose exec executor-1 sh -c \'read -r command others < /proc/1/task/1/children; kill -9 $(cat /proc/$command/task/$command/children)\'')
       await until('a crashed executor is dead', () => death('executor-1', crashedAt))
       await until('its container is started again', async () => /^executor-1\s+alive/m.test(await typed(executorKilled[1])) ? true : undefined)
 
