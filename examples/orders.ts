@@ -3,12 +3,20 @@ import { parseArgs } from 'node:util'
 
 const TICK_MS = 50
 
-const { values } = parseArgs({ options: { rate: { type: 'string', default: '500' }, count: { type: 'string', default: 'Infinity' }, users: { type: 'string', default: '1000' } } })
-const [rate, count, users] = [Number(values.rate), Number(values.count), Number(values.users)]
-if (!(rate > 0 && count > 0 && users >= 1)) {
-  console.error('orders.ts: --rate, --count and --users are numbers above 0')
+const wrongUse = (why: string): never => {
+  console.error(`orders: ${why}. It takes --rate (500), --count (no end) and --users (1000), numbers above 0`)
   process.exit(2)
 }
+const given = () => {
+  try {
+    return parseArgs({ options: { rate: { type: 'string', default: '500' }, count: { type: 'string', default: 'Infinity' }, users: { type: 'string', default: '1000' } } }).values
+  } catch (error) {
+    return wrongUse((error as Error).message)
+  }
+}
+const values = given()
+const [rate, count, users] = [Number(values.rate), Number(values.count), Number(values.users)]
+if (!(rate > 0 && count > 0 && users >= 1)) wrongUse('a number is none, or too small')
 
 const order = () => JSON.stringify({ user: `user-${Math.floor(Math.random() * users)}`, amount: 1 + Math.floor(Math.random() * 100), ts: Date.now() })
 

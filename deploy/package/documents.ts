@@ -1,6 +1,7 @@
 // What the package has for people: README, license, docs and examples. Of their links those are kept that lead to something in it.
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { transformSync } from 'esbuild'
 
 /** Folders and files of the repository. */
 const DOCUMENTS = ['README.md', 'LICENSE', 'docs', 'examples'] as const
@@ -21,9 +22,13 @@ export const withoutDeadLinks = (markdown: string, isThere: (path: string) => bo
   }).join('\n')
 }
 
+/** Programs among the examples, which Node runs: it strips no types under node_modules. Job files the CLI bundles wherever they lie. */
+const PROGRAMS = ['examples/orders'] as const
+
 /** Copies them into `folder`; what else its links may lead to has to be there already. */
 export const writeDocuments = (root: string, folder: string): void => {
   for (const one of DOCUMENTS) cpSync(join(root, one), join(folder, one), { recursive: true })
+  for (const one of PROGRAMS) writeFileSync(join(folder, `${one}.js`), transformSync(readFileSync(join(root, `${one}.ts`), 'utf8'), { loader: 'ts', format: 'esm', charset: 'utf8' }).code)
   for (const one of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const path = join(folder, one)
     if (one.endsWith('.md')) writeFileSync(path, withoutDeadLinks(readFileSync(path, 'utf8'), (to) => existsSync(join(dirname(path), to))))

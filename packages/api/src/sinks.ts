@@ -29,10 +29,10 @@ export type JsonSinkSpec = { readonly kind: 'file', readonly folder: string } | 
  */
 export const topicSink = <T>(topic: string, options: TopicSinkOptions<T>): TopicSinkSpec<T> => ({ kind: 'topic', topic, ...options })
 
-/** NDJSON files in a folder, one per task and batch with output, complete when their name appears: exactly once. A relative path is relative to the executor's working directory. */
+/** NDJSON files in a folder, one per task and batch with output, complete when their name appears: exactly once. A relative path is relative to the executor's working directory. `.tidemark` in it is the sink's own. */
 export const fileSink = (folder: string): JsonSinkSpec => ({ kind: 'file', folder })
 
-/** One line of JSON per value, at least once. */
+/** One line of JSON per value, at least once, on the standard output of the executor that runs the task; under `tidemark dev` in its terminal, too. */
 export const stdoutSink = (): JsonSinkSpec => ({ kind: 'stdout' })
 
 /** In memory, for tests: keeps (run, batchId) with what it was given, as a store with markers does. Exactly once. */

@@ -95,8 +95,9 @@ describe('main', () => {
   })
 
   const WRONG = [
-    ['failed', 1, ['read', 'nothing'], {}, /^CLI_TOPIC_MISSING: .*\n {2}Make it with/],
+    ['failed', 1, ['read', 'nothing'], {}, /^CLI_TOPIC_MISSING: .*\n {2}Make nothing with/],
     ['a job file that is none', 1, ['submit', 'nowhere.ts'], {}, /^JOB_FILE_INVALID/],
+    ['several drivers for dev, which starts one', 2, ['dev', 'nowhere.ts', '--driver', 'a:1,b:2'], {}, /^CLI_USAGE: dev starts one driver, and a:1,b:2 names more/],
     ['an unknown command', 2, ['frobnicate'], {}, /unknown command/],
     ['a command that is nearly one', 2, ['desribe', 'revenue'], {}, /Did you mean describe\?/],
     ['a flag that is nearly one', 2, ['jobs', '--jsno'], {}, /Did you mean --json\?/],

@@ -30,9 +30,14 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
   const leaderIn = (error: unknown): string | undefined =>
     error instanceof TidemarkError && error.code === 'DRIVER_NOT_LEADER' && typeof error.details['leader'] === 'string' ? error.details['leader'] : undefined
 
-  /** A leader that does not answer may lead no more: who was asked first knows the next one. */
-  const leaveDead = (error: unknown): void => {
-    if (server.address !== address && error instanceof TidemarkError && (error.code === 'WIRE_UNAVAILABLE' || error.code === 'WIRE_DEADLINE')) moveTo(address)
+  /** A leader that does not answer may lead no more: who was asked first knows the next one. Returns what to throw. */
+  const leaveDead = (error: unknown): unknown => {
+    if (server.address === address || !(error instanceof TidemarkError) || (error.code !== 'WIRE_UNAVAILABLE' && error.code !== 'WIRE_DEADLINE')) return error
+    moveTo(address)
+    return new TidemarkError(`${address} says that another driver leads, and there ${error.message}`, {
+      code: error.code, blame: error.blame, action: error.action, cause: error,
+      hint: 'If that one has just died, the next one leads within seconds: try again. If its name is not known here, name every driver by the address at which this machine reaches it: --driver host:port,host:port, or TIDEMARK_DRIVER.',
+    })
   }
 
   const following = async <T>(call: () => Promise<T>): Promise<T> => {
@@ -42,8 +47,7 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
       } catch (error) {
         const leader = leaderIn(error)
         if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) {
-          leaveDead(error)
-          throw error
+          throw leaveDead(error)
         }
         moveTo(leader)
       }
@@ -91,8 +95,7 @@ export const jobsClient = (address: string, { clock = realClock, tls }: JobsClie
       } catch (error) {
         const leader = leaderIn(error)
         if (leader === undefined || leader === server.address || hop === LEADER_HOPS_MAX) {
-          leaveDead(error)
-          throw error
+          throw leaveDead(error)
         }
         moveTo(leader)
       }

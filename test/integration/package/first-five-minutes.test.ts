@@ -77,11 +77,17 @@ describeWith(['registry'], 'first five minutes', () => {
 
   test('package, what is in it → compiled code, types, proto files, README, docs, examples and license; no sources, no tests; no link that leads nowhere', () => {
     const names = execFileSync('tar', ['tzf', tarball], { encoding: 'utf8' }).trim().split('\n').map((name) => name.replace(/^package\//, ''))
-    const kinds = new Set(names.map((name) => name.replace(/^dist\/types\/.*\.d\.ts$/, 'types').replace(/^dist\/[\w.-]+\.js$/, 'code').replace(/^proto\/.*\.proto$/, 'proto').replace(/^docs\/.*\.md$/, 'docs').replace(/^examples\/.*\.(?:ts|py)$/, 'examples')))
+    const kinds = new Set(names.map((name) => name.replace(/^dist\/types\/.*\.d\.ts$/, 'types').replace(/^dist\/[\w.-]+\.js$/, 'code').replace(/^proto\/.*\.proto$/, 'proto').replace(/^docs\/.*\.md$/, 'docs').replace(/^examples\/.*\.(?:ts|py|js)$/, 'examples')))
     expect([...kinds].toSorted()).toEqual(['LICENSE', 'README.md', 'code', 'docs', 'examples', 'package.json', 'proto', 'types'])
     expect(names.filter((name) => /test|simulation|conformance/.test(name))).toEqual([])
     expect(walk.install).toContain(tarball.slice(work.length))
     expect(deadLinks(join(folder, 'node_modules/tidemark'))).toEqual([])
+  })
+
+  test('the load that the README names, as it lies in the package → runs there', async () => {
+    const { code, out } = await type('node node_modules/tidemark/examples/orders.js --rate 500 --count 2')
+    expect([code, out.trim().split('\n').map((line) => Object.keys(JSON.parse(line) as object))]).toEqual([0, [['user', 'amount', 'ts'], ['user', 'amount', 'ts']]])
+    expect(await type('node node_modules/tidemark/examples/orders.js --rates 500')).toMatchObject({ code: 2, err: expect.stringMatching(/^orders: Unknown option '--rates'/) })
   })
 
   test('types, the job of the README → right; a field that does not exist → found', async () => {

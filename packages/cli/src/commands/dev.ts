@@ -8,6 +8,7 @@ import { executorsJoined } from '../cluster/joined.ts'
 import { checkProcessSettings, LocalCluster, removeFolder, unusedServers } from '../cluster/local-cluster.ts'
 import { LEASE_FILE, LOG_FILE, withJobs, withLog } from '../context.ts'
 import type { Context } from '../context.ts'
+import { wrongUse } from '../exit.ts'
 import { plural } from '../format/values.ts'
 import { makeTopics } from './dev-topics.ts'
 import { showEvents } from './events.ts'
@@ -28,6 +29,7 @@ export const runDev = async (outer: Context, files: readonly string[], options: 
   const unused = unusedServers(context.environment)
   if (unused.length > 0) say(`${unused.join(', ')}: set, and not used: dev keeps everything in ${folder}`)
   // Before anything is started or deleted: mistakes in settings, and in a job file, which are the most likely ones.
+  if (driver.includes(',')) throw wrongUse(`dev starts one driver, and ${driver} names more`, 'Are TIDEMARK_DRIVER and the like set for another cluster? Open another terminal, or give an address for this one: --driver 127.0.0.1:7400')
   checkProcessSettings(context.environment)
   const plans = await Promise.all(files.map(async (file) => parsePlan((await bundleJob(file)).plan)))
   if (await answers(context)) throw clusterRuns(`a driver answers at ${driver} already`, driver)

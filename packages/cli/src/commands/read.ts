@@ -52,7 +52,7 @@ export const readTopic = (context: Context, topic: string, options: ReadOptions)
 })
 
 export const missing = async (log: Log, topic: string): Promise<TidemarkError> =>
-  new TidemarkError(`${log.name} has no topic ${topic}`, { code: 'CLI_TOPIC_MISSING', blame: 'user', action: 'exit', topic, hint: didYouMean(topic, await log.listTopics(), `Make it with: tidemark topics create ${topic} --partitions 4`) })
+  new TidemarkError(`${log.name} has no topic ${topic}`, { code: 'CLI_TOPIC_MISSING', blame: 'user', action: 'exit', topic, hint: didYouMean(topic, await log.listTopics(), `Make ${topic} with: tidemark topics create ${topic} --partitions 4`) })
 
 const readOn = async (context: Context, reader: LogReader, topic: string, options: ReadOptions, offsets: readonly PartitionOffsets[]): Promise<void> => {
   const { terminal, json, signal } = context

@@ -18,7 +18,7 @@ export const auditLines = (report: AuditReport, paint: Paint): string[] => {
     balanced ? paint('green', `balanced: ${verdict}`) : paint('red', `NOT BALANCED: ${plural(faults, 'fault')}, ${verdict}`),
     '',
     ...facts([
-      ['since the job began', `${plural(totals.offsets, 'offset')} passed, ${plural(totals.records, 'record')} taken: ${number(totals.folded)} folded, ${number(totals.passedOn)} passed on, ${number(totals.filtered)} filtered, ${number(totals.late)} late, ${number(totals.deadLettered)} dead-lettered, ${number(totals.skipped)} skipped; ${number(totals.emitted)} sent`],
+      ['since the job began', `${plural(totals.offsets, 'offset')} passed, ${plural(totals.records, 'record')} taken: ${number(totals.folded)} folded, ${number(totals.passedOn)} passed on, ${number(totals.filtered)} filtered, ${number(totals.late)} late${lateAtWindows(totals)}, ${number(totals.deadLettered)} dead-lettered, ${number(totals.skipped)} skipped; ${number(totals.emitted)} sent`],
       ['batch by batch', `${of('batches', 'batch', 'batches')}; ${number(compared['source ranges'] ?? 0)} of them counted again in their topics, ${number(compared['shuffle ranges'] ?? 0)} in their shuffles; ${of('checksums', 'last record')} compared`],
       ['shuffles', `${of('blocks', 'block')}; ${of('emitted', 'batch', 'batches')} of their writers counted again`],
       ['state', `${of('snapshots', 'snapshot')} read, ${number(compared['states'] ?? 0)} compared with what the journal makes; ${of('objects', 'object')} of ${of('checkpoints', 'checkpoint')}`],
@@ -31,6 +31,9 @@ export const auditLines = (report: AuditReport, paint: Paint): string[] => {
     ...faults > SHOWN_MAX ? [`  and ${number(faults - SHOWN_MAX)} more`] : [],
   ]
 }
+
+/** One that another branch took is not late; its window dropped it all the same. */
+const lateAtWindows = ({ late, lateDrops = 0 }: AuditReport['totals']): string => lateDrops === late || lateDrops === 0 ? '' : ` (windows dropped ${plural(lateDrops, 'value')} that came too late)`
 
 const section = (title: string, lines: readonly string[], paint: (text: string) => string): string[] => lines.length === 0 ? [] : ['', paint(title), ...lines.map((line) => `  ${line}`)]
 
